@@ -1,0 +1,380 @@
+//! What any source says, in one vocabulary.
+//!
+//! A source verifies a request, types it, and says what it means as an [`Event`]: which conversion of
+//! which player, and with what [`Effect`] on the money. Everything below the source — guard, store,
+//! receiver — knows only this vocabulary and no network.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Why a text cannot be an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// There is nothing in it.
+    #[error("it is empty")]
+    Empty,
+    /// It is longer than [`MAX_ID_BYTES`].
+    #[error("it is longer than {MAX_ID_BYTES} bytes")]
+    TooLong,
+    /// It holds a control character (NUL, a line feed …).
+    #[error("it holds a control character")]
+    ControlCharacter,
+    /// A name chosen by the operator holds something other than `a-z A-Z 0-9 . _ -`.
+    #[error("it may only hold letters, digits, '.', '_' and '-'")]
+    NotAName,
+}
+
+/// The longest identifier that is accepted, in bytes. The networks' own are far shorter.
+pub const MAX_ID_BYTES: usize = 256;
+
+fn check_id(text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        Err(IdError::Empty)
+    } else if text.len() > MAX_ID_BYTES {
+        Err(IdError::TooLong)
+    } else if text.chars().any(char::is_control) {
+        Err(IdError::ControlCharacter)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_name(text: &str) -> Result<(), IdError> {
+    check_id(text)?;
+    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        Ok(())
+    } else {
+        Err(IdError::NotAName)
+    }
+}
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Takes the text over as it is.
+            ///
+            /// # Errors
+            /// [`IdError`], when the text cannot serve as an identifier.
+            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
+                let text = text.into();
+                $check(&text)?;
+                Ok(Self(text.into_boxed_str()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = IdError;
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into_string()
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+    };
+}
+
+identifier! {
+    /// The player as the game knows him: the user id that the game gave to the network.
+    PlayerId, check_id
+}
+identifier! {
+    /// A transaction id as the network gave it, unique within one app.
+    TransactionId, check_id
+}
+identifier! {
+    /// A network's name, such as `bitlabs`. Part of every key, so that two networks' transactions never meet.
+    SourceName, check_name
+}
+identifier! {
+    /// The operator's name for one app of a network. Each app has its own secrets and its own name space of transactions.
+    AppName, check_name
+}
+
+/// Under which record an event is remembered.
+///
+/// Written `bitlabs/my-game/conversion/o233` or `bitlabs/my-game/player/player-7`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RecordKey {
+    /// The network.
+    pub source: SourceName,
+    /// The app of that network.
+    pub app: AppName,
+    /// The conversion or the player.
+    pub subject: Subject,
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// One conversion, named by its original transaction.
+    Conversion(TransactionId),
+    /// One player's standing with the network: banned or not.
+    Player(PlayerId),
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, id) = match &self.subject {
+            Subject::Conversion(id) => ("conversion", id.as_str()),
+            Subject::Player(id) => ("player", id.as_str()),
+        };
+        write!(f, "{}/{}/{word}/{id}", self.source, self.app)
+    }
+}
+
+impl From<RecordKey> for String {
+    fn from(key: RecordKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// A text is not a record's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a record key: expected source/app/conversion/ID or source/app/player/ID")]
+pub struct RecordKeyError;
+
+impl std::str::FromStr for RecordKey {
+    type Err = RecordKeyError;
+    fn from_str(text: &str) -> Result<Self, RecordKeyError> {
+        let mut parts = text.splitn(4, '/');
+        let mut next = || parts.next().ok_or(RecordKeyError);
+        let source = SourceName::new(next()?).map_err(|_| RecordKeyError)?;
+        let app = AppName::new(next()?).map_err(|_| RecordKeyError)?;
+        let (word, id) = (next()?, next()?);
+        let subject = match word {
+            "conversion" => Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?),
+            "player" => Subject::Player(PlayerId::new(id).map_err(|_| RecordKeyError)?),
+            _ => return Err(RecordKeyError),
+        };
+        Ok(Self { source, app, subject })
+    }
+}
+
+impl TryFrom<String> for RecordKey {
+    type Error = RecordKeyError;
+    fn try_from(text: String) -> Result<Self, RecordKeyError> {
+        text.parse()
+    }
+}
+
+/// One genuine callback, said in the vocabulary that all networks share.
+///
+/// Only a source makes one, after it has verified the request. What the guard compares is here;
+/// what else the network said stays reachable through [`Event::parameter`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The network.
+    pub source: SourceName,
+    /// The app of that network.
+    pub app: AppName,
+    /// The endpoint that received it, in the source's words (`offers`, `surveys` …). For people.
+    pub endpoint: String,
+    /// Whom it is about.
+    pub player: PlayerId,
+    /// What it says.
+    pub kind: EventKind,
+    /// Revenue to the publisher in US dollars, as stated. For information; no decision rests on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<Decimal>,
+    /// What the player spent in the app, where this callback says so. Never a reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<Purchase>,
+    /// Why, in the network's word: a rejection or ban reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether it comes from the network's tester.
+    #[serde(default)]
+    pub test: TestCallback,
+    /// The query string (or form) that was authenticated, byte for byte, without its hash.
+    pub signed: String,
+}
+
+impl Event {
+    /// The record that this event belongs to: the conversion's original transaction, i.e. the one that
+    /// it refers to where there is one, else its own; for bans the player.
+    pub fn key(&self) -> RecordKey {
+        let subject = match &self.kind {
+            EventKind::Conversion { transaction, original, .. } => {
+                Subject::Conversion(original.as_ref().unwrap_or(transaction).clone())
+            }
+            EventKind::Ban(_) => Subject::Player(self.player.clone()),
+        };
+        RecordKey { source: self.source.clone(), app: self.app.clone(), subject }
+    }
+
+    /// The value of a parameter of this callback, decoded; also of a custom or pass-through one.
+    ///
+    /// `None` when it is absent, occurs more than once, or is not text.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        crate::wire::params::find_once(&self.signed, name)
+    }
+}
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// Something happened to a conversion.
+    Conversion {
+        /// The message's own transaction.
+        transaction: TransactionId,
+        /// The transaction that it refers to, where that is another message's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        original: Option<TransactionId>,
+        /// What it does.
+        effect: Effect,
+    },
+    /// The network changed the player's standing.
+    Ban(BanStatus),
+}
+
+/// What an event does to a conversion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effect {
+    /// A reward is on its way but not final. Never pays.
+    Pending {
+        /// The network's word for the stage (`PENDING`, `REVIEWING` …); each is a message of its own.
+        stage: String,
+        /// What may become due, where stated.
+        amount: Option<Decimal>,
+    },
+    /// The reward is final.
+    Completed {
+        /// The reward in the app's currency. Zero is normal; below zero is a conflict.
+        amount: Decimal,
+        /// What was completed, where one transaction can complete in several ways (`COMPLETE`,
+        /// `SCREENOUT` …). `None`: the message does not say.
+        milestone: Option<String>,
+        /// Whether this message, coming after a [`Effect::Revoked`], makes the reward due again. For
+        /// networks whose statuses can be edited back and forth, if the operator chose so.
+        reinstates: bool,
+    },
+    /// The reward changes by an amount.
+    Adjusted {
+        /// By how much: below zero takes back, above zero restores what was taken back.
+        by: Decimal,
+        /// Whether the message carries the conversion's own transaction (a state change), so that a
+        /// missing completed event means "rejected outright" and not "original unknown".
+        is_state_change: bool,
+    },
+    /// The whole reward is taken back, whatever it was; a late completed event does not pay.
+    Revoked,
+    /// Known to move nothing: an unknown state, or an event that the operator chose not to pay.
+    Noted {
+        /// The network's word for it.
+        word: String,
+        /// Why it moves nothing.
+        why: NotedWhy,
+    },
+}
+
+/// Why a noted event moves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NotedWhy {
+    /// The word is not known to this version of the crate. Kept, never paid.
+    UnknownState,
+    /// The endpoint is set to acknowledge such events without paying.
+    UnpaidByChoice,
+}
+
+/// What the player spent in the app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Purchase {
+    /// In US dollars.
+    pub usd: Decimal,
+}
+
+impl Purchase {
+    /// A purchase of so many US dollars.
+    pub fn new(usd: Decimal) -> Self {
+        Self { usd }
+    }
+}
+
+/// A player's standing with the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BanStatus {
+    /// Banned.
+    Banned,
+    /// In good standing (again).
+    Active,
+    /// A word that this version does not know. Kept; bans and unbans nobody.
+    Unknown(String),
+}
+
+/// Whether a callback comes from the network's tester, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TestCallback {
+    /// It is real.
+    #[default]
+    No,
+    /// It is a test: acknowledged, not remembered, never paid.
+    Acknowledged,
+    /// It is a test, and the endpoint is set (on a staging system) to treat it like a real one.
+    Delivered,
+}

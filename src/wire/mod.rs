@@ -1,0 +1,6 @@
+//! What arrives, and whether it is genuine.
+
+mod request;
+pub mod params;
+
+pub use request::{Headers, Request};
