@@ -246,13 +246,18 @@ pub struct Event {
 }
 
 impl Event {
-    /// The record that this event belongs to: the conversion's original transaction, i.e. the one that
-    /// it refers to where there is one, else its own; for bans the player.
+    /// The record that this event belongs to: for what takes back or restores, the transaction that it
+    /// refers to; for everything else, and where it refers to none, its own; for bans the player.
     pub fn key(&self) -> RecordKey {
         let subject = match &self.kind {
-            EventKind::Conversion { transaction, original, .. } => {
-                Subject::Conversion(original.as_ref().unwrap_or(transaction).clone())
-            }
+            // A completed event is what others refer to. Should it refer to something itself, its own
+            // reversal could not be found under that.
+            EventKind::Conversion {
+                original: Some(original),
+                effect: Effect::Adjusted { .. } | Effect::Revoked,
+                ..
+            } => Subject::Conversion(original.clone()),
+            EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.clone()),
             EventKind::Ban(_) => Subject::Player(self.player.clone()),
         };
         RecordKey { source: self.source.clone(), app: self.app.clone(), subject }
@@ -336,6 +341,8 @@ pub enum NotedWhy {
     UnknownState,
     /// The endpoint is set to acknowledge such events without paying.
     UnpaidByChoice,
+    /// The message contradicts the network's own rules. Moves nothing and is reported as a conflict.
+    Contradictory,
 }
 
 /// What the player spent in the app.

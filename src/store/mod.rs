@@ -1,0 +1,122 @@
+//! What is remembered, and where.
+//!
+//! A store compares and swaps; it decides nothing. Leases, intents and fencing live once, above it: a
+//! record's [`Version`] is the fencing token. So a store is small, and one suite tries them all
+//! (`store::conformance`, feature `testing`).
+
+mod error;
+mod memory;
+
+#[cfg(any(feature = "testing", test))]
+pub mod conformance;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+use std::future::Future;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+
+use crate::event::RecordKey;
+use crate::guard::Record;
+
+/// A record's version: 1 when it is first stored, one more at every swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(NonZeroU64);
+
+impl Version {
+    /// The version of a record that is stored for the first time.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// A version that a store has kept as a number; `None` for zero.
+    pub fn from_number(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// As a number, for the store to keep.
+    pub fn number(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The version that follows.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The version that a record gets when it replaces what was expected.
+    pub fn following(expected: Option<Self>) -> Self {
+        expected.map_or(Self::FIRST, Self::next)
+    }
+}
+
+/// A record as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Its version.
+    pub version: Version,
+    /// The record.
+    pub record: Record,
+}
+
+/// How a swap ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Swapped {
+    /// The record was replaced and durably so. It has this version now.
+    Done(Version),
+    /// Another version than the expected one is stored: this one. Nothing was changed.
+    Lost(Option<Stored>),
+}
+
+/// Remembers records. Implementations only compare and swap.
+///
+/// # What an implementation promises
+///
+/// - Operations on one key are linearisable, across every process that shares the store.
+/// - [`Swapped::Done`] means durable: no crash loses it.
+/// - A record that cannot be read is [`StoreError::Unreadable`], never absent: a record taken for absent
+///   is a reward paid twice.
+pub trait DedupStore: Send + Sync + 'static {
+    /// The record under this key; `None` when there is none.
+    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+
+    /// Replaces the record under its key if the stored version is the expected one (`None`: no record
+    /// yet). Compares and replaces in one step.
+    fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> impl Future<Output = Result<Swapped, StoreError>> + Send;
+
+    /// The keys of up to `limit` records with a decision left open ([`Record::open`]), in the order of
+    /// their keys' text, beginning after `after`.
+    fn unsettled(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
+}
+
+impl<S: DedupStore> DedupStore for Arc<S> {
+    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
+        (**self).load(key)
+    }
+
+    fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> impl Future<Output = Result<Swapped, StoreError>> + Send {
+        (**self).swap(expected, record)
+    }
+
+    fn unsettled(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send {
+        (**self).unsettled(after, limit)
+    }
+}
