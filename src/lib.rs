@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod decision;
+pub mod delivery;
 pub mod event;
 pub mod guard;
 pub mod handler;
@@ -10,3 +11,4 @@ pub mod source;
 pub mod steps;
 pub mod store;
 pub mod wire;
+pub mod web;

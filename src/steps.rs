@@ -119,6 +119,20 @@ pub enum Receipt {
     NothingOpen,
 }
 
+impl Receipt {
+    /// One fixed word, fit for a response's body.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Settled(..) => "settled",
+            Self::Duplicate => "duplicate",
+            Self::Refused(_) => "refused",
+            Self::Closed => "closed",
+            Self::Test => "test",
+            Self::NothingOpen => "nothing open",
+        }
+    }
+}
+
 /// One callback (or one request to resume) on its way through store and handler.
 #[derive(Debug)]
 pub struct Steps {
