@@ -92,7 +92,8 @@ impl Setting {
                 }
             }
         }
-        actions.extend((0..world.still_at_work.len()).map(|which| Action::TakesEffectLate { which }));
+        actions
+            .extend((0..world.still_at_work.len()).map(|which| Action::TakesEffectLate { which }));
     }
 
     /// Messages are sent so often, in any order. What was not answered well by then is repeated when
@@ -101,7 +102,8 @@ impl Setting {
         let is_leased = world.committed.is_leased(world.now);
         let is_calm = is_calm(world) && is_leased != Some(true);
         for (message, sender) in world.senders.iter().enumerate() {
-            let is_repeated = is_calm && self.senders == Senders::RepeatUntilAnswered && !sender.is_answered;
+            let is_repeated =
+                is_calm && self.senders == Senders::RepeatUntilAnswered && !sender.is_answered;
             if sender.left > 0 || is_repeated {
                 actions.push(Action::Deliver { message, to });
             }
@@ -125,13 +127,24 @@ impl Setting {
             return;
         };
         if self.wallet == WalletKind::CallersTransaction {
-            actions.push(Action::PayAndSettle { on, commit: Commit::Done });
+            actions.push(Action::PayAndSettle {
+                on,
+                commit: Commit::Done,
+            });
             if world.left.lost_commits > 0 {
-                let commits = [Commit::Failed, Commit::Dropped, Commit::DoneUnseen, Commit::DoneAndDropped];
+                let commits = [
+                    Commit::Failed,
+                    Commit::Dropped,
+                    Commit::DoneUnseen,
+                    Commit::DoneAndDropped,
+                ];
                 actions.extend(commits.map(|commit| Action::PayAndSettle { on, commit }));
             }
             if world.left.crashes > 0 {
-                actions.push(Action::PayAndSettle { on, commit: Commit::DoneThenCrash });
+                actions.push(Action::PayAndSettle {
+                    on,
+                    commit: Commit::DoneThenCrash,
+                });
             }
         }
         let ends = self.possible_ends(world, decision);
@@ -151,22 +164,37 @@ impl Setting {
             ends.push(Ends::Done);
         }
         if world.left.failures > 0 {
-            ends.extend([Ends::Failed { took_effect: false }, Ends::Hung { takes_effect: When::Never }]);
+            ends.extend([
+                Ends::Failed { took_effect: false },
+                Ends::Hung {
+                    takes_effect: When::Never,
+                },
+            ]);
             if is_elsewhere {
                 ends.push(Ends::Failed { took_effect: true });
-                ends.extend([When::Already, When::Later].map(|takes_effect| Ends::Hung { takes_effect }));
+                ends.extend(
+                    [When::Already, When::Later].map(|takes_effect| Ends::Hung { takes_effect }),
+                );
             }
         }
         ends
     }
 
     fn possible_commits(&self, world: &World, on: usize, actions: &mut Vec<Action>) {
-        actions.push(Action::Commit { on, commit: Commit::Done });
+        actions.push(Action::Commit {
+            on,
+            commit: Commit::Done,
+        });
         if world.left.lost_commits > 0 {
-            actions.extend([Commit::Failed, Commit::DoneUnseen].map(|commit| Action::Commit { on, commit }));
+            actions.extend(
+                [Commit::Failed, Commit::DoneUnseen].map(|commit| Action::Commit { on, commit }),
+            );
         }
         if world.left.crashes > 0 {
-            actions.push(Action::Commit { on, commit: Commit::DoneThenCrash });
+            actions.push(Action::Commit {
+                on,
+                commit: Commit::DoneThenCrash,
+            });
             actions.push(Action::Crash { on });
         }
     }

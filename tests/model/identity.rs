@@ -20,16 +20,33 @@ impl Hash for World {
         if self.exact {
             return format!("{self:?}").hash(to);
         }
-        let Self { committed, transaction, senders, receivers, still_at_work, left, now, exact: _ } = self;
+        let Self {
+            committed,
+            transaction,
+            senders,
+            receivers,
+            still_at_work,
+            left,
+            now,
+            exact: _,
+        } = self;
         hash_database(committed, *now, to);
         let mut works: Vec<u64> = receivers
             .iter()
             .enumerate()
             .map(|(index, work)| {
                 let mut own = DefaultHasher::new();
-                transaction.as_ref().is_some_and(|transaction| transaction.by == index).hash(&mut own);
+                transaction
+                    .as_ref()
+                    .is_some_and(|transaction| transaction.by == index)
+                    .hash(&mut own);
                 if let Some(work) = work {
-                    hash_work(work, transaction.as_ref().map_or(committed, |t| &t.database), *now, &mut own);
+                    hash_work(
+                        work,
+                        transaction.as_ref().map_or(committed, |t| &t.database),
+                        *now,
+                        &mut own,
+                    );
                 }
                 own.finish()
             })
@@ -44,7 +61,10 @@ impl Hash for World {
             }
         }
         senders.hash(to);
-        let mut late: Vec<_> = still_at_work.iter().map(|decision| decision.id().as_str()).collect();
+        let mut late: Vec<_> = still_at_work
+            .iter()
+            .map(|decision| decision.id().as_str())
+            .collect();
         late.sort_unstable();
         late.hash(to);
         left.hash(to);
@@ -57,7 +77,12 @@ fn hash_database(database: &Database, now: Timestamp, to: &mut impl Hasher) {
     if let Some(Stored { version: _, record }) = record {
         hash_record(record, now, to);
     }
-    let Wallet { balance, carried_out, refused, paid_twice } = wallet;
+    let Wallet {
+        balance,
+        carried_out,
+        refused,
+        paid_twice,
+    } = wallet;
     (balance, carried_out, refused, paid_twice).hash(to);
 }
 
@@ -73,9 +98,21 @@ fn hash_record(record: &Record, now: Timestamp, to: &mut impl Hasher) {
 }
 
 fn hash_work(work: &Work, database: &Database, now: Timestamp, to: &mut impl Hasher) {
-    let Work { job, steps: _, step, settlement, turns, handled, replaced: _ } = work;
-    (job, turns).hash(to);
-    handled.as_ref().map(std::mem::discriminant::<Handled>).hash(to);
+    let Work {
+        job,
+        steps: _,
+        step,
+        settlement,
+        turns,
+        waits,
+        handled,
+        replaced: _,
+    } = work;
+    (job, turns, waits).hash(to);
+    handled
+        .as_ref()
+        .map(std::mem::discriminant::<Handled>)
+        .hash(to);
     std::mem::discriminant(step).hash(to);
     let mut hash_held = |expected: Option<Version>, record: &Record| {
         (expected == database.version()).hash(to);

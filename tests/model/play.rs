@@ -15,7 +15,11 @@ use crate::world::{Database, Job, Sender, Transaction, Work, World};
 
 impl Setting {
     pub(crate) fn beginning(&self) -> World {
-        let sender = |left: &u8| Sender { left: *left, is_sent: false, is_answered: false };
+        let sender = |left: &u8| Sender {
+            left: *left,
+            is_sent: false,
+            is_answered: false,
+        };
         World {
             committed: Database::default(),
             transaction: None,
@@ -39,12 +43,16 @@ impl Setting {
             Action::Crash { on } => {
                 world.left.crashes -= 1;
                 world.receivers[on] = None;
-                world.transaction.take_if(|transaction| transaction.by == on);
+                world
+                    .transaction
+                    .take_if(|transaction| transaction.by == on);
             }
             Action::LeaseRunsOut => {
                 world.left.sleeps = world.left.sleeps.saturating_sub(1);
                 let record = world.committed.record.as_ref().map(|stored| &stored.record);
-                let until = record.and_then(Record::open).and_then(|intent| intent.leased_until());
+                let until = record
+                    .and_then(Record::open)
+                    .and_then(|intent| intent.leased_until());
                 world.now = until.unwrap_or(world.now);
             }
             Action::TakesEffectLate { which } => {
@@ -59,14 +67,17 @@ impl Setting {
         sender.left = sender.left.saturating_sub(1);
         sender.is_sent = true;
         let event = self.messages[message].clone();
-        if self.fault == Some(Fault::TransactionAloneIsTheKey) && is_known_transaction(&world.committed, &event.kind)
+        if self.fault == Some(Fault::TransactionAloneIsTheKey)
+            && is_known_transaction(&world.committed, &event.kind)
         {
             sender.is_answered = true;
             return;
         }
         let steps = match self.wallet {
             WalletKind::StoreTransaction => Steps::receive_in_transaction(event, TIMING),
-            WalletKind::Idempotent | WalletKind::CallersTransaction => Steps::receive(event, TIMING),
+            WalletKind::Idempotent | WalletKind::CallersTransaction => {
+                Steps::receive(event, TIMING)
+            }
         };
         self.begin(world, to, Job::Message(message), steps);
     }
@@ -77,7 +88,13 @@ impl Setting {
         let steps = match self.wallet {
             WalletKind::StoreTransaction => Steps::resume_in_transaction(key, TIMING),
             // `Receiver::resume` does not wait for a twin either.
-            _ => Steps::resume(key, Timing { patience: std::time::Duration::ZERO, ..TIMING }),
+            _ => Steps::resume(
+                key,
+                Timing {
+                    patience: std::time::Duration::ZERO,
+                    ..TIMING
+                },
+            ),
         };
         self.begin(world, on, Job::Resume, steps);
     }
@@ -86,21 +103,29 @@ impl Setting {
     fn begin(&self, world: &mut World, on: usize, job: Job, steps: Steps) {
         if self.wallet == WalletKind::StoreTransaction {
             let database = world.committed.clone();
-            world.transaction.get_or_insert(Transaction { by: on, database, answers: Vec::new() });
+            world.transaction.get_or_insert(Transaction {
+                by: on,
+                database,
+                answers: Vec::new(),
+            });
         }
         world.receivers[on] = Some(Arc::new(Work::new(job, steps)));
         self.step(world, on);
     }
 
     fn step(&self, world: &mut World, on: usize) {
-        let Some(mut work) = world.receivers[on].as_deref().cloned() else { return };
+        let Some(mut work) = world.receivers[on].as_deref().cloned() else {
+            return;
+        };
         let now = world.now;
         let happened = match &work.step {
             Step::Load(_) => Happened::Loaded(database(world).record.clone()),
             Step::Swap { expected, record } => {
                 let (expected, record) = (*expected, record.clone());
                 let before = database(world).record.clone();
-                let was_open = before.as_ref().is_some_and(|stored| stored.record.open().is_some());
+                let was_open = before
+                    .as_ref()
+                    .is_some_and(|stored| stored.record.open().is_some());
                 let is_failure = work.handled == Some(Handled::Failed);
                 if is_failure && self.fault == Some(Fault::IntentDropped) {
                     // Whatever it says next, it answers that the handler failed.
@@ -132,7 +157,15 @@ impl Setting {
 
     fn swap(&self, database: &mut Database, expected: Option<Version>, record: Record) -> Swapped {
         let current = database.version();
-        if current != expected && self.fault != Some(Fault::NotFenced) {
+        let ends_attempt = record
+            .open()
+            .is_none_or(|intent| intent.leased_until().is_none());
+        let is_blind = match self.fault {
+            Some(Fault::LeaseNotFenced) => ends_attempt,
+            Some(Fault::VersionIgnored) => true,
+            _ => false,
+        };
+        if current != expected && !is_blind {
             return Swapped::Lost(database.record.clone());
         }
         let version = Version::following(current);
@@ -141,8 +174,12 @@ impl Setting {
     }
 
     fn handle(&self, world: &mut World, on: usize, ends: Ends) {
-        let Some(mut work) = world.receivers[on].as_deref().cloned() else { return };
-        let Step::Handle(decision) = work.step.clone() else { return };
+        let Some(mut work) = world.receivers[on].as_deref().cloned() else {
+            return;
+        };
+        let Step::Handle(decision) = work.step.clone() else {
+            return;
+        };
         let left = &mut world.left;
         match ends {
             Ends::Failed { .. } | Ends::Hung { .. } => left.failures -= 1,
@@ -152,8 +189,12 @@ impl Setting {
         match ends {
             Ends::Done
             | Ends::Failed { took_effect: true }
-            | Ends::Hung { takes_effect: When::Already } => self.pay(database(world), &decision),
-            Ends::Hung { takes_effect: When::Later } => world.still_at_work.push(decision),
+            | Ends::Hung {
+                takes_effect: When::Already,
+            } => self.pay(database(world), &decision),
+            Ends::Hung {
+                takes_effect: When::Later,
+            } => world.still_at_work.push(decision),
             Ends::Refused => {
                 database(world).wallet.refused.insert(decision.id().clone());
             }
@@ -181,8 +222,14 @@ impl Setting {
     /// The wallet's change and the settled record go into one transaction; only if the record is still the
     /// expected one may that be committed.
     fn pay_and_settle(&self, world: &mut World, on: usize, commit: Commit) {
-        let Some(mut work) = world.receivers[on].as_deref().cloned() else { return };
-        let (Step::Handle(decision), Some((expected, record))) = (&work.step, work.settlement.clone()) else { return };
+        let Some(mut work) = world.receivers[on].as_deref().cloned() else {
+            return;
+        };
+        let (Step::Handle(decision), Some((expected, record))) =
+            (&work.step, work.settlement.clone())
+        else {
+            return;
+        };
         match commit {
             Commit::Done => {}
             Commit::DoneThenCrash => world.left.crashes -= 1,
@@ -217,7 +264,12 @@ fn database(world: &mut World) -> &mut Database {
 }
 
 fn end_transaction(world: &mut World, on: usize, commit: Commit) {
-    let Some(transaction) = world.transaction.take_if(|transaction| transaction.by == on) else { return };
+    let Some(transaction) = world
+        .transaction
+        .take_if(|transaction| transaction.by == on)
+    else {
+        return;
+    };
     match commit {
         Commit::Done => {}
         Commit::DoneThenCrash => world.left.crashes -= 1,
@@ -245,6 +297,11 @@ fn is_known_transaction(database: &Database, kind: &EventKind) -> bool {
         EventKind::Conversion { transaction, .. } => Some(transaction.clone()),
         _ => None,
     };
-    let entries = database.record.iter().flat_map(|stored| stored.record.entries());
-    entries.into_iter().any(|entry| transaction_of(&entry.event().kind) == transaction_of(kind))
+    let entries = database
+        .record
+        .iter()
+        .flat_map(|stored| stored.record.entries());
+    entries
+        .into_iter()
+        .any(|entry| transaction_of(&entry.event().kind) == transaction_of(kind))
 }

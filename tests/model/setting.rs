@@ -75,8 +75,11 @@ pub(crate) struct Troubles {
 pub(crate) enum Fault {
     /// When the handler fails, the record goes back to what it was before the intent.
     IntentDropped,
-    /// A swap replaces whatever is stored, also by somebody who slept through his lease.
-    NotFenced,
+    /// A swap that settles a decision, or gives it back, replaces whatever is stored: also that of somebody
+    /// who slept through his lease.
+    LeaseNotFenced,
+    /// Every swap replaces whatever is stored.
+    VersionIgnored,
     /// A callback counts as known as soon as its transaction is, whatever its state.
     TransactionAloneIsTheKey,
     /// The wallet pays as often as it is asked, although it is not in the store's transaction.

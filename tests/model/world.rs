@@ -111,6 +111,8 @@ pub(crate) struct Work {
     pub(crate) settlement: Option<(Option<Version>, Record)>,
     /// How often something has happened so far.
     pub(crate) turns: u8,
+    /// How often it has waited for a twin.
+    pub(crate) waits: u8,
     /// How the handler ended last.
     pub(crate) handled: Option<Handled>,
     /// What an intent of this delivery replaced. Only [`Fault::IntentDropped`](crate::setting::Fault) reads it.
@@ -120,7 +122,16 @@ pub(crate) struct Work {
 impl Work {
     pub(crate) fn new(job: Job, steps: Steps) -> Self {
         let step = steps.step();
-        Self { job, steps, step, settlement: None, turns: 0, handled: None, replaced: None }
+        Self {
+            job,
+            steps,
+            step,
+            settlement: None,
+            turns: 0,
+            waits: 0,
+            handled: None,
+            replaced: None,
+        }
     }
 
     /// Tells the steps what happened.
@@ -128,6 +139,7 @@ impl Work {
         if let Happened::Handled(handled) = &happened {
             self.handled = Some(handled.clone());
         }
+        self.waits += u8::from(matches!(happened, Happened::Waited));
         self.step = self.steps.advance(happened, now);
         self.settlement = self.steps.settlement(now);
         self.turns += 1;
