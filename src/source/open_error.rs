@@ -101,6 +101,15 @@ pub enum OpenError {
         /// The configured name.
         name: String,
     },
+    /// The body is larger than the endpoint's limit. The sender's fault.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body ended before it was complete. The sender's fault, or the line's.
+    #[error("the body ended before it was complete")]
+    BodyCutOff,
     /// The callback says another state than the only one this endpoint is set to receive. The configuration's fault.
     #[error("this endpoint receives {expected} only: correct the callback's activity in the network's dashboard")]
     OtherState {

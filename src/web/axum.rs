@@ -15,6 +15,8 @@ pub use delivery::{Delivery, Settled};
 pub use route::callbacks;
 pub use verified::Verified;
 
+use axum::body::{self, Body, Bytes, HttpBody};
+use axum::extract;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 
@@ -79,14 +81,40 @@ fn respond(reply: Reply) -> Response {
 }
 
 /// Opens a request at an endpoint, and logs why not.
-fn open<S: Source>(source: &S, parts: &Parts) -> Result<S::Callback, OpenError> {
+async fn open<S: Source>(source: &S, request: extract::Request) -> Result<S::Callback, OpenError> {
+    let (parts, body) = request.into_parts();
+    let opened = match read(body, source.body_limit()).await {
+        Ok(body) => open_read(source, &parts, &body),
+        Err(error) => Err(error),
+    };
+    opened.inspect_err(|error| {
+        tracing::warn!(%error, fault = ?error.fault(), "request refused");
+    })
+}
+
+fn open_read<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Result<S::Callback, OpenError> {
     // Only what stands behind the `?` is read, which no nesting changes.
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let headers = HeaderLookup(&parts.headers);
-    let request = Request::new(parts.method.as_str(), target).with_headers(&headers);
-    source.open(&request).inspect_err(|error| {
-        tracing::warn!(%error, fault = ?error.fault(), "request refused");
-    })
+    source.open(&Request::new(parts.method.as_str(), target).with_headers(&headers).with_body(body))
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, OpenError> {
+    if limit == 0 {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(OpenError::BodyTooLarge { limit });
+    }
+    match body::to_bytes(body, limit).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if is_too_large(&error) => Err(OpenError::BodyTooLarge { limit }),
+        Err(_) => Err(OpenError::BodyCutOff),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
 }
 
 struct HeaderLookup<'a>(&'a HeaderMap);

@@ -6,7 +6,7 @@
 //! | 400 | a parameter is missing, malformed or doubled |
 //! | 403 | the signature is missing, malformed or wrong |
 //! | 405 | another method |
-//! | 414 | the URL is too long |
+//! | 413, 414 | the body or the URL is too long |
 //! | 500 | the handler failed |
 //! | 503 | the store is down, or another delivery of the same conversion is at work; with `Retry-After` |
 //!
@@ -92,6 +92,7 @@ fn from_open_error(error: &OpenError) -> Reply {
     match error {
         OpenError::Method { allowed } => Reply { allow: Some(allowed), ..Reply::new(405, "method not allowed") },
         OpenError::TooLong { .. } => Reply::new(414, "url too long"),
+        OpenError::BodyTooLarge { .. } => Reply::new(413, "body too large"),
         error if error.is_unauthenticated() => Reply::new(403, "forbidden"),
         _ => Reply::new(400, "bad callback"),
     }

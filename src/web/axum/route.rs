@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 
 use super::{Rejection, open, respond};
@@ -28,15 +28,14 @@ where
 }
 
 async fn answer<E: Source, R: Receive>(shared: Arc<(E, R)>, request: Request) -> Response {
-    let (parts, _body) = request.into_parts();
-    let event = match open(&shared.0, &parts) {
+    let event = match open(&shared.0, request).await {
         Ok(callback) => callback.event(),
-        Err(error) => return axum::response::IntoResponse::into_response(Rejection::from(error)),
+        Err(error) => return Rejection::from(error).into_response(),
     };
     let work = tokio::spawn(async move { shared.1.receive(event).await });
     match joined(work).await {
         Ok(receipt) => respond(Reply::from(&receipt)),
-        Err(error) => axum::response::IntoResponse::into_response(Rejection::from(error)),
+        Err(error) => Rejection::from(error).into_response(),
     }
 }
 
