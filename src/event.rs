@@ -336,6 +336,8 @@ pub enum NotedWhy {
     UnknownState,
     /// The endpoint is set to acknowledge such events without paying.
     UnpaidByChoice,
+    /// The message contradicts the network's own rules. Moves nothing, and is reported as a conflict.
+    Contradictory,
 }
 
 /// What the player spent in the app.
