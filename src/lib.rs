@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod event;
 pub mod source;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod wire;

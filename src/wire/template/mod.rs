@@ -85,17 +85,16 @@ impl Template {
                     name: parameter.name.into(),
                 });
             }
-            if let Value::Macro(text) = &parameter.value {
-                if let Some(first) = parameters
+            if let Value::Macro(text) = &parameter.value
+                && let Some(first) = parameters
                     .iter()
                     .find(|known| known.value == parameter.value)
-                {
-                    return Err(TemplateError::MacroTwice {
-                        text: text.to_string(),
-                        first: first.name.to_string(),
-                        second: parameter.name.to_string(),
-                    });
-                }
+            {
+                return Err(TemplateError::MacroTwice {
+                    text: text.to_string(),
+                    first: first.name.to_string(),
+                    second: parameter.name.to_string(),
+                });
             }
             parameters.push(parameter);
         }
