@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use crate::event::Event;
 use crate::wire::Request;
 
+pub mod bitlabs;
 mod open_error;
 
 pub use open_error::{Fault, OpenError};

@@ -34,6 +34,9 @@ pub enum OpenError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The URL holds a `#`: what follows it is never sent, so no genuine call has one. The sender's fault.
+    #[error("the URL holds a '#'")]
+    Fragment,
     /// More parameters than the endpoint's limit. The sender's fault.
     #[error("the URL has more than {limit} parameters")]
     TooManyParameters {

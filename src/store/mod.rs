@@ -2,13 +2,10 @@
 //!
 //! A store compares and swaps; it decides nothing. Leases, intents and fencing live once, above it: a
 //! record's [`Version`] is the fencing token. So a store is small, and one suite tries them all
-//! (`store::conformance`, feature `testing`).
 
 mod error;
 mod memory;
 
-#[cfg(any(feature = "testing", test))]
-pub mod conformance;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
