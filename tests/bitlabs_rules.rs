@@ -214,6 +214,18 @@ async fn offers_without_states_are_reconciled_by_reference() {
 }
 
 #[tokio::test]
+async fn an_offers_reconciliation_without_reference_is_unlinked_and_moves_nothing() {
+    let game = Game::new();
+    game.play_offer("o17", "NONE", "500").await;
+    // Its id tells what it is, whatever its sign.
+    for (tx, gems) in [("or17", "-500"), ("or18", "500"), ("or19", "0")] {
+        game.play_offer(tx, "NONE", gems).await;
+        assert!(matches!(game.last(), Decision::NothingToPay(nothing) if nothing.why() == NothingWhy::Unlinked));
+    }
+    assert_eq!(game.balance(), decimal("500"));
+}
+
+#[tokio::test]
 async fn surveys_pay_for_screenouts_and_start_bonuses_unless_switched_off() {
     let game = Game::new();
     game.play_survey("s1", "SCREENOUT", "5", "").await;

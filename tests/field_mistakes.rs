@@ -5,7 +5,7 @@
 mod game;
 mod ledger;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use game::{Game, OFFERS, SECRET, app};
 use ledger::decimal;
@@ -114,7 +114,7 @@ async fn mistake_06_the_url_is_cut_at_the_first_hash() {
 async fn mistake_07_a_malformed_hash_throws() {
     let genuine = completed(&Network::new(SECRET));
     let (signed, hash) = genuine.split_once("&hash=").unwrap();
-    for bad in [&hash[..39], &format!("{hash}0"), &format!("{hash}{hash}"), &hash.to_uppercase(), "zz", "%zz", "\u{e9}", "#"] {
+    for bad in [&hash[..39], &format!("{hash}0"), &format!("{hash}{hash}"), &hash.to_uppercase(), "zz", "%zz", "\u{e9}"] {
         refused(&format!("{signed}&hash={bad}"), 403).await;
     }
 }
@@ -301,51 +301,24 @@ async fn mistake_24_a_failure_is_answered_200() {
     assert_eq!((reply.status, reply.retry_after), (503, Some(5)));
 }
 
+/// What is logged is held in `tests/leaks.rs`, which listens to a whole process.
 #[tokio::test]
 async fn mistake_25_the_secret_is_logged_or_echoed() {
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::level_filters::LevelFilter::TRACE)
-        .with_writer({
-            let captured = captured.clone();
-            move || captured.clone()
-        })
-        .finish();
-    let logging = tracing::subscriber::set_default(subscriber);
-    let game = Game::new();
-    let genuine = game.offer("o1", "COMPLETED", "500").sign();
-    game.request(&game.offers, genuine.target()).await;
+    let endpoint = app().offers(OFFERS).build().unwrap();
+    let genuine = completed(&Network::new(SECRET));
     let forged = completed(&Network::new("another secret"));
-    game.request(&game.offers, &forged).await;
-    let error = game.offers.open(&Request::get(&forged)).unwrap_err();
-    drop(logging);
-    let callback = game.offers.open(&Request::get(genuine.target())).unwrap();
-    let shown = format!(
-        "{}{:?}{error}{error:?}{callback:?}{}{:?}{:?}",
-        String::from_utf8(captured.0.lock().unwrap().clone()).unwrap(),
-        game.offers,
-        serde_json::to_string(&callback).unwrap(),
-        Request::get(genuine.target()),
-        app(),
-    );
-    assert!(shown.contains("callback decided"), "the log was captured");
-    for target in [genuine.target(), &forged] {
+    let callback = endpoint.open(&Request::get(&genuine)).unwrap();
+    let error = endpoint.open(&Request::get(&forged)).unwrap_err();
+    let json = serde_json::to_string(&callback).unwrap();
+    let shown = format!("{callback:?}{json}{error}{error:?}{endpoint:?}{:?}", app());
+    for target in [&genuine, &forged] {
         let (_, hash) = target.split_once("&hash=").unwrap();
-        assert!(!shown.contains(hash));
-        assert!(!shown.contains(target));
+        assert!(!shown.contains(hash) && !shown.contains(target));
+        let request = format!("{:?}", Request::get(target));
+        assert!(!request.contains(hash));
     }
     assert!(!shown.contains(SECRET));
+    assert_eq!(Reply::from(&Refusal::from(error)).body, "forbidden");
 }
 
 #[tokio::test]

@@ -6,8 +6,6 @@
 mod error;
 mod memory;
 
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
 
 use std::future::Future;
 use std::num::NonZeroU64;

@@ -51,8 +51,12 @@ impl Conversion {
             amount,
             no_amount: &no_amount,
             state: received.decisive(state)?,
-            call_type: received.decisive(Role::CallType)?,
+            call_type: match received.setup.family {
+                Family::Surveys | Family::Rewards => received.decisive(Role::CallType)?,
+                _ => received.text(Role::CallType),
+            },
             refers_to_other: original.is_some(),
+            has_correction_id: is_correction_id(&transaction),
             options: &received.setup.options,
         })?;
         Ok(Self {
@@ -124,7 +128,8 @@ fn original(
     received: &Received,
     transaction: &TransactionId,
 ) -> Result<Option<TransactionId>, OpenError> {
-    match received.decisive(Role::Original)? {
+    // Absent or empty: what it refers to is not known, and a correction without it moves nothing.
+    match received.text(Role::Original) {
         Field::Given(text) if text != transaction.as_str() => TransactionId::new(text)
             .map(Some)
             .map_err(|source| OpenError::Identifier {
@@ -133,4 +138,13 @@ fn original(
             }),
         _ => Ok(None),
     }
+}
+
+/// Whether a transaction's id is one that stateless offers give to their reconciliations: `or` instead of `o`
+/// before the number.
+fn is_correction_id(transaction: &TransactionId) -> bool {
+    transaction
+        .as_str()
+        .strip_prefix("or")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -17,6 +17,8 @@ pub(super) struct Facts<'a> {
     pub(super) call_type: Field<&'a str>,
     /// Whether it refers to a transaction other than its own.
     pub(super) refers_to_other: bool,
+    /// Whether its transaction's id is one of an offer's reconciliation.
+    pub(super) has_correction_id: bool,
     pub(super) options: &'a Options,
 }
 
@@ -133,6 +135,7 @@ fn stateless(facts: &Facts<'_>) -> Outcome {
     let is_complete = facts.is_type(&CallbackType::Complete);
     if facts.refers_to_other
         || facts.is_type(&CallbackType::Reconciliation)
+        || facts.has_correction_id
         || (facts.is_negative() && !is_complete)
     {
         return facts.corrected();
