@@ -217,7 +217,7 @@ impl TryFrom<String> for RecordKey {
 ///
 /// Only a source makes one, after it has verified the request. What the guard compares is here;
 /// what else the network said stays reachable through [`Event::parameter`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The network.
     pub source: SourceName,
@@ -243,6 +243,20 @@ pub struct Event {
     pub test: TestCallback,
     /// The query string (or form) that was authenticated, byte for byte, without its hash.
     pub signed: String,
+}
+
+/// What was signed is left out: it is nearly a whole URL.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("key", &format_args!("{}", self.key()))
+            .field("endpoint", &self.endpoint)
+            .field("player", &self.player.as_str())
+            .field("kind", &self.kind)
+            .field("purchase", &self.purchase)
+            .field("test", &self.test)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Event {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::clock::SystemClock;
 use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
-use crate::event::Event;
+use crate::event::{AppName, Event, SourceName, Subject};
 use crate::handler::Handler;
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
@@ -247,8 +247,8 @@ impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver
 
 /// What may be logged of an event: neither the player nor what was signed.
 struct Context {
-    source: crate::event::SourceName,
-    app: crate::event::AppName,
+    source: SourceName,
+    app: AppName,
     endpoint: String,
 }
 
@@ -262,7 +262,12 @@ impl Context {
         match progress {
             Ok(Progress::Deliver(delivery)) => {
                 let decision = delivery.decision();
-                let (id, kind) = (decision.id().as_str(), decision.kind().as_str());
+                let kind = decision.kind().as_str();
+                // A ban's id holds the player's.
+                let id = match decision.conversion().subject {
+                    Subject::Conversion(_) => decision.id().as_str(),
+                    Subject::Player(_) => "(a player's standing)",
+                };
                 if matches!(decision, Decision::Conflict(_)) {
                     tracing::warn!(%source, %app, endpoint, id, kind, "callback conflicts with what is known");
                 } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::mark::{is_purchase_only, is_same_content, is_same_state};
+use super::mark::{is_purchase_only, is_same_amount, is_same_content, is_same_state};
 use super::record::{Record, Standing};
 use super::target::{OutOfRange, exact_sum, target};
 use crate::clock::Timestamp;
@@ -74,8 +74,9 @@ fn consider_conversion(record: &Record, event: &Arc<Event>, effect: &Effect, at:
     }
     if same_state.iter().any(|entry| entry.counts()) {
         let is_known = same_state.iter().any(|entry| entry.event().purchase == event.purchase);
+        let is_same_reward = same_state.iter().any(|entry| entry.counts() && is_same_amount(entry.event(), event));
         let verdict = match &event.purchase {
-            Some(purchase) if !is_known => Verdict::Purchase { purchase: purchase.clone() },
+            Some(purchase) if is_same_reward && !is_known => Verdict::Purchase { purchase: purchase.clone() },
             _ => Verdict::Conflict { kind: ConflictKind::OtherContent },
         };
         return Some(Finding { record, standing: Standing::Aside, verdict });
@@ -137,7 +138,8 @@ fn verdict(
 
 fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Verdict {
     let is_among = |wanted: fn(&Effect) -> bool| {
-        record.entries().iter().any(|entry| entry.counts() && entry.effect().is_some_and(wanted))
+        let mut counted = record.entries().iter().filter(|entry| entry.counts() && !is_purchase_only(entry.event()));
+        counted.any(|entry| entry.effect().is_some_and(wanted))
     };
     let is_completed = is_among(|effect| matches!(effect, Effect::Completed { .. }));
     let is_reversed = is_among(|effect| matches!(effect, Effect::Adjusted { .. } | Effect::Revoked));

@@ -45,12 +45,13 @@ pub(super) fn is_purchase_only(event: &Event) -> bool {
 /// the same conversion may reach two endpoints whose URLs carry different parameters.
 pub(super) fn is_same_content(earlier: &Event, later: &Event) -> bool {
     earlier.player == later.player
-        && same_amount(earlier, later)
+        && is_same_amount(earlier, later)
         && equal_where_both_say(earlier.usd.as_ref(), later.usd.as_ref())
         && (later.purchase.is_none() || earlier.purchase == later.purchase)
 }
 
-fn same_amount(earlier: &Event, later: &Event) -> bool {
+/// Whether two messages state the same amount.
+pub(super) fn is_same_amount(earlier: &Event, later: &Event) -> bool {
     match (&earlier.kind, &later.kind) {
         (EventKind::Conversion { effect: first, .. }, EventKind::Conversion { effect: second, .. }) => {
             match (first, second) {

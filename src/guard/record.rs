@@ -69,7 +69,8 @@ impl Entry {
         self.received
     }
 
-    /// When the game had carried out the decision about it; `None` while that is open.
+    /// When the game had carried out the decision about it; `None` while that is open, and for ever if it
+    /// refused.
     pub fn settled(&self) -> Option<Timestamp> {
         self.settled
     }
@@ -277,8 +278,16 @@ impl Record {
     }
 
     /// The game refused the open decision for good.
+    ///
+    /// What a message that was put aside says (a conflict, which may name another player) is no ground to
+    /// close the conversion: refusing that only ends it.
     pub(crate) fn close(&mut self, reason: String, at: Timestamp) {
-        self.open = None;
-        self.closed = Some(Closed { reason, at });
+        let is_aside = self.entries.last().is_some_and(|entry| entry.standing == Standing::Aside);
+        if is_aside {
+            self.settle(at);
+        } else {
+            self.open = None;
+            self.closed = Some(Closed { reason, at });
+        }
     }
 }

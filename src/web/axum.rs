@@ -12,7 +12,7 @@ mod route;
 mod verified;
 
 pub use delivery::{Delivery, Settled};
-pub use route::callbacks;
+pub use route::{callbacks, callbacks_answering};
 pub use verified::Verified;
 
 use axum::body::{self, Body, Bytes, HttpBody};
