@@ -70,7 +70,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Handled, StoreError> {
         self.leashed.mark().map_err(|error| unavailable("set a savepoint", error))?;
         self.is_marked = true;
-        let handled = match self.leashed.lend(|transaction| handler(transaction, decision)) {
+        let outcome = match self.leashed.lend(|transaction| handler(transaction, decision)) {
             // Stays marked until the record is settled.
             Returned::With(Ok(())) => return Ok(Handled::Done),
             Returned::With(Err(HandlerError::Refused(reason))) => Handled::Refused(reason),
@@ -90,7 +90,7 @@ impl<'a> Attempt<'a> {
             }
         };
         self.undo()?;
-        Ok(handled)
+        Ok(outcome)
     }
 
     fn swap(&mut self, expected: Option<Version>, record: &crate::guard::Record) -> Result<Swapped, StoreError> {

@@ -60,7 +60,6 @@ mod transaction;
 mod writer;
 
 use std::fmt;
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
