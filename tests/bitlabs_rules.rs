@@ -2,10 +2,10 @@
 //! store and wallet; what counts is the balance.
 #![cfg(feature = "tokio")]
 
-mod game;
+mod bitlabs_game;
 mod ledger;
 
-use game::{Game, OFFERS, RECONCILED, REWARDS, app};
+use bitlabs_game::{Game, OFFERS, RECONCILED, REWARDS, app};
 use ledger::decimal;
 use postback::bitlabs::OfferState;
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind, NothingWhy};
@@ -235,7 +235,7 @@ async fn surveys_pay_for_screenouts_and_start_bonuses_unless_switched_off() {
 
     let game = Game::new();
     let quiet = app()
-        .surveys(game::SURVEYS)
+        .surveys(bitlabs_game::SURVEYS)
         .acknowledge_screenouts()
         .acknowledge_start_bonuses()
         .build()
@@ -251,7 +251,7 @@ async fn surveys_pay_for_screenouts_and_start_bonuses_unless_switched_off() {
 async fn receipts_and_cashback_pay_on_completed_only() {
     let game = Game::new();
     let receipt = |tx: &str, state: &str, gems: &str| {
-        game.network.callback(game::RECEIPTS).player("p1").transaction(tx).amount(gems).state(state)
+        game.network.callback(bitlabs_game::RECEIPTS).player("p1").transaction(tx).amount(gems).state(state)
     };
     for state in ["PENDING", "REVIEWING", "COMPLETED"] {
         game.play(&game.receipts, receipt("m1", state, "10")).await;
@@ -262,7 +262,7 @@ async fn receipts_and_cashback_pay_on_completed_only() {
     game.play(&game.receipts, receipt("m2", "REJECTED", "")).await;
     assert_eq!(game.balance(), decimal("0"));
     let cashback = |tx: &str, state: &str, gems: &str| {
-        game.network.callback(game::CASHBACK).player("p1").transaction(tx).amount(gems).state(state)
+        game.network.callback(bitlabs_game::CASHBACK).player("p1").transaction(tx).amount(gems).state(state)
     };
     for (state, gems) in [("CREATED", ""), ("PENDING", "20"), ("ADJUSTED", "15"), ("COMPLETED", "15")] {
         game.play(&game.cashback, cashback("b1", state, gems)).await;
@@ -273,7 +273,7 @@ async fn receipts_and_cashback_pay_on_completed_only() {
 #[tokio::test]
 async fn bans_and_unbans_reach_the_game_once_each() {
     let game = Game::new();
-    let ban = |status: &str| game.network.callback(game::BANS).player("p1").set("BAN:STATUS", status);
+    let ban = |status: &str| game.network.callback(bitlabs_game::BANS).player("p1").set("BAN:STATUS", status);
     for status in ["BANNED", "BANNED", "ACTIVE", "whatever"] {
         game.play(&game.bans, ban(status).set("BAN:REASON", "FRAUD")).await;
     }

@@ -2,12 +2,12 @@
 //! and numbered alike. Each looks at what the network sees and at what the player has.
 #![cfg(feature = "tokio")]
 
-mod game;
+mod bitlabs_game;
 mod ledger;
 
 use std::sync::Arc;
 
-use game::{Game, OFFERS, SECRET, app};
+use bitlabs_game::{Game, OFFERS, SECRET, app};
 use ledger::decimal;
 use postback::decision::{Decision, DecisionKind as Kind};
 use postback::handler::HandlerError;

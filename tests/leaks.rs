@@ -1,12 +1,12 @@
 //! Nothing secret leaves: a file of its own, for it listens to the log of the whole process.
 #![cfg(feature = "tokio")]
 
-mod game;
+mod bitlabs_game;
 mod ledger;
 
 use std::sync::{Arc, Mutex};
 
-use game::{Game, OFFERS, SECRET, app};
+use bitlabs_game::{Game, OFFERS, SECRET, app};
 use postback::source::Source;
 use postback::testing::bitlabs::Network;
 use postback::wire::Request;

@@ -1,142 +1,104 @@
-//! A game behind all of BitLabs' endpoints: requests go in as the network sends them, statuses come out,
-//! and the wallet shows what the player has.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+//! A small game whose wallet lives in the store's file.
+#![allow(dead_code, reason = "each test file uses a part")]
 
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
 
-use postback::bitlabs::{
-    App, BanCallback, CashbackCallback, Endpoint, OfferCallback, OfferState, ReceiptCallback, RewardCallback,
-    SurveyCallback,
-};
-use postback::clock::SystemClock;
-use postback::decision::{Decision, DecisionKind};
+use postback::decision::Decision;
+use postback::event::{Effect, Event, EventKind, TestCallback};
 use postback::handler::HandlerError;
-use postback::receiver::Receiver;
-use postback::source::{Callback, Source};
-use postback::store::{DedupStore, MemoryStore};
-use postback::testing::bitlabs::{CallbackBuilder, Network};
-use postback::web::{Refusal, Reply};
-use postback::wire::{KeyRing, Request};
+use postback::store::sqlite::{InTransaction, SqliteStore, rusqlite};
+use rusqlite::Connection;
 use rust_decimal::Decimal;
+use tempfile::TempDir;
 
-use crate::ledger::Wallet;
-
-pub const SECRET: &str = "game-secret-1";
-
-pub const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]\
-    &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&offer=[%OFFER:ID%]\
-    &task=[%OFFER:TASK:ID%]&name=[%OFFER:NAME%]&type=[%TYPE%]&iap_usd=[%OFFER:TASK:IAP:USD%]\
-    &hidden=[%OFFER:TASK:HIDDEN%]&type_id=[%OFFER:TASK:TYPE:ID%]&reason=[%OFFER:REJECTION_REASON%]";
-pub const RECONCILED: &str = "https://game.example/callbacks/reconciled?player=[%USER:UID%]&tx=[%TX%]\
-    &gems=[%VALUE:CURRENCY%]&ref=[%REF%]";
-pub const SURVEYS: &str = "https://game.example/callbacks/surveys?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]\
-    &usd=[%RAW%]&type=[%TYPE%]&ref=[%REF%]";
-pub const RECEIPTS: &str = "https://game.example/callbacks/receipts?player=[%USER:UID%]&tx=[%TX%]\
-    &gems=[%VALUE:CURRENCY%]&ref=[%REF%]&magic_receipt_state=[%RECEIPT:STATE%]";
-pub const CASHBACK: &str = "https://game.example/callbacks/cashback?player=[%USER:UID%]&tx=[%TX%]\
-    &gems=[%VALUE:CURRENCY%]&ref=[%REF%]&cashback_state=[%CASHBACK:STATE%]";
-pub const REWARDS: &str = "https://game.example/callbacks/rewards?player=[%USER:UID%]&tx=[%TX%]\
-    &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&ref=[%REF%]&type=[%TYPE%]";
-pub const BANS: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&ban_reason=[%BAN:REASON%]\
-    &ban_status=[%BAN:STATUS%]";
-
-pub struct Game<S = MemoryStore> {
-    pub offers: Endpoint<OfferCallback>,
-    pub reconciled: Endpoint<OfferCallback>,
-    pub surveys: Endpoint<SurveyCallback>,
-    pub receipts: Endpoint<ReceiptCallback>,
-    pub cashback: Endpoint<CashbackCallback>,
-    pub rewards: Endpoint<RewardCallback>,
-    pub bans: Endpoint<BanCallback>,
-    pub receiver: Receiver<S, SystemClock>,
-    pub wallet: Arc<Mutex<Wallet>>,
-    pub network: Network,
-}
-
-impl Game {
-    pub fn new() -> Self {
-        Self::on(MemoryStore::new())
+pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
+    Event {
+        source: "bitlabs".parse().unwrap(),
+        app: "game".parse().unwrap(),
+        endpoint: "offers".to_owned(),
+        player: "player-7".parse().unwrap(),
+        kind: EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect },
+        usd: None,
+        purchase: None,
+        reason: None,
+        test: TestCallback::No,
+        signed: format!("player=player-7&tx={transaction}"),
     }
 }
 
-pub fn app() -> App {
-    App::new("game", KeyRing::from_list(SECRET).unwrap()).unwrap()
+pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
+    event(transaction, Effect::Completed { amount: amount.into(), milestone: None, reinstates: false })
 }
 
-impl<S: DedupStore> Game<S> {
-    pub fn on(store: S) -> Self {
-        let app = app();
-        Self {
-            offers: app.offers(OFFERS).build().unwrap(),
-            reconciled: app.offers(RECONCILED).only(OfferState::Reconciled).build().unwrap(),
-            surveys: app.surveys(SURVEYS).build().unwrap(),
-            receipts: app.receipts(RECEIPTS).build().unwrap(),
-            cashback: app.cashback(CASHBACK).build().unwrap(),
-            rewards: app.rewards(REWARDS).build().unwrap(),
-            bans: app.bans(BANS).build().unwrap(),
-            receiver: Receiver::new(store),
-            wallet: Arc::default(),
-            network: Network::new(SECRET),
-        }
+pub(crate) fn reconciled(transaction: &str, by: i64) -> Event {
+    event(transaction, Effect::Adjusted { by: by.into(), is_state_change: true })
+}
+
+/// A fresh directory with a game's file in it.
+pub(crate) struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
     }
 
-    /// A request to an endpoint, all the way: the status that the network would see.
-    pub async fn request<C: Callback>(&self, endpoint: &Endpoint<C>, target: &str) -> u16
-    where
-        Endpoint<C>: Source<Callback = C>,
-    {
-        let result = match endpoint.open(&Request::get(target)) {
-            Ok(callback) => self.receive(callback.event()).await,
-            Err(error) => Err(Refusal::from(error)),
-        };
-        result.unwrap_or_else(|refusal| Reply::from(&refusal).status)
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join("game.db")
     }
 
-    async fn receive(&self, event: postback::event::Event) -> Result<u16, Refusal> {
-        let wallet = Arc::clone(&self.wallet);
-        let handler = move |decision: &Decision| {
-            wallet.lock().unwrap().carry_out(decision);
-            async { Ok::<(), HandlerError>(()) }
-        };
-        let receipt = self.receiver.receive(event, &handler).await?;
-        Ok(Reply::from(&receipt).status)
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
-    pub fn offer(&self, tx: &str, state: &str, gems: &str) -> CallbackBuilder {
-        self.network.callback(OFFERS).player("p1").transaction(tx).state(state).amount(gems)
+    pub(crate) fn open(&self) -> SqliteStore {
+        SqliteStore::open(self.file()).unwrap()
     }
 
-    pub fn survey(&self, tx: &str, call_type: &str, gems: &str) -> CallbackBuilder {
-        self.network.callback(SURVEYS).player("p1").transaction(tx).call_type(call_type).amount(gems)
+    /// A connection of the tester's own.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.file()).unwrap()
     }
 
-    /// Sends an offer callback that must be answered 200.
-    pub async fn play_offer(&self, tx: &str, state: &str, gems: &str) {
-        self.play(&self.offers, self.offer(tx, state, gems)).await;
+    /// What the wallet holds, and in how many entries, as any other program would see it.
+    pub(crate) fn wallet(&self) -> (Decimal, usize) {
+        let connection = self.connect();
+        let mut statement = connection.prepare("SELECT amount FROM credits").unwrap();
+        let amounts: Vec<String> =
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (amounts.iter().map(|amount| amount.parse::<Decimal>().unwrap()).sum(), amounts.len())
     }
 
-    /// Sends a survey callback that must be answered 200; `original` may be empty.
-    pub async fn play_survey(&self, tx: &str, call_type: &str, gems: &str, original: &str) {
-        self.play(&self.surveys, self.survey(tx, call_type, gems).original(original)).await;
+    /// The status of a conversion's record.
+    pub(crate) fn status(&self, transaction: &str) -> Option<String> {
+        use rusqlite::OptionalExtension;
+        let key = format!("bitlabs/game/conversion/{transaction}");
+        let select = "SELECT status FROM postback_records WHERE key = ?1";
+        self.connect().query_row(select, [key], |row| row.get(0)).optional().unwrap()
     }
+}
 
-    pub async fn play<C: Callback>(&self, endpoint: &Endpoint<C>, callback: CallbackBuilder)
-    where
-        Endpoint<C>: Source<Callback = C>,
-    {
-        let signed = callback.sign();
-        assert_eq!(self.request(endpoint, signed.target()).await, 200, "{}", signed.target());
-    }
+/// The wallet. Deliberately without a unique id: nothing but the store keeps it from paying twice.
+pub(crate) async fn create_wallet(store: &SqliteStore) {
+    store
+        .write(|game| {
+            game.execute_batch(
+                "CREATE TABLE IF NOT EXISTS credits (id TEXT NOT NULL, player TEXT NOT NULL, amount TEXT NOT NULL)",
+            )
+        })
+        .await
+        .unwrap();
+}
 
-    pub fn balance(&self) -> Decimal {
-        self.wallet.lock().unwrap().balance
+/// Writes into the wallet what a decision moves.
+pub(crate) fn credit(game: &InTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
+    let amount = decision.balance_change();
+    if !amount.is_zero() {
+        game.execute(
+            "INSERT INTO credits (id, player, amount) VALUES (?1, ?2, ?3)",
+            [decision.id().as_str(), decision.player().as_str(), &amount.to_string()],
+        )?;
     }
-
-    pub fn kinds(&self) -> Vec<DecisionKind> {
-        self.wallet.lock().unwrap().kinds()
-    }
-
-    pub fn last(&self) -> Decision {
-        self.wallet.lock().unwrap().log.last().unwrap().clone()
-    }
+    Ok(())
 }
