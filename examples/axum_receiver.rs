@@ -41,13 +41,37 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), BoxError> {
     let game = Game::open().await?;
-    let Game { offers, surveys, receipts, cashback, rewards, bans, receiver, .. } = &game;
+    let Game {
+        offers,
+        surveys,
+        receipts,
+        cashback,
+        rewards,
+        bans,
+        receiver,
+        ..
+    } = &game;
     let app = Router::new()
-        .route("/callbacks/offers", callbacks(offers.clone(), receiver.clone()))
-        .route("/callbacks/surveys", callbacks(surveys.clone(), receiver.clone()))
-        .route("/callbacks/receipts", callbacks(receipts.clone(), receiver.clone()))
-        .route("/callbacks/cashback", callbacks(cashback.clone(), receiver.clone()))
-        .route("/callbacks/rewards", callbacks(rewards.clone(), receiver.clone()))
+        .route(
+            "/callbacks/offers",
+            callbacks(offers.clone(), receiver.clone()),
+        )
+        .route(
+            "/callbacks/surveys",
+            callbacks(surveys.clone(), receiver.clone()),
+        )
+        .route(
+            "/callbacks/receipts",
+            callbacks(receipts.clone(), receiver.clone()),
+        )
+        .route(
+            "/callbacks/cashback",
+            callbacks(cashback.clone(), receiver.clone()),
+        )
+        .route(
+            "/callbacks/rewards",
+            callbacks(rewards.clone(), receiver.clone()),
+        )
         .route("/callbacks/bans", callbacks(bans.clone(), receiver.clone()))
         .route("/players/{id}", get(player))
         .route("/health", get(async || "ok"))
@@ -55,16 +79,29 @@ async fn serve() -> Result<(), BoxError> {
 
     let listener = TcpListener::bind(&game.settings.listen)
         .await
-        .map_err(|error| format!("cannot listen on {} (POSTBACK_LISTEN): {error}", game.settings.listen))?;
+        .map_err(|error| {
+            format!(
+                "cannot listen on {} (POSTBACK_LISTEN): {error}",
+                game.settings.listen
+            )
+        })?;
     game.greet(listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(interrupted()).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(interrupted())
+        .await?;
     game.store.close().await;
     println!("Ended cleanly.");
     Ok(())
 }
 
-async fn player(State(store): State<SqliteStore>, Path(id): Path<String>) -> Result<Json<Value>, StatusCode> {
-    game::statement(&store, id).await.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+async fn player(
+    State(store): State<SqliteStore>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, StatusCode> {
+    game::statement(&store, id)
+        .await
+        .map(Json)
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Resolves at Ctrl-C, or when the process is asked to end.

@@ -44,7 +44,10 @@ fn check_id(text: &str) -> Result<(), IdError> {
 
 fn check_name(text: &str) -> Result<(), IdError> {
     check_id(text)?;
-    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+    if text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    {
         Ok(())
     } else {
         Err(IdError::NotAName)
@@ -198,11 +201,17 @@ impl std::str::FromStr for RecordKey {
         let app = AppName::new(next()?).map_err(|_| RecordKeyError)?;
         let (word, id) = (next()?, next()?);
         let subject = match word {
-            "conversion" => Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?),
+            "conversion" => {
+                Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?)
+            }
             "player" => Subject::Player(PlayerId::new(id).map_err(|_| RecordKeyError)?),
             _ => return Err(RecordKeyError),
         };
-        Ok(Self { source, app, subject })
+        Ok(Self {
+            source,
+            app,
+            subject,
+        })
     }
 }
 
@@ -274,7 +283,11 @@ impl Event {
             EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.clone()),
             EventKind::Ban(_) => Subject::Player(self.player.clone()),
         };
-        RecordKey { source: self.source.clone(), app: self.app.clone(), subject }
+        RecordKey {
+            source: self.source.clone(),
+            app: self.app.clone(),
+            subject,
+        }
     }
 
     /// The value of a parameter of this callback, decoded; also of a custom or pass-through one.

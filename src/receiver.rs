@@ -92,13 +92,17 @@ struct Shared<S, C> {
 
 impl<S, C> Clone for Receiver<S, C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<S, C> fmt::Debug for Receiver<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("timing", &self.shared.timing).finish_non_exhaustive()
+        f.debug_struct("Receiver")
+            .field("timing", &self.shared.timing)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +121,14 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// while it may still be at work.
     pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
         let handler_timeout = timing.lease.saturating_mul(5) / 6;
-        Self { shared: Arc::new(Shared { store, clock, timing, handler_timeout }) }
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                clock,
+                timing,
+                handler_timeout,
+            }),
+        }
     }
 
     /// The store.
@@ -137,7 +148,10 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
 
     /// Binds a handler, for whoever wants just one thing that takes callbacks.
     pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, C, H> {
-        HandlingReceiver { receiver: self, handler: Arc::new(handler) }
+        HandlingReceiver {
+            receiver: self,
+            handler: Arc::new(handler),
+        }
     }
 
     /// Takes one callback all the way.
@@ -147,7 +161,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn receive<H: Handler>(&self, event: Event, handler: &H) -> Result<Receipt, ReceiveError> {
+    pub async fn receive<H: Handler>(
+        &self,
+        event: Event,
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
         match self.begin(event).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,
@@ -180,18 +198,29 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         loop {
             let happened = match step {
                 Step::Load(key) => Happened::Loaded(store.load(&key).await?),
-                Step::Swap { expected, record } => Happened::Swapped(store.swap(expected, &record).await?),
+                Step::Swap { expected, record } => {
+                    Happened::Swapped(store.swap(expected, &record).await?)
+                }
                 Step::Wait(span) => {
                     clock.sleep(span).await;
                     Happened::Waited
                 }
                 Step::Handle(decision) => {
-                    return Ok(Progress::Deliver(Delivery::new(self.clone(), steps, decision)));
+                    return Ok(Progress::Deliver(Box::new(Delivery::new(
+                        self.clone(),
+                        steps,
+                        decision,
+                    ))));
                 }
                 Step::Answer(Answer::Receipt(receipt)) => return Ok(Progress::Answered(receipt)),
-                Step::Answer(Answer::Busy { retry_after }) => return Err(ReceiveError::Busy { retry_after }),
+                Step::Answer(Answer::Busy { retry_after }) => {
+                    return Err(ReceiveError::Busy { retry_after });
+                }
                 Step::Answer(Answer::HandlerFailed(id)) => {
-                    return Err(ReceiveError::Handler { id, source: "the handler failed".into() });
+                    return Err(ReceiveError::Handler {
+                        id,
+                        source: "the handler failed".into(),
+                    });
                 }
             };
             step = steps.advance(happened, clock.now());
@@ -199,7 +228,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     }
 
     /// Lets the handler carry one decision out, bounded in time, whatever it does.
-    pub(crate) async fn attempt<H: Handler>(&self, handler: &H, decision: &Decision) -> attempt::Attempt {
+    pub(crate) async fn attempt<H: Handler>(
+        &self,
+        handler: &H,
+        decision: &Decision,
+    ) -> attempt::Attempt {
         let limit = self.shared.clock.sleep(self.shared.handler_timeout);
         attempt::attempt(handler, decision, limit).await
     }
@@ -213,13 +246,18 @@ pub struct HandlingReceiver<S, C, H> {
 
 impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
     fn clone(&self) -> Self {
-        Self { receiver: self.receiver.clone(), handler: Arc::clone(&self.handler) }
+        Self {
+            receiver: self.receiver.clone(),
+            handler: Arc::clone(&self.handler),
+        }
     }
 }
 
 impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlingReceiver").field("receiver", &self.receiver).finish_non_exhaustive()
+        f.debug_struct("HandlingReceiver")
+            .field("receiver", &self.receiver)
+            .finish_non_exhaustive()
     }
 }
 
@@ -254,11 +292,19 @@ struct Context {
 
 impl Context {
     fn of(event: &Event) -> Self {
-        Self { source: event.source.clone(), app: event.app.clone(), endpoint: event.endpoint.clone() }
+        Self {
+            source: event.source.clone(),
+            app: event.app.clone(),
+            endpoint: event.endpoint.clone(),
+        }
     }
 
     fn log<S, C>(&self, progress: &Result<Progress<S, C>, ReceiveError>) {
-        let Self { source, app, endpoint } = self;
+        let Self {
+            source,
+            app,
+            endpoint,
+        } = self;
         match progress {
             Ok(Progress::Deliver(delivery)) => {
                 let decision = delivery.decision();

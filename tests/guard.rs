@@ -1,4 +1,11 @@
 //! What is due: examples and properties of the guard, seen through the steps and a wallet.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod ledger;
 
@@ -315,22 +322,33 @@ fn purchase_data_is_handed_on_and_never_pays_in_either_order() {
 
 #[test]
 fn purchase_data_does_not_hide_another_amount() {
-    let events = [completed("o1", "500"), with_purchase(completed("o1", "900"), "4.99")];
+    let events = [
+        completed("o1", "500"),
+        with_purchase(completed("o1", "900"), "4.99"),
+    ];
     assert_eq!(conflict(&events), Some(ConflictKind::OtherContent));
 }
 
 #[test]
 fn purchase_data_alone_completes_nothing() {
     let data = with_purchase(completed("o1", "0"), "4.99");
-    assert_eq!(outcome(&[data.clone(), pending("o1", "5")]).0, [Kind::Purchase, Kind::Pending]);
-    assert_eq!(outcome(&[data, reconciled("o1", "5")]).0, [Kind::Purchase, Kind::Rejected]);
+    assert_eq!(
+        outcome(&[data.clone(), pending("o1", "5")]).0,
+        [Kind::Purchase, Kind::Pending]
+    );
+    assert_eq!(
+        outcome(&[data, reconciled("o1", "5")]).0,
+        [Kind::Purchase, Kind::Rejected]
+    );
 }
 
 #[test]
 fn refusing_a_conflict_does_not_close_the_conversion() {
     let mut ledger = Ledger::play(&[completed("o1", "500")]);
     let strange = of_player(completed("o1", "500"), "p2");
-    let answer = ledger.run(Steps::receive(strange, Timing::default()), |_, _| Handled::Refused("who?".into()));
+    let answer = ledger.run(Steps::receive(strange, Timing::default()), |_, _| {
+        Handled::Refused("who?".into())
+    });
     assert!(matches!(answer, Answer::Receipt(Receipt::Refused(_))));
     ledger.receive(&reconciled("o1", "500"));
     assert_eq!(ledger.balance(), decimal("0"));

@@ -1,4 +1,11 @@
 //! Nothing secret leaves: a file of its own, for it listens to the log of the whole process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![cfg(feature = "tokio")]
 
 mod bitlabs_game;
@@ -36,9 +43,15 @@ async fn mistake_25_the_secret_is_logged_or_echoed() {
     let game = Game::new();
     let genuine = game.offer("o1", "COMPLETED", "500").sign();
     game.request(&game.offers, genuine.target()).await;
-    let forger = Network::new("another secret");
-    let forged = forger.callback(OFFERS).player("p1").transaction("o2").state("COMPLETED").amount("500").sign();
-    let forged = forged.target();
+    let stranger = Network::new("another secret");
+    let signed = stranger
+        .callback(OFFERS)
+        .player("p1")
+        .transaction("o2")
+        .state("COMPLETED")
+        .amount("500")
+        .sign();
+    let forged = signed.target();
     game.request(&game.offers, forged).await;
     let error = game.offers.open(&Request::get(forged)).unwrap_err();
     drop(logging);

@@ -1,4 +1,11 @@
 //! The receiver over a store and a handler: what is paid, what stays open, who waits.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![cfg(feature = "tokio")]
 
 mod ledger;

@@ -19,7 +19,11 @@ use postback::store::{DedupStore, StoreError, Stored, Swapped, Version};
 
 fn open_record(transaction: &str) -> Record {
     let event = Arc::new(completed(transaction, 500));
-    match consider(&Record::new(event.key()), &event, Timestamp::from_millis(1_700_000_000_123)) {
+    match consider(
+        &Record::new(event.key()),
+        &event,
+        Timestamp::from_millis(1_700_000_000_123),
+    ) {
         Considered::Decided(record) => record,
         other => panic!("{other:?}"),
     }
@@ -45,10 +49,19 @@ async fn what_was_stored_is_there_after_a_restart() {
     let place = Place::new();
     let record = open_record("o1");
     let store = place.open();
-    assert_eq!(store.swap(None, &record).await.unwrap(), Swapped::Done(Version::FIRST));
+    assert_eq!(
+        store.swap(None, &record).await.unwrap(),
+        Swapped::Done(Version::FIRST)
+    );
     store.close().await;
     let stored = place.open().load(record.key()).await.unwrap();
-    assert_eq!(stored, Some(Stored { version: Version::FIRST, record }));
+    assert_eq!(
+        stored,
+        Some(Stored {
+            version: Version::FIRST,
+            record
+        })
+    );
 }
 
 #[tokio::test]
@@ -58,7 +71,9 @@ async fn the_file_commits_durably() {
     let pragmas = store
         .write(|game| {
             let pragma = |name| {
-                game.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+                game.query_row(&format!("PRAGMA {name}"), [], |row| {
+                    row.get::<_, rusqlite::types::Value>(0)
+                })
             };
             Ok::<_, rusqlite::Error>((pragma("journal_mode")?, pragma("synchronous")?))
         })
@@ -71,10 +86,15 @@ async fn the_file_commits_durably() {
 async fn what_belongs_to_the_game_in_the_file_is_left_alone() {
     let place = Place::new();
     let own = place.connect();
-    own.execute_batch("PRAGMA user_version = 42; PRAGMA application_id = 7; CREATE TABLE records (key)").unwrap();
+    own.execute_batch(
+        "PRAGMA user_version = 42; PRAGMA application_id = 7; CREATE TABLE records (key)",
+    )
+    .unwrap();
     place.open().close().await;
-    let number =
-        |pragma: &str| own.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    let number = |pragma: &str| {
+        own.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
     assert_eq!((number("user_version"), number("application_id")), (42, 7));
     let foreign: i64 = own
         .query_row(
@@ -107,7 +127,10 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
     let mut statement = own.prepare(select).unwrap();
     let lines: Vec<String> = statement
         .query_map([], |row| {
-            let text = |at| row.get::<_, Option<String>>(at).map(|text| text.unwrap_or_else(|| "-".to_owned()));
+            let text = |at| {
+                row.get::<_, Option<String>>(at)
+                    .map(|text| text.unwrap_or_else(|| "-".to_owned()))
+            };
             let number = |at| row.get::<_, i64>(at);
             Ok(format!(
                 "{} {} {} {}{} {} {} {}",
@@ -141,7 +164,15 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
     let text = |text: &str| text.to_owned();
     assert_eq!(
         row,
-        (1, text("open"), text("player-7"), text("bitlabs"), text("game"), text("0"), 1_700_000_000_123_i64)
+        (
+            1,
+            text("open"),
+            text("player-7"),
+            text("bitlabs"),
+            text("game"),
+            text("0"),
+            1_700_000_000_123_i64
+        )
     );
 }
 
@@ -149,7 +180,11 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
 fn an_error_at_open_names_the_file_the_cause_and_the_remedy() {
     let place = Place::new();
     let directory = place.directory();
-    std::fs::write(directory.join("text.db"), "dear diary, this is not a database at all ".repeat(50)).unwrap();
+    std::fs::write(
+        directory.join("text.db"),
+        "dear diary, this is not a database at all ".repeat(50),
+    )
+    .unwrap();
     std::fs::write(directory.join("file"), "").unwrap();
     drop(SqliteStore::open(directory.join("damaged.db")).unwrap());
     let damaged = directory.join("damaged.db");
@@ -171,7 +206,11 @@ fn an_error_at_open_names_the_file_the_cause_and_the_remedy() {
         let error = impatient().open(&path).unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
         let said = said(&error);
-        assert!(said.contains(expected) && said.contains(path.to_str().unwrap()), "{}: {said}", path.display());
+        assert!(
+            said.contains(expected) && said.contains(path.to_str().unwrap()),
+            "{}: {said}",
+            path.display()
+        );
     }
 }
 
@@ -198,10 +237,26 @@ async fn a_lock_at_run_time_is_an_error_and_over_when_it_is_released() {
     let other = place.connect();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let locked = receiver.receive(completed("o2", 1)).await;
-    assert!(matches!(locked, Err(ReceiveError::Store(StoreError::Unavailable { .. }))), "{locked:?}");
+    assert!(
+        matches!(
+            locked,
+            Err(ReceiveError::Store(StoreError::Unavailable { .. }))
+        ),
+        "{locked:?}"
+    );
     let locked = store.swap(None, &open_record("o3")).await;
-    assert!(matches!(locked, Err(StoreError::Unavailable { .. })), "{locked:?}");
-    assert!(store.load(&completed("o1", 500).key()).await.unwrap().is_some(), "reading goes on");
+    assert!(
+        matches!(locked, Err(StoreError::Unavailable { .. })),
+        "{locked:?}"
+    );
+    assert!(
+        store
+            .load(&completed("o1", 500).key())
+            .await
+            .unwrap()
+            .is_some(),
+        "reading goes on"
+    );
     other.execute_batch("ROLLBACK").unwrap();
     receiver.receive(completed("o2", 1)).await.unwrap();
     assert_eq!(place.wallet(), (501.into(), 2));
@@ -211,11 +266,24 @@ async fn a_lock_at_run_time_is_an_error_and_over_when_it_is_released() {
 async fn a_schema_of_a_later_version_is_refused() {
     let place = Place::new();
     place.open().close().await;
-    place.connect().execute_batch("UPDATE postback_meta SET version = 9").unwrap();
+    place
+        .connect()
+        .execute_batch("UPDATE postback_meta SET version = 9")
+        .unwrap();
     let error = SqliteStore::open(place.file()).unwrap_err();
-    let StoreError::Newer { what, found: 9, known: 1 } = &error else { panic!("{error:?}") };
+    let StoreError::Newer {
+        what,
+        found: 9,
+        known: 1,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert!(what.contains("game.db"), "{what}");
-    place.connect().execute_batch("DELETE FROM postback_meta").unwrap();
+    place
+        .connect()
+        .execute_batch("DELETE FROM postback_meta")
+        .unwrap();
     let said = said(&SqliteStore::open(place.file()).unwrap_err());
     assert!(said.contains("postback_meta"), "{said}");
 }
@@ -228,8 +296,14 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
         ("record", "'{\"format\":1}'".to_owned()),
         ("record", format!("'{}'", &json[..json.len() - 1])),
         ("record", "CAST(x'ff' AS TEXT)".to_owned()),
-        ("record", format!("'{}'", json.replace("\"format\":1", "\"format\":0"))),
-        ("record", format!("'{}'", json.replace("conversion/o1", "conversion/o2"))),
+        (
+            "record",
+            format!("'{}'", json.replace("\"format\":1", "\"format\":0")),
+        ),
+        (
+            "record",
+            format!("'{}'", json.replace("conversion/o1", "conversion/o2")),
+        ),
         ("version", "0".to_owned()),
         ("version", "-1".to_owned()),
     ];
@@ -240,16 +314,24 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
     store.swap(None, &other).await.unwrap();
     let own = place.connect();
     for (column, value) in cases {
-        let update =
-            format!("UPDATE postback_records SET {column} = {value} WHERE key = 'bitlabs/game/conversion/o1'");
+        let update = format!(
+            "UPDATE postback_records SET {column} = {value} WHERE key = 'bitlabs/game/conversion/o1'"
+        );
         assert_eq!(own.execute(&update, []).unwrap(), 1);
-        for result in [store.load(record.key()).await.map(drop), store.swap(None, &record).await.map(drop)] {
-            let Err(StoreError::Unreadable { key, .. }) = &result else { panic!("{value}: {result:?}") };
+        for result in [
+            store.load(record.key()).await.map(drop),
+            store.swap(None, &record).await.map(drop),
+        ] {
+            let Err(StoreError::Unreadable { key, .. }) = &result else {
+                panic!("{value}: {result:?}")
+            };
             assert_eq!(key, record.key());
         }
-        assert!(store.load(other.key()).await.unwrap().is_some(), "other records are fine");
-        let restore =
-            "UPDATE postback_records SET record = ?1, version = 1 WHERE key = 'bitlabs/game/conversion/o1'";
+        assert!(
+            store.load(other.key()).await.unwrap().is_some(),
+            "other records are fine"
+        );
+        let restore = "UPDATE postback_records SET record = ?1, version = 1 WHERE key = 'bitlabs/game/conversion/o1'";
         own.execute(restore, [&json]).unwrap();
         assert_eq!(
             store.load(record.key()).await.unwrap().unwrap().record,
@@ -257,11 +339,27 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
             "readable again when repaired"
         );
     }
-    for newer in [json.replace("\"format\":1", "\"format\":8"), "{\"format\":8,\"shape\":[]}".to_owned()] {
-        own.execute("UPDATE postback_records SET record = ?1 WHERE key = 'bitlabs/game/conversion/o1'", [&newer])
-            .unwrap();
+    for newer in [
+        json.replace("\"format\":1", "\"format\":8"),
+        "{\"format\":8,\"shape\":[]}".to_owned(),
+    ] {
+        own.execute(
+            "UPDATE postback_records SET record = ?1 WHERE key = 'bitlabs/game/conversion/o1'",
+            [&newer],
+        )
+        .unwrap();
         let result = store.load(record.key()).await;
-        assert!(matches!(result, Err(StoreError::Newer { found: 8, known: 1, .. })), "{result:?}");
+        assert!(
+            matches!(
+                result,
+                Err(StoreError::Newer {
+                    found: 8,
+                    known: 1,
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
     }
 }
 
@@ -274,9 +372,15 @@ async fn one_unreadable_record_does_not_keep_the_others_from_being_resumed() {
         store.swap(None, &open_record(name)).await.unwrap();
     }
     let own = place.connect();
-    own.execute("UPDATE postback_records SET record = '{}' WHERE key LIKE '%/o2'", []).unwrap();
-    own.execute_batch("INSERT INTO postback_records VALUES ('a stray row', 1, 'open', NULL, '', '', '0', '', 0)")
-        .unwrap();
+    own.execute(
+        "UPDATE postback_records SET record = '{}' WHERE key LIKE '%/o2'",
+        [],
+    )
+    .unwrap();
+    own.execute_batch(
+        "INSERT INTO postback_records VALUES ('a stray row', 1, 'open', NULL, '', '', '0', '', 0)",
+    )
+    .unwrap();
     let resumed = store.receiver(credit).resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.failed), (2, 1));
     assert_eq!(place.wallet(), (1000.into(), 2));
@@ -311,9 +415,12 @@ async fn a_full_queue_is_told_and_drains() {
         .collect();
     let refused = loop {
         // Until the two that wait have filled the queue.
-        if let Err(error) = tokio::time::timeout(Duration::from_millis(50), store.swap(None, &open_record("o3")))
-            .await
-            .unwrap_or(Ok(Swapped::Lost(None)))
+        if let Err(error) = tokio::time::timeout(
+            Duration::from_millis(50),
+            store.swap(None, &open_record("o3")),
+        )
+        .await
+        .unwrap_or(Ok(Swapped::Lost(None)))
         {
             break error;
         }
@@ -339,13 +446,22 @@ async fn closing_does_what_is_queued_and_takes_nothing_more() {
     let mut queued = Box::pin(queued);
     // Polled once: it is in the queue.
     assert!(
-        std::future::poll_fn(|context| std::task::Poll::Ready(queued.as_mut().poll(context).is_pending())).await
+        std::future::poll_fn(|context| std::task::Poll::Ready(
+            queued.as_mut().poll(context).is_pending()
+        ))
+        .await
     );
     store.close().await;
     assert_eq!(queued.await.unwrap(), Swapped::Done(Version::FIRST));
     assert!(!is_open(&place.file()), "the file is closed");
-    assert!(matches!(clone.load(record.key()).await, Err(StoreError::Closed)));
-    assert!(matches!(clone.swap(None, &record).await, Err(StoreError::Closed)));
+    assert!(matches!(
+        clone.load(record.key()).await,
+        Err(StoreError::Closed)
+    ));
+    assert!(matches!(
+        clone.swap(None, &record).await,
+        Err(StoreError::Closed)
+    ));
     store.close().await;
     assert!(place.open().load(record.key()).await.unwrap().is_some());
 }
@@ -365,13 +481,18 @@ async fn dropping_the_last_handle_ends_the_threads() {
 
 fn is_open(file: &Path) -> bool {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    descriptors.flatten().any(|descriptor| std::fs::read_link(descriptor.path()).is_ok_and(|path| path == file))
+    descriptors
+        .flatten()
+        .any(|descriptor| std::fs::read_link(descriptor.path()).is_ok_and(|path| path == file))
 }
 
 fn wait_until_closed(file: &Path) {
     let start = Instant::now();
     while is_open(file) {
-        assert!(start.elapsed() < Duration::from_secs(10), "the threads of a dropped store do not end");
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the threads of a dropped store do not end"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -379,22 +500,33 @@ fn wait_until_closed(file: &Path) {
 /// Runs one of the ignored tests below, in a process of its own.
 fn child(test: &str, file: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored", "--nocapture"]).env("POSTBACK_TEST_FILE", file);
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("POSTBACK_TEST_FILE", file);
     command
 }
 
 fn file_of_the_parent() -> std::path::PathBuf {
-    std::env::var_os("POSTBACK_TEST_FILE").expect("run by another test").into()
+    std::env::var_os("POSTBACK_TEST_FILE")
+        .expect("run by another test")
+        .into()
 }
 
 #[test]
 fn nothing_reported_as_done_is_lost_when_the_process_is_killed() {
     let place = Place::new();
     for _ in 0..3 {
-        let mut writing = child("child_writes_for_ever", &place.file()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(writing.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let done: Vec<String> =
-            lines.filter_map(|line| line.strip_prefix("done ").map(str::to_owned)).take(300).collect();
+        let mut writing = child("child_writes_for_ever", &place.file())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(writing.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let done: Vec<String> = lines
+            .filter_map(|line| line.strip_prefix("done ").map(str::to_owned))
+            .take(300)
+            .collect();
         writing.kill().unwrap();
         writing.wait().unwrap();
         assert_eq!(done.len(), 300);
@@ -402,9 +534,15 @@ fn nothing_reported_as_done_is_lost_when_the_process_is_killed() {
         for transaction in &done {
             let key = format!("bitlabs/game/conversion/{transaction}#1");
             let rows: i64 = credited
-                .query_row("SELECT count(*) FROM credits WHERE id = ?1", [key], |row| row.get(0))
+                .query_row("SELECT count(*) FROM credits WHERE id = ?1", [key], |row| {
+                    row.get(0)
+                })
                 .unwrap();
-            assert_eq!((rows, place.status(transaction).as_deref()), (1, Some("settled")), "{transaction}");
+            assert_eq!(
+                (rows, place.status(transaction).as_deref()),
+                (1, Some("settled")),
+                "{transaction}"
+            );
         }
         let (settled, wallet): (i64, i64) = credited
             .query_row(
@@ -444,21 +582,41 @@ async fn child_writes_for_ever() {
 #[test]
 fn several_processes_may_open_a_new_file_at_once() {
     let place = Place::new();
-    let children: Vec<_> =
-        (0..6).map(|_| child("child_opens", &place.file()).stdout(Stdio::piped()).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..6)
+        .map(|_| {
+            child("child_opens", &place.file())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
     for child in children {
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
     let records = "SELECT count(*) FROM postback_records";
-    assert_eq!(place.connect().query_row(records, [], |row| row.get::<_, i64>(0)).unwrap(), 6);
+    assert_eq!(
+        place
+            .connect()
+            .query_row(records, [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        6
+    );
 }
 
 #[tokio::test]
 #[ignore = "a process that another test starts"]
 async fn child_opens() {
-    let store = SqliteStore::open(file_of_the_parent()).unwrap_or_else(|error| panic!("{}", said(&error)));
-    store.swap(None, &open_record(&format!("o{}", std::process::id()))).await.unwrap();
+    let store =
+        SqliteStore::open(file_of_the_parent()).unwrap_or_else(|error| panic!("{}", said(&error)));
+    store
+        .swap(None, &open_record(&format!("o{}", std::process::id())))
+        .await
+        .unwrap();
 }
 
 #[cfg(unix)]
@@ -468,13 +626,19 @@ fn a_read_only_file_or_directory_is_an_error_at_open() {
     let place = Place::new();
     drop(place.open());
     wait_until_closed(&place.file());
-    let allow =
-        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+    };
     let fresh = place.directory().join("fresh.db");
     let file = place.file();
     // (mode of the directory, mode of the file, which file, what is said)
     let cases = [
-        (0o777, 0o444, &file, "read-only: make the file and its directory writable"),
+        (
+            0o777,
+            0o444,
+            &file,
+            "read-only: make the file and its directory writable",
+        ),
         (0o555, 0o444, &file, "writable"),
         (0o555, 0o666, &file, "writable"),
         (0o555, 0o666, &fresh, "writable"),
@@ -483,12 +647,17 @@ fn a_read_only_file_or_directory_is_an_error_at_open() {
     for (directory_mode, file_mode, path, expected) in cases {
         allow(&file, file_mode);
         allow(place.directory(), directory_mode);
-        let Some(mut command) = without_privileges(child("child_opens", path)) else { return };
+        let Some(mut command) = without_privileges(child("child_opens", path)) else {
+            return;
+        };
         let output = command.output().unwrap();
         allow(place.directory(), 0o777);
         let all = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&all);
-        assert!(!output.status.success(), "{directory_mode:o} {file_mode:o}: {said}");
+        assert!(
+            !output.status.success(),
+            "{directory_mode:o} {file_mode:o}: {said}"
+        );
         assert!(
             said.contains(expected) && said.contains(path.to_str().unwrap()),
             "{directory_mode:o} {file_mode:o}: {said}"
@@ -504,15 +673,24 @@ fn without_privileges(command: Command) -> Option<Command> {
         return Some(command);
     }
     // The program itself must be reachable for that user.
-    let program = std::env::temp_dir().join(format!("postback-unprivileged-{}", std::process::id()));
+    let program =
+        std::env::temp_dir().join(format!("postback-unprivileged-{}", std::process::id()));
     if !program.exists() {
         std::fs::copy(command.get_program(), &program).unwrap();
     }
     let mut dropped = Command::new("setpriv");
-    dropped.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(command.get_args());
-    dropped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let works =
-        Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).status();
+    dropped
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(command.get_args());
+    dropped.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let works = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
+        .status();
     if works.is_ok_and(|status| status.success()) {
         return Some(dropped);
     }
@@ -526,7 +704,10 @@ async fn a_full_disk_is_an_error_and_over_when_there_is_room() {
     let place = Place::new();
     let disk = place.directory().join("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&disk).output();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&disk)
+        .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: a small tmpfs cannot be mounted here, so the disk cannot be filled");
         return;
@@ -547,13 +728,22 @@ async fn a_full_disk_is_an_error_and_over_when_there_is_room() {
     let is_store_error = matches!(error, ReceiveError::Store(StoreError::Unavailable { .. }));
     std::fs::remove_file(&ballast).unwrap();
     let repeated = receiver.receive(completed(&format!("o{paid}"), 1)).await;
-    let credits =
-        store.read(|game| game.query_row("SELECT count(*) FROM credits", [], |row| row.get::<_, i64>(0))).await;
+    let credits = store
+        .read(|game| {
+            game.query_row("SELECT count(*) FROM credits", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        })
+        .await;
     store.close().await;
     drop(mounted);
     assert!(is_store_error, "{error:?}");
     assert!(repeated.is_ok(), "{repeated:?}");
-    assert_eq!(credits.unwrap(), paid + 1, "each exactly once, after {paid} until the disk was full");
+    assert_eq!(
+        credits.unwrap(),
+        paid + 1,
+        "each exactly once, after {paid} until the disk was full"
+    );
 }
 
 #[cfg(target_os = "linux")]

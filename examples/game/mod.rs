@@ -7,7 +7,8 @@ mod wallet;
 use std::net::SocketAddr;
 
 use postback::bitlabs::{
-    App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback, SurveyCallback,
+    App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback,
+    SurveyCallback,
 };
 use postback::decision::Decision;
 use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
@@ -37,22 +38,54 @@ impl Game {
         let settings = Settings::from_environment();
         let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
         let urls = &settings.urls;
-        let offers = app.offers(&urls.offers).build().map_err(|error| about("BITLABS_OFFERS_URL", error))?;
-        let surveys = app.surveys(&urls.surveys).build().map_err(|error| about("BITLABS_SURVEYS_URL", error))?;
-        let receipts = app.receipts(&urls.receipts).build().map_err(|error| about("BITLABS_RECEIPTS_URL", error))?;
-        let cashback = app.cashback(&urls.cashback).build().map_err(|error| about("BITLABS_CASHBACK_URL", error))?;
-        let rewards = app.rewards(&urls.rewards).build().map_err(|error| about("BITLABS_REWARDS_URL", error))?;
-        let bans = app.bans(&urls.bans).build().map_err(|error| about("BITLABS_BANS_URL", error))?;
+        let offers = app
+            .offers(&urls.offers)
+            .build()
+            .map_err(|error| about("BITLABS_OFFERS_URL", error))?;
+        let surveys = app
+            .surveys(&urls.surveys)
+            .build()
+            .map_err(|error| about("BITLABS_SURVEYS_URL", error))?;
+        let receipts = app
+            .receipts(&urls.receipts)
+            .build()
+            .map_err(|error| about("BITLABS_RECEIPTS_URL", error))?;
+        let cashback = app
+            .cashback(&urls.cashback)
+            .build()
+            .map_err(|error| about("BITLABS_CASHBACK_URL", error))?;
+        let rewards = app
+            .rewards(&urls.rewards)
+            .build()
+            .map_err(|error| about("BITLABS_REWARDS_URL", error))?;
+        let bans = app
+            .bans(&urls.bans)
+            .build()
+            .map_err(|error| about("BITLABS_BANS_URL", error))?;
 
         let store = SqliteStore::open(&settings.database)?;
         store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
-        let receiver =
-            store.receiver(|db: &InTransaction<'_>, decision: &Decision| wallet::carry_out(db, decision));
+        let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
+            wallet::carry_out(db, decision)
+        });
         let resumed = receiver.resume().await?;
         if resumed.settled + resumed.failed > 0 {
-            println!("Left open by the last run: {} settled, {} failed again.", resumed.settled, resumed.failed);
+            println!(
+                "Left open by the last run: {} settled, {} failed again.",
+                resumed.settled, resumed.failed
+            );
         }
-        Ok(Self { settings, offers, surveys, receipts, cashback, rewards, bans, store, receiver })
+        Ok(Self {
+            settings,
+            offers,
+            surveys,
+            receipts,
+            cashback,
+            rewards,
+            bans,
+            store,
+            receiver,
+        })
     }
 
     /// Tells what to do next.
@@ -63,15 +96,21 @@ impl Game {
 
 /// What `GET /players/{id}` answers.
 pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Value, BoxError> {
-    Ok(store.read(move |db| wallet::statement(db, &player)).await.inspect_err(|error| {
-        tracing::error!(%error, "a player's statement could not be read");
-    })?)
+    Ok(store
+        .read(move |db| wallet::statement(db, &player))
+        .await
+        .inspect_err(|error| {
+            tracing::error!(%error, "a player's statement could not be read");
+        })?)
 }
 
 pub(crate) fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Prints an error and everything that led to it.
@@ -94,7 +133,9 @@ pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return ctrl_c.await };
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return ctrl_c.await;
+        };
         tokio::select! {
             () = ctrl_c => {}
             _ = terminate.recv() => {}

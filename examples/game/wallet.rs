@@ -5,7 +5,7 @@
 
 use postback::decision::{Decision, NothingWhy};
 use postback::handler::HandlerError;
-use postback::store::sqlite::rusqlite::{Connection, OptionalExtension, params};
+use postback::store::sqlite::rusqlite::{self, Connection, OptionalExtension, params};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -64,7 +64,9 @@ fn change_balance(db: &Connection, player: &str, change: Decimal) -> Result<(), 
         .query_row([player], |row| row.get(0))
         .optional()?;
     let balance: Decimal = balance.as_deref().unwrap_or("0").parse()?;
-    let balance = balance.checked_add(change).ok_or_else(|| HandlerError::failed("balance out of range"))?;
+    let balance = balance
+        .checked_add(change)
+        .ok_or_else(|| HandlerError::failed("balance out of range"))?;
     db.prepare_cached(
         "INSERT INTO game_players (player, balance) VALUES (?1, ?2)
          ON CONFLICT (player) DO UPDATE SET balance = excluded.balance",
@@ -83,7 +85,8 @@ fn set_banned(db: &Connection, player: &str, banned: bool) -> Result<(), Handler
 }
 
 fn no_longer_pending(db: &Connection, conversion: &str) -> Result<(), HandlerError> {
-    db.prepare_cached("DELETE FROM game_pending WHERE conversion = ?1")?.execute([conversion])?;
+    db.prepare_cached("DELETE FROM game_pending WHERE conversion = ?1")?
+        .execute([conversion])?;
     Ok(())
 }
 
@@ -119,7 +122,10 @@ fn record(db: &Connection, decision: &Decision, conversion: &str) -> Result<(), 
 
 /// The fixed word under which a value of an enum is serialised.
 fn word(value: &impl serde::Serialize) -> Result<String, HandlerError> {
-    Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
+    Ok(serde_json::to_value(value)?
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
 }
 
 /// What `GET /players/{id}` answers.
@@ -160,4 +166,10 @@ pub(crate) fn statement(db: &Connection, player: &str) -> Result<Value, Statemen
 }
 
 /// Why a player's statement could not be made.
-pub(crate) type StatementError = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StatementError {
+    #[error("the database failed")]
+    Database(#[from] rusqlite::Error),
+    #[error("an amount in the wallet is not a decimal")]
+    Amount(#[from] rust_decimal::Error),
+}

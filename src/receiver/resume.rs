@@ -39,7 +39,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
                     Ok(Receipt::NothingOpen) => resumed.settled += 1,
                     Ok(_) => {}
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
-                    Err(ReceiveError::Store(error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }))) => {
+                    Err(ReceiveError::Store(
+                        error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }),
+                    )) => {
                         tracing::error!(%key, %error, "open decision cannot be resumed");
                         resumed.failed += 1;
                     }
@@ -57,8 +59,15 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         }
     }
 
-    async fn resume_one<H: Handler>(&self, key: RecordKey, handler: &H) -> Result<Receipt, ReceiveError> {
-        let timing = crate::steps::Timing { patience: std::time::Duration::ZERO, ..self.timing() };
+    async fn resume_one<H: Handler>(
+        &self,
+        key: RecordKey,
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
+        let timing = crate::steps::Timing {
+            patience: std::time::Duration::ZERO,
+            ..self.timing()
+        };
         match self.drive(Steps::resume(key, timing), None).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,

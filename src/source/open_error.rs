@@ -67,7 +67,9 @@ pub enum OpenError {
         name: String,
     },
     /// A parameter is missing that the configured URL has. The configuration's fault.
-    #[error("parameter {name:?} is missing: is the configured URL the one in the network's dashboard?")]
+    #[error(
+        "parameter {name:?} is missing: is the configured URL the one in the network's dashboard?"
+    )]
     Missing {
         /// The configured name.
         name: String,
@@ -114,7 +116,9 @@ pub enum OpenError {
     #[error("the body ended before it was complete")]
     BodyCutOff,
     /// The callback says another state than the only one this endpoint is set to receive. The configuration's fault.
-    #[error("this endpoint receives {expected} only: correct the callback's activity in the network's dashboard")]
+    #[error(
+        "this endpoint receives {expected} only: correct the callback's activity in the network's dashboard"
+    )]
     OtherState {
         /// The state that the endpoint is for.
         expected: String,
@@ -125,7 +129,9 @@ impl OpenError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Missing { .. } | Self::StaticChanged { .. } | Self::OtherState { .. } => Fault::Configuration,
+            Self::Missing { .. } | Self::StaticChanged { .. } | Self::OtherState { .. } => {
+                Fault::Configuration
+            }
             _ => Fault::Sender,
         }
     }
@@ -134,7 +140,10 @@ impl OpenError {
     pub fn is_unauthenticated(&self) -> bool {
         matches!(
             self,
-            Self::SignatureMissing | Self::SignatureEmpty | Self::SignatureMalformed | Self::SignatureWrong
+            Self::SignatureMissing
+                | Self::SignatureEmpty
+                | Self::SignatureMalformed
+                | Self::SignatureWrong
         )
     }
 }

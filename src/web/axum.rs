@@ -35,7 +35,8 @@ pub struct Rejection(#[from] Refusal);
 impl Rejection {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(Reply::from(&self.0).status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(Reply::from(&self.0).status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body of the response: a fixed word.
@@ -94,9 +95,16 @@ async fn open<S: Source>(source: &S, request: extract::Request) -> Result<S::Cal
 
 fn open_read<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Result<S::Callback, OpenError> {
     // Only what stands behind the `?` is read, which no nesting changes.
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
     let headers = HeaderLookup(&parts.headers);
-    source.open(&Request::new(parts.method.as_str(), target).with_headers(&headers).with_body(body))
+    source.open(
+        &Request::new(parts.method.as_str(), target)
+            .with_headers(&headers)
+            .with_body(body),
+    )
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, OpenError> {
@@ -114,7 +122,8 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, OpenError> {
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    std::error::Error::source(error)
+        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 struct HeaderLookup<'a>(&'a HeaderMap);
@@ -122,7 +131,10 @@ struct HeaderLookup<'a>(&'a HeaderMap);
 impl Headers for HeaderLookup<'_> {
     fn each<'h>(&'h self, name: &str, each: &mut dyn FnMut(&'h [u8])) {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            self.0.get_all(name).into_iter().for_each(|value| each(value.as_bytes()));
+            self.0
+                .get_all(name)
+                .into_iter()
+                .for_each(|value| each(value.as_bytes()));
         }
     }
 }

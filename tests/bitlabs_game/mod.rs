@@ -1,12 +1,23 @@
 //! A game behind all of BitLabs' endpoints: requests go in as the network sends them, statuses come out,
 //! and the wallet shows what the player has.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use std::sync::{Arc, Mutex};
 
 use postback::bitlabs::{
-    App, BanCallback, CashbackCallback, Endpoint, OfferCallback, OfferState, ReceiptCallback, RewardCallback,
-    SurveyCallback,
+    App, BanCallback, CashbackCallback, Endpoint, OfferCallback, OfferState, ReceiptCallback,
+    RewardCallback, SurveyCallback,
 };
 use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind};
@@ -68,7 +79,11 @@ impl<S: DedupStore> Game<S> {
         let app = app();
         Self {
             offers: app.offers(OFFERS).build().unwrap(),
-            reconciled: app.offers(RECONCILED).only(OfferState::Reconciled).build().unwrap(),
+            reconciled: app
+                .offers(RECONCILED)
+                .only(OfferState::Reconciled)
+                .build()
+                .unwrap(),
             surveys: app.surveys(SURVEYS).build().unwrap(),
             receipts: app.receipts(RECEIPTS).build().unwrap(),
             cashback: app.cashback(CASHBACK).build().unwrap(),
@@ -103,11 +118,21 @@ impl<S: DedupStore> Game<S> {
     }
 
     pub fn offer(&self, tx: &str, state: &str, gems: &str) -> CallbackBuilder {
-        self.network.callback(OFFERS).player("p1").transaction(tx).state(state).amount(gems)
+        self.network
+            .callback(OFFERS)
+            .player("p1")
+            .transaction(tx)
+            .state(state)
+            .amount(gems)
     }
 
     pub fn survey(&self, tx: &str, call_type: &str, gems: &str) -> CallbackBuilder {
-        self.network.callback(SURVEYS).player("p1").transaction(tx).call_type(call_type).amount(gems)
+        self.network
+            .callback(SURVEYS)
+            .player("p1")
+            .transaction(tx)
+            .call_type(call_type)
+            .amount(gems)
     }
 
     /// Sends an offer callback that must be answered 200.
@@ -117,7 +142,11 @@ impl<S: DedupStore> Game<S> {
 
     /// Sends a survey callback that must be answered 200; `original` may be empty.
     pub async fn play_survey(&self, tx: &str, call_type: &str, gems: &str, original: &str) {
-        self.play(&self.surveys, self.survey(tx, call_type, gems).original(original)).await;
+        self.play(
+            &self.surveys,
+            self.survey(tx, call_type, gems).original(original),
+        )
+        .await;
     }
 
     pub async fn play<C: Callback>(&self, endpoint: &Endpoint<C>, callback: CallbackBuilder)
@@ -125,7 +154,12 @@ impl<S: DedupStore> Game<S> {
         Endpoint<C>: Source<Callback = C>,
     {
         let signed = callback.sign();
-        assert_eq!(self.request(endpoint, signed.target()).await, 200, "{}", signed.target());
+        assert_eq!(
+            self.request(endpoint, signed.target()).await,
+            200,
+            "{}",
+            signed.target()
+        );
     }
 
     pub fn balance(&self) -> Decimal {

@@ -17,7 +17,11 @@ pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
         app: "game".parse().unwrap(),
         endpoint: "offers".to_owned(),
         player: "player-7".parse().unwrap(),
-        kind: EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect },
+        kind: EventKind::Conversion {
+            transaction: transaction.parse().unwrap(),
+            original: None,
+            effect,
+        },
         usd: None,
         purchase: None,
         reason: None,
@@ -27,11 +31,24 @@ pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
 }
 
 pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
-    event(transaction, Effect::Completed { amount: amount.into(), milestone: None, reinstates: false })
+    event(
+        transaction,
+        Effect::Completed {
+            amount: amount.into(),
+            milestone: None,
+            reinstates: false,
+        },
+    )
 }
 
 pub(crate) fn reconciled(transaction: &str, by: i64) -> Event {
-    event(transaction, Effect::Adjusted { by: by.into(), is_state_change: true })
+    event(
+        transaction,
+        Effect::Adjusted {
+            by: by.into(),
+            is_state_change: true,
+        },
+    )
 }
 
 /// A fresh directory with a game's file in it.
@@ -41,7 +58,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -65,9 +84,18 @@ impl Place {
     pub(crate) fn wallet(&self) -> (Decimal, usize) {
         let connection = self.connect();
         let mut statement = connection.prepare("SELECT amount FROM credits").unwrap();
-        let amounts: Vec<String> =
-            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        (amounts.iter().map(|amount| amount.parse::<Decimal>().unwrap()).sum(), amounts.len())
+        let amounts: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        (
+            amounts
+                .iter()
+                .map(|amount| amount.parse::<Decimal>().unwrap())
+                .sum(),
+            amounts.len(),
+        )
     }
 
     /// The status of a conversion's record.
@@ -75,7 +103,10 @@ impl Place {
         use rusqlite::OptionalExtension;
         let key = format!("bitlabs/game/conversion/{transaction}");
         let select = "SELECT status FROM postback_records WHERE key = ?1";
-        self.connect().query_row(select, [key], |row| row.get(0)).optional().unwrap()
+        self.connect()
+            .query_row(select, [key], |row| row.get(0))
+            .optional()
+            .unwrap()
     }
 }
 
@@ -97,7 +128,11 @@ pub(crate) fn credit(game: &InTransaction<'_>, decision: &Decision) -> Result<()
     if !amount.is_zero() {
         game.execute(
             "INSERT INTO credits (id, player, amount) VALUES (?1, ?2, ?3)",
-            [decision.id().as_str(), decision.player().as_str(), &amount.to_string()],
+            [
+                decision.id().as_str(),
+                decision.player().as_str(),
+                &amount.to_string(),
+            ],
         )?;
     }
     Ok(())

@@ -1,6 +1,13 @@
 //! A game for tests: a wallet that is idempotent on the decision's id, and a ledger that drives the
 //! crate's own steps over a map, so that a test can stop them anywhere.
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses its own part"

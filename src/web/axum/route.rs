@@ -46,7 +46,10 @@ where
     })
 }
 
-async fn answer<E: Source, R: Receive>(shared: Arc<(E, R)>, request: Request) -> Result<Receipt, Refusal> {
+async fn answer<E: Source, R: Receive>(
+    shared: Arc<(E, R)>,
+    request: Request,
+) -> Result<Receipt, Refusal> {
     let event = open(&shared.0, request).await?.event();
     let work = tokio::spawn(async move { shared.1.receive(event).await });
     Ok(joined(work).await?)
