@@ -1,5 +1,13 @@
 //! Which dashboard URLs are refused, and that each refusal says what to type instead.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use postback::source::bitlabs::{App, BitlabsCallback, ConfigError, EndpointBuilder, OfferState};
 use postback::wire::KeyRing;
 

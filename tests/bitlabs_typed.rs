@@ -1,5 +1,13 @@
 //! What each callback of BitLabs means, and which dashboard URLs are refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use postback::event::{BanStatus, Effect, Event, EventKind, NotedWhy, TestCallback};
 use postback::source::bitlabs::{
     App, BitlabsCallback, CallbackType, CashbackState, Endpoint, EndpointBuilder, Field,

@@ -1,5 +1,13 @@
 //! What arrives, and whether it is genuine: vectors, bad input, and properties.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 use postback::source::bitlabs::{App, Endpoint, Field, OfferCallback, OfferState, RewardCallback};
 use postback::source::{Callback, Fault, OpenError, Source};
 use postback::testing::bitlabs::{Network, SignedCallback};
