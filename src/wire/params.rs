@@ -35,24 +35,28 @@ impl Params {
                 limit: limits.most_url_bytes(),
             });
         }
-        let count = pieces(signed).count();
-        if count > limits.most_parameters() {
-            return Err(OpenError::TooManyParameters {
-                limit: limits.most_parameters(),
-            });
-        }
+        let separators = signed.bytes().filter(|byte| *byte == b'&').count();
         let mut decoded = Vec::with_capacity(signed.len());
-        let mut entries = Vec::with_capacity(count);
-        for (name, value) in pieces(signed) {
-            let start = place(&decoded)?;
-            decode_onto(name, &mut decoded)?;
-            let middle = place(&decoded)?;
-            decode_onto(value, &mut decoded)?;
-            entries.push(Entry {
-                name: start,
-                value: middle,
-                end: place(&decoded)?,
-            });
+        let mut entries = Vec::with_capacity((separators + 1).min(limits.most_parameters()));
+        let mut rest = signed.as_bytes();
+        while let [first, behind @ ..] = rest {
+            if *first == b'&' {
+                rest = behind;
+                continue;
+            }
+            if entries.len() == limits.most_parameters() {
+                return Err(OpenError::TooManyParameters {
+                    limit: limits.most_parameters(),
+                });
+            }
+            let name = place(&decoded)?;
+            rest = decode_until(rest, |byte| matches!(byte, b'=' | b'&'), &mut decoded)?;
+            let value = place(&decoded)?;
+            if let [b'=', behind @ ..] = rest {
+                rest = decode_until(behind, |byte| byte == b'&', &mut decoded)?;
+            }
+            let end = place(&decoded)?;
+            entries.push(Entry { name, value, end });
         }
         let decoded = String::from_utf8(decoded).map_err(|_| OpenError::Encoding)?;
         Ok(Self {
@@ -170,38 +174,53 @@ fn pieces(query: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Decodes one name or value onto the buffer.
 pub(super) fn decode_onto(piece: &str, decoded: &mut Vec<u8>) -> Result<(), OpenError> {
+    decode_until(piece.as_bytes(), |_| false, decoded).map(drop)
+}
+
+/// Decodes one name or value onto the buffer, up to the byte that ends it; returns the rest from there.
+fn decode_until<'q>(
+    mut rest: &'q [u8],
+    is_end: impl Fn(u8) -> bool,
+    decoded: &mut Vec<u8>,
+) -> Result<&'q [u8], OpenError> {
     let start = decoded.len();
-    let mut bytes = piece.bytes();
-    let mut escaped = false;
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                escaped = true;
-                let high = bytes.next().and_then(hex_digit);
-                let low = bytes.next().and_then(hex_digit);
-                let (Some(high), Some(low)) = (high, low) else {
-                    return Err(OpenError::Encoding);
-                };
-                high << 4 | low
+    let mut is_escaped = false;
+    loop {
+        let is_special = |byte: &u8| is_end(*byte) || matches!(byte, b'%' | b'+' | 0);
+        let plain = rest.iter().position(is_special).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at(plain);
+        decoded.extend_from_slice(run);
+        rest = match behind {
+            [b'+', behind @ ..] => {
+                decoded.push(b' ');
+                behind
             }
-            byte => byte,
-        });
+            [b'%', high, low, behind @ ..] => {
+                is_escaped = true;
+                decoded.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+                behind
+            }
+            [b'%' | 0, ..] => return Err(OpenError::Encoding),
+            end => {
+                rest = end;
+                break;
+            }
+        };
     }
     let piece = decoded.get(start..).unwrap_or_default();
     // Each piece by itself: halves of a character in two values are not text.
-    if piece.contains(&0) || (escaped && std::str::from_utf8(piece).is_err()) {
+    if is_escaped && (piece.contains(&0) || std::str::from_utf8(piece).is_err()) {
         return Err(OpenError::Encoding);
     }
-    Ok(())
+    Ok(rest)
 }
 
-fn hex_digit(character: u8) -> Option<u8> {
+fn hex_digit(character: u8) -> Result<u8, OpenError> {
     match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        b'A'..=b'F' => Some(character - b'A' + 10),
-        _ => None,
+        b'0'..=b'9' => Ok(character - b'0'),
+        b'a'..=b'f' => Ok(character - b'a' + 10),
+        b'A'..=b'F' => Ok(character - b'A' + 10),
+        _ => Err(OpenError::Encoding),
     }
 }
 
