@@ -72,7 +72,7 @@ pub async fn an_expired_lease_is_taken_over(store: &impl DedupStore) {
     // That worker's process died. Its decision is written down.
     assert_eq!(unsettled(store, None, 10).await, [event.key()], "a leased decision is open");
 
-    let before = NOW.after(LEASE - Duration::from_millis(1));
+    let before = Timestamp::from_millis(NOW.after(LEASE).as_millis() - 1);
     let early = Worker::receiving(store, event.clone()).answer(before).await;
     assert!(matches!(early, Answer::Busy { .. }), "leased until just now: {early:?}");
 
