@@ -72,6 +72,39 @@ fn a_file_locked_by_somebody_else_is_an_error_at_open() {
     impatient().open(place.file()).unwrap();
 }
 
+#[test]
+fn a_file_that_is_being_read_is_waited_for_before_it_is_turned_to_wal() {
+    let place = Place::new();
+    let game = place.connect();
+    game.execute_batch("CREATE TABLE players (id); INSERT INTO players VALUES (1); BEGIN; SELECT * FROM players")
+        .unwrap();
+    let reading: i64 = game.query_row("SELECT count(*) FROM players", [], |row| row.get(0)).unwrap();
+    let said = said(&impatient().open(place.file()).unwrap_err());
+    assert!(said.contains("another process holds it locked"), "{said}");
+    let file = place.file();
+    let opening = std::thread::spawn(move || SqliteStore::open(file));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    game.execute_batch("COMMIT").unwrap();
+    opening.join().unwrap().unwrap();
+    assert_eq!(reading, 1);
+}
+
+#[test]
+fn a_new_file_may_be_opened_by_many_at_once() {
+    for _ in 0..20 {
+        let place = Place::new();
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    SqliteStore::open(place.file()).unwrap_or_else(|error| panic!("{}", said(&error)))
+                });
+            }
+        });
+    }
+}
+
 #[tokio::test]
 async fn a_schema_of_a_later_version_is_refused() {
     let place = Place::new();
