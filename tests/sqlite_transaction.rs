@@ -13,13 +13,13 @@ mod game;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use game::{Place, completed, create_wallet, credit, reconciled};
+use game::{Place, completed, create_wallet, credit, open_record, reconciled};
 use postback::decision::Decision;
 use postback::event::Event;
 use postback::handler::HandlerError;
 use postback::receiver::{Receive, ReceiveError};
 use postback::steps::Receipt;
-use postback::store::sqlite::{InTransaction, Resumed, SqliteReceiver, WorkError, rusqlite};
+use postback::store::sqlite::{InTransaction, Resumed, SqliteOptions, SqliteReceiver, WorkError, rusqlite};
 use postback::store::{DedupStore, StoreError};
 
 /// A switch that a test throws while the game runs.
@@ -156,6 +156,18 @@ async fn one_failing_intent_does_not_keep_the_others_from_being_resumed() {
     let resumed = half.resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.busy, resumed.failed), (75, 0, 75));
     assert_eq!(place.wallet(), (75.into(), 75));
+}
+
+#[tokio::test]
+async fn resuming_gets_along_with_a_short_queue() {
+    let place = Place::new();
+    let store = SqliteOptions::new().queue(2).open(place.file()).unwrap();
+    create_wallet(&store).await;
+    for number in 0..20 {
+        store.swap(None, &open_record(&format!("o{number}"))).await.unwrap();
+    }
+    assert_eq!(store.receiver(credit).resume().await.unwrap().settled, 20);
+    assert_eq!(place.wallet(), (10_000.into(), 20));
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ struct Shared {
     place: String,
     writer: Queue<Box<dyn Operation>>,
     reader: Queue<Reading>,
+    /// How many operations one caller may well hand in at a time.
+    batch: usize,
     /// Its senders are the threads'.
     alive: watch::Receiver<()>,
 }
@@ -148,7 +150,8 @@ impl SqliteStore {
             .map_err(|error| open::no_thread(path, error))?;
 
         let place = path.display().to_string();
-        Ok(Self { shared: Arc::new(Shared { place, writer, reader, alive }) })
+        let batch = (options.queue / 2).clamp(1, 64);
+        Ok(Self { shared: Arc::new(Shared { place, writer, reader, batch, alive }) })
     }
 
     /// Does the game's own work in a transaction of the store's, shared with whatever else waits: all that it
