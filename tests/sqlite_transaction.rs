@@ -184,6 +184,24 @@ async fn a_panicking_handler_leaves_an_intent_and_a_working_store() {
 }
 
 #[tokio::test]
+async fn a_panic_of_the_writer_itself_is_an_error_and_harms_nothing() {
+    struct BrokenClock;
+    impl postback::clock::Clock for BrokenClock {
+        fn now(&self) -> postback::clock::Timestamp {
+            panic!("the clock's own panic")
+        }
+
+        async fn sleep(&self, _: std::time::Duration) {}
+    }
+    let place = Place::new();
+    let (receiver, _) = game(&place, |_| Ok(())).await;
+    let failed = receiver.clone().with_clock(BrokenClock).receive(completed("o1", 500)).await;
+    assert!(matches!(failed, Err(ReceiveError::Store(StoreError::Unavailable { .. }))), "{failed:?}");
+    assert!(is_settled(&receiver.receive(completed("o1", 500)).await));
+    assert_eq!(place.wallet(), (500.into(), 1));
+}
+
+#[tokio::test]
 async fn a_refusal_closes_the_conversion_and_undoes_what_the_handler_wrote() {
     let place = Place::new();
     let (receiver, _) = game(&place, |_| Err(HandlerError::refused("no such player"))).await;
