@@ -1,4 +1,11 @@
 //! Wallet and record are committed together, or not at all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![cfg(feature = "sqlite")]
 
 mod game;
@@ -6,18 +13,14 @@ mod game;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use game::{Place, completed, create_wallet, credit, reconciled};
-use postback::clock::Timestamp;
+use game::{Place, completed, create_wallet, credit, open_record, reconciled};
 use postback::decision::Decision;
 use postback::event::Event;
 use postback::handler::HandlerError;
-use postback::receiver::{Receive, ReceiveError};
-use postback::steps::{Handled, Happened, Receipt, Step, Steps, Timing};
-use postback::store::sqlite::{
-    InTransaction, SettleError, SqliteReceiver, SqliteStore, WorkError, rusqlite,
-};
-use postback::store::{DedupStore, StoreError, Version};
-use rusqlite::TransactionBehavior;
+use postback::receiver::{Receive, ReceiveError, Resumed};
+use postback::steps::Receipt;
+use postback::store::sqlite::{InTransaction, SqliteOptions, SqliteReceiver, WorkError, rusqlite};
+use postback::store::{DedupStore, StoreError};
 
 /// A switch that a test throws while the game runs.
 #[derive(Clone, Default)]
@@ -149,7 +152,7 @@ async fn a_failing_handler_leaves_an_intent_and_no_wallet_row_and_resume_settles
     switch.turn_off();
     let resumed = receiver.resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.failed), (1, 0));
-    assert_eq!(receiver.resume().await.unwrap(), Default::default());
+    assert_eq!(receiver.resume().await.unwrap(), Resumed::default());
     assert_eq!(
         receiver.receive(completed("bad", 500)).await.unwrap(),
         Receipt::Duplicate
@@ -192,7 +195,7 @@ async fn one_failing_intent_does_not_keep_the_others_from_being_resumed() {
                 .unwrap()
                 .parse()
                 .unwrap();
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 credit(game, decision)
             } else {
                 Err(HandlerError::failed("odd"))
@@ -201,6 +204,21 @@ async fn one_failing_intent_does_not_keep_the_others_from_being_resumed() {
     let resumed = half.resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.busy, resumed.failed), (75, 0, 75));
     assert_eq!(place.wallet(), (75.into(), 75));
+}
+
+#[tokio::test]
+async fn resuming_gets_along_with_a_short_queue() {
+    let place = Place::new();
+    let store = SqliteOptions::new().queue(2).open(place.file()).unwrap();
+    create_wallet(&store).await;
+    for number in 0..20 {
+        store
+            .swap(None, &open_record(&format!("o{number}")))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.receiver(credit).resume().await.unwrap().settled, 20);
+    assert_eq!(place.wallet(), (10_000.into(), 20));
 }
 
 #[tokio::test]
@@ -213,6 +231,34 @@ async fn a_panicking_handler_leaves_an_intent_and_a_working_store() {
     assert_eq!(place.status("bad").as_deref(), Some("open"));
     switch.turn_off();
     assert_eq!(receiver.resume().await.unwrap().settled, 1);
+    assert_eq!(place.wallet(), (500.into(), 1));
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_itself_is_an_error_and_harms_nothing() {
+    struct BrokenClock;
+    impl postback::clock::Clock for BrokenClock {
+        fn now(&self) -> postback::clock::Timestamp {
+            panic!("the clock's own panic")
+        }
+
+        async fn sleep(&self, _: std::time::Duration) {}
+    }
+    let place = Place::new();
+    let (receiver, _) = game(&place, |_| Ok(())).await;
+    let failed = receiver
+        .clone()
+        .with_clock(BrokenClock)
+        .receive(completed("o1", 500))
+        .await;
+    assert!(
+        matches!(
+            failed,
+            Err(ReceiveError::Store(StoreError::Unavailable { .. }))
+        ),
+        "{failed:?}"
+    );
+    assert!(is_settled(&receiver.receive(completed("o1", 500)).await));
     assert_eq!(place.wallet(), (500.into(), 1));
 }
 
@@ -281,11 +327,7 @@ async fn a_handler_cannot_lay_hands_on_the_transaction() {
                 if is_ignored { 21 } else { 20 },
                 "{statement}: {results:?}"
             );
-            let stray = if is_ignored && statement.contains("INSERT") {
-                1
-            } else {
-                0
-            };
+            let stray = usize::from(is_ignored && statement.contains("INSERT"));
             let (_, rows) = place.wallet();
             assert_eq!(rows, settled + stray, "{statement}");
             assert_eq!(
@@ -400,200 +442,6 @@ async fn savepoints_that_a_handler_leaves_open_do_no_harm() {
         });
     assert!(is_settled(&careless.receive(completed("o2", 5)).await));
     assert_eq!(place.wallet(), (10.into(), 2));
-}
-
-#[tokio::test]
-async fn an_intent_that_another_receiver_is_at_work_on_is_left_to_it() {
-    let place = Place::new();
-    let (receiver, _) = game(&place, |_| Ok(())).await;
-    let now = Timestamp::from_millis(1_000_000);
-    let steps = at_work(receiver.store(), completed("o1", 500), now).await;
-    let busy = receiver
-        .clone()
-        .with_clock(StoppedClock(now))
-        .receive(completed("o1", 500))
-        .await;
-    assert!(matches!(busy, Err(ReceiveError::Busy { .. })), "{busy:?}");
-    assert_eq!(place.wallet(), (0.into(), 0));
-
-    let late = receiver.with_clock(StoppedClock(now.after(Timing::default().lease)));
-    assert!(
-        is_settled(&late.receive(completed("o1", 500)).await),
-        "by repeating the intent"
-    );
-    assert_eq!(place.wallet(), (500.into(), 1));
-    drop(steps);
-}
-
-struct StoppedClock(Timestamp);
-
-impl postback::clock::Clock for StoppedClock {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-
-    async fn sleep(&self, _: std::time::Duration) {}
-}
-
-/// Somebody who has written his intent down and is at work on it.
-async fn at_work(store: &SqliteStore, event: Event, now: Timestamp) -> Steps {
-    let mut steps = Steps::receive(event, Timing::default());
-    let mut step = steps.step();
-    loop {
-        let happened = match step {
-            Step::Load(key) => Happened::Loaded(store.load(&key).await.unwrap()),
-            Step::Swap { expected, record } => {
-                Happened::Swapped(store.swap(expected, &record).await.unwrap())
-            }
-            Step::Handle(_) => return steps,
-            other => panic!("{other:?}"),
-        };
-        step = steps.advance(happened, now);
-    }
-}
-
-#[tokio::test]
-async fn the_caller_settles_in_his_own_transaction() {
-    let place = Place::new();
-    let store = place.open();
-    create_wallet(&store).await;
-    let now = Timestamp::from_millis(1_000_000);
-    let mut steps = at_work(&store, completed("o1", 500), now).await;
-    let Step::Handle(decision) = steps.step() else {
-        panic!()
-    };
-    let (expected, record) = steps.settlement(now).unwrap();
-
-    let mut connection = place.connect();
-    for is_committed in [false, true] {
-        let own = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .unwrap();
-        own.execute(
-            "INSERT INTO credits VALUES (?1, 'player-7', '500')",
-            [decision.id().as_str()],
-        )
-        .unwrap();
-        SqliteStore::settle_in(&own, expected, &record).unwrap();
-        if is_committed {
-            own.commit().unwrap()
-        } else {
-            own.rollback().unwrap()
-        }
-        let status = place.status("o1");
-        assert_eq!(
-            status.as_deref(),
-            Some(if is_committed { "settled" } else { "open" })
-        );
-        assert_eq!(place.wallet().1, usize::from(is_committed));
-    }
-    steps.advance(Happened::SettledOutside, now);
-    assert!(matches!(steps.step(), Step::Answer(_)));
-}
-
-#[tokio::test]
-async fn who_was_overtaken_cannot_settle_in_his_own_transaction() {
-    let place = Place::new();
-    let store = place.open();
-    create_wallet(&store).await;
-    let now = Timestamp::from_millis(1_000_000);
-    let sleeper = at_work(&store, completed("o1", 500), now).await;
-    let late = now.after(Timing::default().lease);
-    let mut successor = at_work(&store, completed("o1", 500), late).await;
-    let (expected, record) = sleeper.settlement(late).unwrap();
-
-    let mut connection = place.connect();
-    let own = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .unwrap();
-    let overtaken = SqliteStore::settle_in(&own, expected, &record);
-    let Err(SettleError::TakenOver {
-        current: Some(current),
-    }) = overtaken
-    else {
-        panic!("{overtaken:?}")
-    };
-    assert_eq!(current.version, Version::FIRST.next());
-    own.rollback().unwrap();
-    let step = successor.advance(Happened::Handled(Handled::Done), late);
-    let Step::Swap { expected, record } = step else {
-        panic!("{step:?}")
-    };
-    store.swap(expected, &record).await.unwrap();
-    assert_eq!(place.status("o1").as_deref(), Some("settled"));
-}
-
-#[tokio::test]
-async fn the_games_own_work_is_committed_as_a_whole_or_not_at_all() {
-    let place = Place::new();
-    let store = place.open();
-    create_wallet(&store).await;
-    let spend = "INSERT INTO credits VALUES ('spent', 'player-7', '-5')";
-    let failed = store
-        .write(|game| {
-            game.execute_batch(spend).unwrap();
-            Err::<(), _>("too poor")
-        })
-        .await;
-    assert!(
-        matches!(failed, Err(WorkError::Work("too poor"))),
-        "{failed:?}"
-    );
-    let panicked = store
-        .write(|game| {
-            game.execute_batch(spend).unwrap();
-            if true {
-                panic!()
-            }
-            Ok::<(), ()>(())
-        })
-        .await;
-    assert!(matches!(panicked, Err(WorkError::Panicked)), "{panicked:?}");
-    let ended = store.write(|game| game.execute_batch("COMMIT")).await;
-    assert!(matches!(ended, Err(WorkError::Work(_))), "{ended:?}");
-    assert_eq!(place.wallet(), (0.into(), 0));
-    store.write(|game| game.execute_batch(spend)).await.unwrap();
-    assert_eq!(place.wallet(), ((-5).into(), 1));
-
-    let rows = store
-        .read(|game| {
-            game.query_row("SELECT count(*) FROM credits", [], |row| {
-                row.get::<_, i64>(0)
-            })
-        })
-        .await;
-    assert_eq!(rows.unwrap(), 1);
-    let writing = store
-        .read(|game| game.execute_batch("DELETE FROM credits"))
-        .await;
-    assert!(
-        matches!(writing, Err(WorkError::Work(_))),
-        "the reader writes nothing: {writing:?}"
-    );
-    let panicked = store
-        .read(|_| if true { panic!() } else { Ok::<(), ()>(()) })
-        .await;
-    assert!(matches!(panicked, Err(WorkError::Panicked)));
-    store
-        .read(|game| game.execute_batch("BEGIN; SELECT * FROM credits"))
-        .await
-        .unwrap();
-    store
-        .write(move |game| game.execute_batch(spend))
-        .await
-        .unwrap();
-    let rows = store
-        .read(|game| {
-            game.query_row("SELECT count(*) FROM credits", [], |row| {
-                row.get::<_, i64>(0)
-            })
-        })
-        .await;
-    assert_eq!(
-        rows.unwrap(),
-        2,
-        "a transaction left open by one reader hides nothing from the next"
-    );
 }
 
 #[tokio::test]

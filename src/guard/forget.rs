@@ -23,7 +23,11 @@ impl Record {
         let nobody = PlayerId::new(FORGOTTEN).ok()?;
         let mut record = self.clone();
         for entry in record.entries_mut() {
-            let event = Event { player: nobody.clone(), signed: String::new(), ..entry.event().clone() };
+            let event = Event {
+                player: nobody.clone(),
+                signed: String::new(),
+                ..entry.event().clone()
+            };
             entry.forget(Arc::new(event));
         }
         Some(record)
@@ -31,7 +35,10 @@ impl Record {
 
     /// When something last happened in it.
     pub fn last_change(&self) -> Timestamp {
-        let moments = self.entries().iter().map(|entry| entry.settled().unwrap_or(entry.received()));
+        let moments = self
+            .entries()
+            .iter()
+            .map(|entry| entry.settled().unwrap_or(entry.received()));
         let closed = self.closed().map(|closed| closed.at);
         moments.chain(closed).max().unwrap_or_default()
     }

@@ -207,7 +207,8 @@ impl Record {
     /// The player to look it up by: whose it is, or, where every message contradicts, whom the first one names.
     pub fn named_player(&self) -> Option<&PlayerId> {
         let mut known = self.entries.iter().filter(|entry| !entry.forgotten);
-        self.player().or_else(|| known.next().map(|entry| &entry.event.player))
+        self.player()
+            .or_else(|| known.next().map(|entry| &entry.event.player))
     }
 
     /// Every distinct message, in order of arrival.

@@ -77,8 +77,14 @@ impl MemoryStore {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, |key| Excluded(key.to_string()));
         let records = self.records();
-        let records = records.range((from, Unbounded)).map(|(_, stored)| &stored.record);
-        records.filter(|record| wanted(record)).take(limit).map(|record| record.key().clone()).collect()
+        let records = records
+            .range((from, Unbounded))
+            .map(|(_, stored)| &stored.record);
+        records
+            .filter(|record| wanted(record))
+            .take(limit)
+            .map(|record| record.key().clone())
+            .collect()
     }
 }
 
@@ -90,7 +96,9 @@ impl Retention for MemoryStore {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
         let key = key.to_string();
         let mut records = self.records();
-        let is_expected = records.get(&key).is_some_and(|stored| stored.version == expected);
+        let is_expected = records
+            .get(&key)
+            .is_some_and(|stored| stored.version == expected);
         if is_expected {
             records.remove(&key);
         }
@@ -113,6 +121,8 @@ impl Retention for MemoryStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send {
-        ready(Ok(self.keys(after, limit, |record| record.named_player() == Some(player))))
+        ready(Ok(self.keys(after, limit, |record| {
+            record.named_player() == Some(player)
+        })))
     }
 }

@@ -67,10 +67,14 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pru
     let mut pruned = Pruned::default();
     let mut after = None;
     loop {
-        let keys = store.unchanged_since(older_than, after.as_ref(), PAGE).await?;
+        let keys = store
+            .unchanged_since(older_than, after.as_ref(), PAGE)
+            .await?;
         for key in &keys {
             // What was listed may have changed since: the version says what is being removed.
-            let Some(stored) = store.load(key).await? else { continue };
+            let Some(stored) = store.load(key).await? else {
+                continue;
+            };
             let is_open = stored.record.open().is_some();
             let is_old = stored.record.last_change() < older_than;
             if !is_open && is_old && store.remove(key, stored.version).await? {
@@ -135,8 +139,12 @@ enum Fate {
 
 async fn forget_record<S: Retention>(store: &S, key: &RecordKey) -> Result<Fate, StoreError> {
     loop {
-        let Some(stored) = store.load(key).await? else { return Ok(Fate::Gone) };
-        let Some(record) = stored.record.without_personal_fields() else { return Ok(Fate::LeftOpen) };
+        let Some(stored) = store.load(key).await? else {
+            return Ok(Fate::Gone);
+        };
+        let Some(record) = stored.record.without_personal_fields() else {
+            return Ok(Fate::LeftOpen);
+        };
         if matches!(key.subject, Subject::Player(_)) {
             if store.remove(key, stored.version).await? {
                 return Ok(Fate::Removed);

@@ -130,7 +130,11 @@ pub(super) fn unsettled(
     let mut statement = connection.prepare_cached(
         "SELECT key FROM postback_records WHERE status = 'open' AND key > ?1 ORDER BY key",
     )?;
-    let mut rows = statement.query([after.unwrap_or_default()])?;
+    keys(statement.query([after.unwrap_or_default()])?, limit)
+}
+
+/// Reads up to `limit` keys.
+pub(super) fn keys(mut rows: rusqlite::Rows<'_>, limit: usize) -> rusqlite::Result<Vec<RecordKey>> {
     let mut keys = Vec::new();
     while keys.len() < limit {
         let Some(row) = rows.next()? else { break };
@@ -140,12 +144,19 @@ pub(super) fn unsettled(
             .ok()
             .and_then(|key| key.parse().ok());
         if key.is_none() {
-            // Nobody can ask for it, and it must not keep the others from being resumed.
-            tracing::error!("postback_records holds an open row whose key is not a record key");
+            // Nobody can ask for it, and it must not keep the others from being found.
+            tracing::error!("postback_records holds a row whose key is not a record key");
         }
         keys.extend(key);
     }
     Ok(keys)
+}
+
+/// Removes a row if its version is the expected one; says whether it did.
+pub(super) fn remove(connection: &Connection, key: &str, expected: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("DELETE FROM postback_records WHERE key = ?1 AND version = ?2")?;
+    Ok(statement.execute(params![key, expected])? == 1)
 }
 
 /// Just the form, which every version of the crate can read.
