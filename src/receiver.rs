@@ -1,12 +1,28 @@
 //! Ties guard, store and handler together.
+//!
+//! A [`Receiver`] is the async shell around the [steps](crate::steps): it loads, swaps, waits and calls the
+//! handler as they say. Nothing is decided here.
 
+mod attempt;
+mod resume;
+
+use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::decision::DecisionId;
-use crate::event::Event;
+pub use resume::Resumed;
+
+use crate::clock::Clock;
+#[cfg(feature = "tokio")]
+use crate::clock::SystemClock;
+use crate::decision::{Decision, DecisionId};
+use crate::delivery::{Delivery, Progress};
+use crate::event::{AppName, Event, SourceName, Subject};
+use crate::handler::Handler;
 use crate::source::Fault;
-use crate::steps::Receipt;
-use crate::store::StoreError;
+use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
+use crate::store::{DedupStore, StoreError};
 
 /// Takes genuine callbacks all the way: remembered, carried out by the game, settled.
 ///
@@ -15,9 +31,15 @@ pub trait Receive: Send + Sync + 'static {
     /// Takes one callback all the way. When it returns Ok, the network need not call again.
     ///
     /// # Errors
-    /// [`ReceiveError`]: the network should call again, and nothing is lost if it does not, as far as
-    /// the callback had been written down.
+    /// [`ReceiveError`]: the network should call again. What had been written down by then is not lost
+    /// even if it does not.
     fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send;
+}
+
+impl<R: Receive> Receive for Arc<R> {
+    fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+        (**self).receive(event)
+    }
 }
 
 /// Why a genuine callback could not be taken all the way.
@@ -31,16 +53,16 @@ pub enum ReceiveError {
     #[error("another delivery of this conversion is at work")]
     Busy {
         /// When it is over at the latest.
-        retry_after: std::time::Duration,
+        retry_after: Duration,
     },
     /// The game's handler did not carry the decision out. It is written down and will be repeated. Answer 500.
     #[error("the handler did not carry out decision {id}, which stays open and is repeated")]
     Handler {
         /// The decision.
         id: DecisionId,
-        /// What the handler said; `None`: it panicked, took too long, or was dropped.
+        /// What the handler said, or that it panicked or took too long.
         #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -50,6 +72,261 @@ impl ReceiveError {
         match self {
             Self::Store(_) | Self::Busy { .. } => Fault::Store,
             Self::Handler { .. } => Fault::Handler,
+        }
+    }
+}
+
+/// Guard and store, ready to take callbacks. Cheap to clone; clones share the store.
+///
+/// The handler is passed in with each call, or once and for all by [`Receiver::with_handler`].
+pub struct Receiver<S, C> {
+    shared: Arc<Shared<S, C>>,
+}
+
+struct Shared<S, C> {
+    store: S,
+    clock: C,
+    timing: Timing,
+    handler_timeout: Duration,
+}
+
+impl<S, C> Clone for Receiver<S, C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<S, C> fmt::Debug for Receiver<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("timing", &self.shared.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<S: DedupStore> Receiver<S, SystemClock> {
+    /// A receiver with the system's clock and the default [`Timing`].
+    pub fn new(store: S) -> Self {
+        Self::with_clock(store, SystemClock, Timing::default())
+    }
+}
+
+impl<S: DedupStore, C: Clock> Receiver<S, C> {
+    /// A receiver with a clock and timing of your own.
+    ///
+    /// A handler is given up on after five sixths of the lease, so that nobody repeats its decision
+    /// while it may still be at work.
+    pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
+        let handler_timeout = timing.lease.saturating_mul(5) / 6;
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                clock,
+                timing,
+                handler_timeout,
+            }),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.shared.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &C {
+        &self.shared.clock
+    }
+
+    /// The timing.
+    pub fn timing(&self) -> Timing {
+        self.shared.timing
+    }
+
+    /// Binds a handler, for whoever wants just one thing that takes callbacks.
+    pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, C, H> {
+        HandlingReceiver {
+            receiver: self,
+            handler: Arc::new(handler),
+        }
+    }
+
+    /// Takes one callback all the way.
+    ///
+    /// Should an earlier decision of the same conversion be open still, the handler is given that one
+    /// first, and then this callback's.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: the network should call again.
+    pub async fn receive<H: Handler>(
+        &self,
+        event: Event,
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
+        match self.begin(event).await? {
+            Progress::Answered(receipt) => Ok(receipt),
+            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
+        }
+    }
+
+    /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
+    pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
+        let context = Context::of(&event);
+        let steps = Steps::receive(event, self.shared.timing);
+        let progress = self.drive(steps, None).await;
+        context.log(&progress);
+        progress
+    }
+
+    /// Drives the steps until the handler's turn or the answer.
+    pub(crate) async fn drive(
+        &self,
+        mut steps: Steps,
+        happened: Option<Happened>,
+    ) -> Result<Progress<S, C>, ReceiveError> {
+        let Shared { store, clock, .. } = &*self.shared;
+        let mut step = match happened {
+            Some(happened) => steps.advance(happened, clock.now()),
+            None => steps.step(),
+        };
+        loop {
+            let happened = match step {
+                Step::Load(key) => Happened::Loaded(store.load(&key).await?),
+                Step::Swap { expected, record } => {
+                    Happened::Swapped(store.swap(expected, &record).await?)
+                }
+                Step::Wait(span) => {
+                    clock.sleep(span).await;
+                    Happened::Waited
+                }
+                Step::Handle(decision) => {
+                    return Ok(Progress::Deliver(Box::new(Delivery::new(
+                        self.clone(),
+                        steps,
+                        decision,
+                    ))));
+                }
+                Step::Answer(Answer::Receipt(receipt)) => return Ok(Progress::Answered(receipt)),
+                Step::Answer(Answer::Busy { retry_after }) => {
+                    return Err(ReceiveError::Busy { retry_after });
+                }
+                Step::Answer(Answer::HandlerFailed(id)) => {
+                    return Err(ReceiveError::Handler {
+                        id,
+                        source: "the handler failed".into(),
+                    });
+                }
+            };
+            step = steps.advance(happened, clock.now());
+        }
+    }
+
+    /// Lets the handler carry one decision out, bounded in time, whatever it does.
+    pub(crate) async fn attempt<H: Handler>(
+        &self,
+        handler: &H,
+        decision: &Decision,
+    ) -> attempt::Attempt {
+        let limit = self.shared.clock.sleep(self.shared.handler_timeout);
+        attempt::attempt(handler, decision, limit).await
+    }
+}
+
+/// A receiver with its handler: what a web route needs.
+pub struct HandlingReceiver<S, C, H> {
+    receiver: Receiver<S, C>,
+    handler: Arc<H>,
+}
+
+impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
+    fn clone(&self) -> Self {
+        Self {
+            receiver: self.receiver.clone(),
+            handler: Arc::clone(&self.handler),
+        }
+    }
+}
+
+impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlingReceiver")
+            .field("receiver", &self.receiver)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
+    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
+    /// from time to time.
+    ///
+    /// # Errors
+    /// [`StoreError`], when the store does not answer.
+    pub async fn resume(&self) -> Result<Resumed, StoreError> {
+        self.receiver.resume(&*self.handler).await
+    }
+
+    /// The receiver without the handler.
+    pub fn receiver(&self) -> &Receiver<S, C> {
+        &self.receiver
+    }
+}
+
+impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver<S, C, H> {
+    fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+        self.receiver.receive(event, &*self.handler)
+    }
+}
+
+/// What may be logged of an event: neither the player nor what was signed.
+struct Context {
+    source: SourceName,
+    app: AppName,
+    endpoint: String,
+}
+
+impl Context {
+    fn of(event: &Event) -> Self {
+        Self {
+            source: event.source.clone(),
+            app: event.app.clone(),
+            endpoint: event.endpoint.clone(),
+        }
+    }
+
+    fn log<S, C>(&self, progress: &Result<Progress<S, C>, ReceiveError>) {
+        let Self {
+            source,
+            app,
+            endpoint,
+        } = self;
+        match progress {
+            Ok(Progress::Deliver(delivery)) => {
+                let decision = delivery.decision();
+                let kind = decision.kind().as_str();
+                // A ban's id holds the player's.
+                let id = match decision.conversion().subject {
+                    Subject::Conversion(_) => decision.id().as_str(),
+                    Subject::Player(_) => "(a player's standing)",
+                };
+                if matches!(decision, Decision::Conflict(_)) {
+                    tracing::warn!(%source, %app, endpoint, id, kind, "callback conflicts with what is known");
+                } else {
+                    tracing::info!(%source, %app, endpoint, id, kind, "callback decided");
+                }
+            }
+            Ok(Progress::Answered(Receipt::Test)) => {
+                tracing::info!(%source, %app, endpoint, "test callback acknowledged, nothing is paid");
+            }
+            Ok(Progress::Answered(receipt)) => {
+                tracing::debug!(%source, %app, endpoint, receipt = receipt.as_str(), "callback answered");
+            }
+            Err(error) => tracing::warn!(%source, %app, endpoint, %error, "callback not taken"),
         }
     }
 }

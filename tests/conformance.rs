@@ -18,10 +18,17 @@ async fn sqlite_store() {
 
     let directory = tempfile::tempdir().unwrap();
     let count = AtomicUsize::new(0);
-    let file = || directory.path().join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)));
+    let file = || {
+        directory
+            .path()
+            .join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)))
+    };
     conformance::all(async || SqliteStore::open(file()).unwrap()).await;
 
     let place = file();
-    let (one, other) = (SqliteStore::open(&place).unwrap(), SqliteStore::open(&place).unwrap());
+    let (one, other) = (
+        SqliteStore::open(&place).unwrap(),
+        SqliteStore::open(&place).unwrap(),
+    );
     conformance::shared(&one, &other).await;
 }

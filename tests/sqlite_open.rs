@@ -33,7 +33,11 @@ fn said(error: &(dyn Error + 'static)) -> String {
 fn an_error_at_open_names_the_file_the_cause_and_the_remedy() {
     let place = Place::new();
     let directory = place.directory();
-    std::fs::write(directory.join("text.db"), "dear diary, this is not a database at all ".repeat(50)).unwrap();
+    std::fs::write(
+        directory.join("text.db"),
+        "dear diary, this is not a database at all ".repeat(50),
+    )
+    .unwrap();
     std::fs::write(directory.join("file"), "").unwrap();
     drop(SqliteStore::open(directory.join("damaged.db")).unwrap());
     let damaged = directory.join("damaged.db");
@@ -55,7 +59,11 @@ fn an_error_at_open_names_the_file_the_cause_and_the_remedy() {
         let error = impatient().open(&path).unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
         let said = said(&error);
-        assert!(said.contains(expected) && said.contains(path.to_str().unwrap()), "{}: {said}", path.display());
+        assert!(
+            said.contains(expected) && said.contains(path.to_str().unwrap()),
+            "{}: {said}",
+            path.display()
+        );
     }
 }
 
@@ -76,9 +84,13 @@ fn a_file_locked_by_somebody_else_is_an_error_at_open() {
 fn a_file_that_is_being_read_is_waited_for_before_it_is_turned_to_wal() {
     let place = Place::new();
     let game = place.connect();
-    game.execute_batch("CREATE TABLE players (id); INSERT INTO players VALUES (1); BEGIN; SELECT * FROM players")
+    game.execute_batch(
+        "CREATE TABLE players (id); INSERT INTO players VALUES (1); BEGIN; SELECT * FROM players",
+    )
+    .unwrap();
+    let reading: i64 = game
+        .query_row("SELECT count(*) FROM players", [], |row| row.get(0))
         .unwrap();
-    let reading: i64 = game.query_row("SELECT count(*) FROM players", [], |row| row.get(0)).unwrap();
     let said = said(&impatient().open(place.file()).unwrap_err());
     assert!(said.contains("another process holds it locked"), "{said}");
     let file = place.file();
@@ -98,7 +110,8 @@ fn a_new_file_may_be_opened_by_many_at_once() {
             for _ in 0..8 {
                 scope.spawn(|| {
                     start.wait();
-                    SqliteStore::open(place.file()).unwrap_or_else(|error| panic!("{}", said(&error)))
+                    SqliteStore::open(place.file())
+                        .unwrap_or_else(|error| panic!("{}", said(&error)))
                 });
             }
         });
@@ -109,11 +122,24 @@ fn a_new_file_may_be_opened_by_many_at_once() {
 async fn a_schema_of_a_later_version_is_refused() {
     let place = Place::new();
     place.open().close().await;
-    place.connect().execute_batch("UPDATE postback_meta SET version = 9").unwrap();
+    place
+        .connect()
+        .execute_batch("UPDATE postback_meta SET version = 9")
+        .unwrap();
     let error = SqliteStore::open(place.file()).unwrap_err();
-    let StoreError::Newer { what, found: 9, known: 1 } = &error else { panic!("{error:?}") };
+    let StoreError::Newer {
+        what,
+        found: 9,
+        known: 1,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
     assert!(what.contains("game.db"), "{what}");
-    place.connect().execute_batch("DELETE FROM postback_meta").unwrap();
+    place
+        .connect()
+        .execute_batch("DELETE FROM postback_meta")
+        .unwrap();
     let said = said(&SqliteStore::open(place.file()).unwrap_err());
     assert!(said.contains("postback_meta"), "{said}");
 }
@@ -121,21 +147,41 @@ async fn a_schema_of_a_later_version_is_refused() {
 #[test]
 fn several_processes_may_open_a_new_file_at_once() {
     let place = Place::new();
-    let children: Vec<_> =
-        (0..6).map(|_| child("child_opens", &place.file()).stdout(Stdio::piped()).spawn().unwrap()).collect();
+    let children: Vec<_> = (0..6)
+        .map(|_| {
+            child("child_opens", &place.file())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
     for child in children {
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
     }
     let records = "SELECT count(*) FROM postback_records";
-    assert_eq!(place.connect().query_row(records, [], |row| row.get::<_, i64>(0)).unwrap(), 6);
+    assert_eq!(
+        place
+            .connect()
+            .query_row(records, [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        6
+    );
 }
 
 #[tokio::test]
 #[ignore = "a process that another test starts"]
 async fn child_opens() {
-    let store = SqliteStore::open(file_of_the_parent()).unwrap_or_else(|error| panic!("{}", said(&error)));
-    store.swap(None, &open_record(&format!("o{}", std::process::id()))).await.unwrap();
+    let store =
+        SqliteStore::open(file_of_the_parent()).unwrap_or_else(|error| panic!("{}", said(&error)));
+    store
+        .swap(None, &open_record(&format!("o{}", std::process::id())))
+        .await
+        .unwrap();
 }
 
 #[cfg(unix)]
@@ -145,15 +191,21 @@ fn a_read_only_file_or_directory_is_an_error_at_open() {
     let place = Place::new();
     drop(place.open());
     wait_until_closed(&place.file());
-    let allow =
-        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
     let reachable = Place::new();
     allow(reachable.directory(), 0o755);
     let fresh = place.directory().join("fresh.db");
     let file = place.file();
     // (mode of the directory, mode of the file, which file, what is said)
     let cases = [
-        (0o777, 0o444, &file, "read-only: make the file and its directory writable"),
+        (
+            0o777,
+            0o444,
+            &file,
+            "read-only: make the file and its directory writable",
+        ),
         (0o555, 0o444, &file, "writable"),
         (0o555, 0o666, &file, "writable"),
         (0o555, 0o666, &fresh, "writable"),
@@ -162,14 +214,19 @@ fn a_read_only_file_or_directory_is_an_error_at_open() {
     for (directory_mode, file_mode, path, expected) in cases {
         allow(&file, file_mode);
         allow(place.directory(), directory_mode);
-        let Some(mut command) = without_privileges(child("child_opens", path), reachable.directory()) else {
+        let Some(mut command) =
+            without_privileges(child("child_opens", path), reachable.directory())
+        else {
             return;
         };
         let output = command.output().unwrap();
         allow(place.directory(), 0o777);
         let all = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&all);
-        assert!(!output.status.success(), "{directory_mode:o} {file_mode:o}: {said}");
+        assert!(
+            !output.status.success(),
+            "{directory_mode:o} {file_mode:o}: {said}"
+        );
         assert!(
             said.contains(expected) && said.contains(path.to_str().unwrap()),
             "{directory_mode:o} {file_mode:o}: {said}"
@@ -190,10 +247,18 @@ fn without_privileges(command: Command, reachable: &Path) -> Option<Command> {
         std::fs::copy(command.get_program(), &program).unwrap();
     }
     let mut dropped = Command::new("setpriv");
-    dropped.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).args(command.get_args());
-    dropped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let works =
-        Command::new("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"]).status();
+    dropped
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(command.get_args());
+    dropped.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let works = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
+        .status();
     if works.is_ok_and(|status| status.success()) {
         return Some(dropped);
     }

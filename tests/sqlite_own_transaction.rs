@@ -27,13 +27,20 @@ async fn an_intent_that_another_receiver_is_at_work_on_is_left_to_it() {
     let receiver = store.receiver(credit);
     let now = Timestamp::from_millis(1_000_000);
     let steps = at_work(receiver.store(), completed("o1", 500), now).await;
-    let busy = receiver.clone().with_clock(StoppedClock(now)).receive(completed("o1", 500)).await;
+    let busy = receiver
+        .clone()
+        .with_clock(StoppedClock(now))
+        .receive(completed("o1", 500))
+        .await;
     assert!(matches!(busy, Err(ReceiveError::Busy { .. })), "{busy:?}");
     assert_eq!(place.wallet(), (0.into(), 0));
 
     let late = receiver.with_clock(StoppedClock(now.after(Timing::default().lease)));
     let repeated = late.receive(completed("o1", 500)).await;
-    assert!(matches!(repeated, Ok(Receipt::Settled(..))), "by repeating the intent: {repeated:?}");
+    assert!(
+        matches!(repeated, Ok(Receipt::Settled(..))),
+        "by repeating the intent: {repeated:?}"
+    );
     assert_eq!(place.wallet(), (500.into(), 1));
     drop(steps);
 }
@@ -55,7 +62,9 @@ async fn at_work(store: &SqliteStore, event: Event, now: Timestamp) -> Steps {
     loop {
         let happened = match step {
             Step::Load(key) => Happened::Loaded(store.load(&key).await.unwrap()),
-            Step::Swap { expected, record } => Happened::Swapped(store.swap(expected, &record).await.unwrap()),
+            Step::Swap { expected, record } => {
+                Happened::Swapped(store.swap(expected, &record).await.unwrap())
+            }
             Step::Handle(_) => return steps,
             other => panic!("{other:?}"),
         };
@@ -70,13 +79,21 @@ async fn the_caller_settles_in_his_own_transaction() {
     create_wallet(&store).await;
     let now = Timestamp::from_millis(1_000_000);
     let mut steps = at_work(&store, completed("o1", 500), now).await;
-    let Step::Handle(decision) = steps.step() else { panic!() };
+    let Step::Handle(decision) = steps.step() else {
+        panic!()
+    };
     let (expected, record) = steps.settlement(now).unwrap();
 
     let mut connection = place.connect();
     for is_committed in [false, true] {
-        let own = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        own.execute("INSERT INTO credits VALUES (?1, 'player-7', '500')", [decision.id().as_str()]).unwrap();
+        let own = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .unwrap();
+        own.execute(
+            "INSERT INTO credits VALUES (?1, 'player-7', '500')",
+            [decision.id().as_str()],
+        )
+        .unwrap();
         SqliteStore::settle_in(&own, expected, &record).unwrap();
         if is_committed {
             own.commit().unwrap();
@@ -84,7 +101,10 @@ async fn the_caller_settles_in_his_own_transaction() {
             own.rollback().unwrap();
         }
         let status = place.status("o1");
-        assert_eq!(status.as_deref(), Some(if is_committed { "settled" } else { "open" }));
+        assert_eq!(
+            status.as_deref(),
+            Some(if is_committed { "settled" } else { "open" })
+        );
         assert_eq!(place.wallet().1, usize::from(is_committed));
     }
     steps.advance(Happened::SettledOutside, now);
@@ -103,13 +123,22 @@ async fn who_was_overtaken_cannot_settle_in_his_own_transaction() {
     let (expected, record) = sleeper.settlement(late).unwrap();
 
     let mut connection = place.connect();
-    let own = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let own = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .unwrap();
     let overtaken = SqliteStore::settle_in(&own, expected, &record);
-    let Err(SettleError::TakenOver { current: Some(current) }) = overtaken else { panic!("{overtaken:?}") };
+    let Err(SettleError::TakenOver {
+        current: Some(current),
+    }) = overtaken
+    else {
+        panic!("{overtaken:?}")
+    };
     assert_eq!(current.version, Version::FIRST.next());
     own.rollback().unwrap();
     let step = successor.advance(Happened::Handled(Handled::Done), late);
-    let Step::Swap { expected, record } = step else { panic!("{step:?}") };
+    let Step::Swap { expected, record } = step else {
+        panic!("{step:?}")
+    };
     store.swap(expected, &record).await.unwrap();
     assert_eq!(place.status("o1").as_deref(), Some("settled"));
 }
@@ -130,7 +159,10 @@ async fn the_games_own_work_is_committed_as_a_whole_or_not_at_all() {
             Err::<(), _>("too poor")
         })
         .await;
-    assert!(matches!(failed, Err(WorkError::Work("too poor"))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(WorkError::Work("too poor"))),
+        "{failed:?}"
+    );
     let panicked = store
         .write(|game| {
             game.execute_batch(spend).unwrap();
@@ -144,16 +176,41 @@ async fn the_games_own_work_is_committed_as_a_whole_or_not_at_all() {
     store.write(|game| game.execute_batch(spend)).await.unwrap();
     assert_eq!(place.wallet(), ((-5).into(), 1));
 
-    let rows =
-        store.read(|game| game.query_row("SELECT count(*) FROM credits", [], |row| row.get::<_, i64>(0))).await;
+    let rows = store
+        .read(|game| {
+            game.query_row("SELECT count(*) FROM credits", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        })
+        .await;
     assert_eq!(rows.unwrap(), 1);
-    let writing = store.read(|game| game.execute_batch("DELETE FROM credits")).await;
-    assert!(matches!(writing, Err(WorkError::Work(_))), "the reader writes nothing: {writing:?}");
+    let writing = store
+        .read(|game| game.execute_batch("DELETE FROM credits"))
+        .await;
+    assert!(
+        matches!(writing, Err(WorkError::Work(_))),
+        "the reader writes nothing: {writing:?}"
+    );
     let panicked = store.read(|_| panicking()).await;
     assert!(matches!(panicked, Err(WorkError::Panicked)));
-    store.read(|game| game.execute_batch("BEGIN; SELECT * FROM credits")).await.unwrap();
-    store.write(move |game| game.execute_batch(spend)).await.unwrap();
-    let rows =
-        store.read(|game| game.query_row("SELECT count(*) FROM credits", [], |row| row.get::<_, i64>(0))).await;
-    assert_eq!(rows.unwrap(), 2, "a transaction left open by one reader hides nothing from the next");
+    store
+        .read(|game| game.execute_batch("BEGIN; SELECT * FROM credits"))
+        .await
+        .unwrap();
+    store
+        .write(move |game| game.execute_batch(spend))
+        .await
+        .unwrap();
+    let rows = store
+        .read(|game| {
+            game.query_row("SELECT count(*) FROM credits", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        })
+        .await;
+    assert_eq!(
+        rows.unwrap(),
+        2,
+        "a transaction left open by one reader hides nothing from the next"
+    );
 }

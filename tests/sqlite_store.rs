@@ -15,8 +15,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use game::{
-    Place, child, completed, create_wallet, credit, file_of_the_parent, impatient, is_open, open_record,
-    reconciled, wait_until_closed,
+    Place, child, completed, create_wallet, credit, file_of_the_parent, impatient, is_open,
+    open_record, reconciled, wait_until_closed,
 };
 use postback::receiver::{Receive, ReceiveError};
 use postback::store::sqlite::{SqliteOptions, SqliteStore, rusqlite};
@@ -27,10 +27,19 @@ async fn what_was_stored_is_there_after_a_restart() {
     let place = Place::new();
     let record = open_record("o1");
     let store = place.open();
-    assert_eq!(store.swap(None, &record).await.unwrap(), Swapped::Done(Version::FIRST));
+    assert_eq!(
+        store.swap(None, &record).await.unwrap(),
+        Swapped::Done(Version::FIRST)
+    );
     store.close().await;
     let stored = place.open().load(record.key()).await.unwrap();
-    assert_eq!(stored, Some(Stored { version: Version::FIRST, record }));
+    assert_eq!(
+        stored,
+        Some(Stored {
+            version: Version::FIRST,
+            record
+        })
+    );
 }
 
 #[tokio::test]
@@ -40,7 +49,9 @@ async fn the_file_commits_durably() {
     let pragmas = store
         .write(|game| {
             let pragma = |name| {
-                game.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, rusqlite::types::Value>(0))
+                game.query_row(&format!("PRAGMA {name}"), [], |row| {
+                    row.get::<_, rusqlite::types::Value>(0)
+                })
             };
             Ok::<_, rusqlite::Error>((pragma("journal_mode")?, pragma("synchronous")?))
         })
@@ -53,10 +64,15 @@ async fn the_file_commits_durably() {
 async fn what_belongs_to_the_game_in_the_file_is_left_alone() {
     let place = Place::new();
     let own = place.connect();
-    own.execute_batch("PRAGMA user_version = 42; PRAGMA application_id = 7; CREATE TABLE records (key)").unwrap();
+    own.execute_batch(
+        "PRAGMA user_version = 42; PRAGMA application_id = 7; CREATE TABLE records (key)",
+    )
+    .unwrap();
     place.open().close().await;
-    let number =
-        |pragma: &str| own.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    let number = |pragma: &str| {
+        own.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
     assert_eq!((number("user_version"), number("application_id")), (42, 7));
     let foreign: i64 = own
         .query_row(
@@ -89,7 +105,10 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
     let mut statement = own.prepare(select).unwrap();
     let lines: Vec<String> = statement
         .query_map([], |row| {
-            let text = |at| row.get::<_, Option<String>>(at).map(|text| text.unwrap_or_else(|| "-".to_owned()));
+            let text = |at| {
+                row.get::<_, Option<String>>(at)
+                    .map(|text| text.unwrap_or_else(|| "-".to_owned()))
+            };
             let number = |at| row.get::<_, i64>(at);
             Ok(format!(
                 "{} {} {} {}{} {} {} {}",
@@ -123,7 +142,15 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
     let text = |text: &str| text.to_owned();
     assert_eq!(
         row,
-        (1, text("open"), text("player-7"), text("bitlabs"), text("game"), text("0"), 1_700_000_000_123_i64)
+        (
+            1,
+            text("open"),
+            text("player-7"),
+            text("bitlabs"),
+            text("game"),
+            text("0"),
+            1_700_000_000_123_i64
+        )
     );
 }
 
@@ -137,10 +164,26 @@ async fn a_lock_at_run_time_is_an_error_and_over_when_it_is_released() {
     let other = place.connect();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let locked = receiver.receive(completed("o2", 1)).await;
-    assert!(matches!(locked, Err(ReceiveError::Store(StoreError::Unavailable { .. }))), "{locked:?}");
+    assert!(
+        matches!(
+            locked,
+            Err(ReceiveError::Store(StoreError::Unavailable { .. }))
+        ),
+        "{locked:?}"
+    );
     let locked = store.swap(None, &open_record("o3")).await;
-    assert!(matches!(locked, Err(StoreError::Unavailable { .. })), "{locked:?}");
-    assert!(store.load(&completed("o1", 500).key()).await.unwrap().is_some(), "reading goes on");
+    assert!(
+        matches!(locked, Err(StoreError::Unavailable { .. })),
+        "{locked:?}"
+    );
+    assert!(
+        store
+            .load(&completed("o1", 500).key())
+            .await
+            .unwrap()
+            .is_some(),
+        "reading goes on"
+    );
     other.execute_batch("ROLLBACK").unwrap();
     receiver.receive(completed("o2", 1)).await.unwrap();
     assert_eq!(place.wallet(), (501.into(), 2));
@@ -154,8 +197,14 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
         ("record", "'{\"format\":1}'".to_owned()),
         ("record", format!("'{}'", &json[..json.len() - 1])),
         ("record", "CAST(x'ff' AS TEXT)".to_owned()),
-        ("record", format!("'{}'", json.replace("\"format\":1", "\"format\":0"))),
-        ("record", format!("'{}'", json.replace("conversion/o1", "conversion/o2"))),
+        (
+            "record",
+            format!("'{}'", json.replace("\"format\":1", "\"format\":0")),
+        ),
+        (
+            "record",
+            format!("'{}'", json.replace("conversion/o1", "conversion/o2")),
+        ),
         ("version", "0".to_owned()),
         ("version", "-1".to_owned()),
     ];
@@ -166,16 +215,24 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
     store.swap(None, &other).await.unwrap();
     let own = place.connect();
     for (column, value) in cases {
-        let update =
-            format!("UPDATE postback_records SET {column} = {value} WHERE key = 'bitlabs/game/conversion/o1'");
+        let update = format!(
+            "UPDATE postback_records SET {column} = {value} WHERE key = 'bitlabs/game/conversion/o1'"
+        );
         assert_eq!(own.execute(&update, []).unwrap(), 1);
-        for result in [store.load(record.key()).await.map(drop), store.swap(None, &record).await.map(drop)] {
-            let Err(StoreError::Unreadable { key, .. }) = &result else { panic!("{value}: {result:?}") };
+        for result in [
+            store.load(record.key()).await.map(drop),
+            store.swap(None, &record).await.map(drop),
+        ] {
+            let Err(StoreError::Unreadable { key, .. }) = &result else {
+                panic!("{value}: {result:?}")
+            };
             assert_eq!(key, record.key());
         }
-        assert!(store.load(other.key()).await.unwrap().is_some(), "other records are fine");
-        let restore =
-            "UPDATE postback_records SET record = ?1, version = 1 WHERE key = 'bitlabs/game/conversion/o1'";
+        assert!(
+            store.load(other.key()).await.unwrap().is_some(),
+            "other records are fine"
+        );
+        let restore = "UPDATE postback_records SET record = ?1, version = 1 WHERE key = 'bitlabs/game/conversion/o1'";
         own.execute(restore, [&json]).unwrap();
         assert_eq!(
             store.load(record.key()).await.unwrap().unwrap().record,
@@ -183,11 +240,27 @@ async fn a_record_that_does_not_fit_is_unreadable_and_never_absent() {
             "readable again when repaired"
         );
     }
-    for newer in [json.replace("\"format\":1", "\"format\":8"), "{\"format\":8,\"shape\":[]}".to_owned()] {
-        own.execute("UPDATE postback_records SET record = ?1 WHERE key = 'bitlabs/game/conversion/o1'", [&newer])
-            .unwrap();
+    for newer in [
+        json.replace("\"format\":1", "\"format\":8"),
+        "{\"format\":8,\"shape\":[]}".to_owned(),
+    ] {
+        own.execute(
+            "UPDATE postback_records SET record = ?1 WHERE key = 'bitlabs/game/conversion/o1'",
+            [&newer],
+        )
+        .unwrap();
         let result = store.load(record.key()).await;
-        assert!(matches!(result, Err(StoreError::Newer { found: 8, known: 1, .. })), "{result:?}");
+        assert!(
+            matches!(
+                result,
+                Err(StoreError::Newer {
+                    found: 8,
+                    known: 1,
+                    ..
+                })
+            ),
+            "{result:?}"
+        );
     }
 }
 
@@ -200,9 +273,15 @@ async fn one_unreadable_record_does_not_keep_the_others_from_being_resumed() {
         store.swap(None, &open_record(name)).await.unwrap();
     }
     let own = place.connect();
-    own.execute("UPDATE postback_records SET record = '{}' WHERE key LIKE '%/o2'", []).unwrap();
-    own.execute_batch("INSERT INTO postback_records VALUES ('a stray row', 1, 'open', NULL, '', '', '0', '', 0)")
-        .unwrap();
+    own.execute(
+        "UPDATE postback_records SET record = '{}' WHERE key LIKE '%/o2'",
+        [],
+    )
+    .unwrap();
+    own.execute_batch(
+        "INSERT INTO postback_records VALUES ('a stray row', 1, 'open', NULL, '', '', '0', '', 0)",
+    )
+    .unwrap();
     let resumed = store.receiver(credit).resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.failed), (2, 1));
     assert_eq!(place.wallet(), (1000.into(), 2));
@@ -237,9 +316,12 @@ async fn a_full_queue_is_told_and_drains() {
         .collect();
     let refused = loop {
         // Until the two that wait have filled the queue.
-        if let Err(error) = tokio::time::timeout(Duration::from_millis(50), store.swap(None, &open_record("o3")))
-            .await
-            .unwrap_or(Ok(Swapped::Lost(None)))
+        if let Err(error) = tokio::time::timeout(
+            Duration::from_millis(50),
+            store.swap(None, &open_record("o3")),
+        )
+        .await
+        .unwrap_or(Ok(Swapped::Lost(None)))
         {
             break error;
         }
@@ -265,13 +347,22 @@ async fn closing_does_what_is_queued_and_takes_nothing_more() {
     let mut queued = Box::pin(queued);
     // Polled once: it is in the queue.
     assert!(
-        std::future::poll_fn(|context| std::task::Poll::Ready(queued.as_mut().poll(context).is_pending())).await
+        std::future::poll_fn(|context| std::task::Poll::Ready(
+            queued.as_mut().poll(context).is_pending()
+        ))
+        .await
     );
     store.close().await;
     assert_eq!(queued.await.unwrap(), Swapped::Done(Version::FIRST));
     assert!(!is_open(&place.file()), "the file is closed");
-    assert!(matches!(clone.load(record.key()).await, Err(StoreError::Closed)));
-    assert!(matches!(clone.swap(None, &record).await, Err(StoreError::Closed)));
+    assert!(matches!(
+        clone.load(record.key()).await,
+        Err(StoreError::Closed)
+    ));
+    assert!(matches!(
+        clone.swap(None, &record).await,
+        Err(StoreError::Closed)
+    ));
     store.close().await;
     assert!(place.open().load(record.key()).await.unwrap().is_some());
 }
@@ -293,10 +384,17 @@ async fn dropping_the_last_handle_ends_the_threads() {
 fn nothing_reported_as_done_is_lost_when_the_process_is_killed() {
     let place = Place::new();
     for _ in 0..3 {
-        let mut writing = child("child_writes_for_ever", &place.file()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(writing.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let done: Vec<String> =
-            lines.filter_map(|line| line.strip_prefix("done ").map(str::to_owned)).take(300).collect();
+        let mut writing = child("child_writes_for_ever", &place.file())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(writing.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let done: Vec<String> = lines
+            .filter_map(|line| line.strip_prefix("done ").map(str::to_owned))
+            .take(300)
+            .collect();
         writing.kill().unwrap();
         writing.wait().unwrap();
         assert_eq!(done.len(), 300);
@@ -304,9 +402,15 @@ fn nothing_reported_as_done_is_lost_when_the_process_is_killed() {
         for transaction in &done {
             let key = format!("bitlabs/game/conversion/{transaction}#1");
             let rows: i64 = credited
-                .query_row("SELECT count(*) FROM credits WHERE id = ?1", [key], |row| row.get(0))
+                .query_row("SELECT count(*) FROM credits WHERE id = ?1", [key], |row| {
+                    row.get(0)
+                })
                 .unwrap();
-            assert_eq!((rows, place.status(transaction).as_deref()), (1, Some("settled")), "{transaction}");
+            assert_eq!(
+                (rows, place.status(transaction).as_deref()),
+                (1, Some("settled")),
+                "{transaction}"
+            );
         }
         let (settled, wallet): (i64, i64) = credited
             .query_row(
@@ -349,7 +453,10 @@ async fn a_full_disk_is_an_error_and_over_when_there_is_room() {
     let place = Place::new();
     let disk = place.directory().join("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&disk).output();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"])
+        .arg(&disk)
+        .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: a small tmpfs cannot be mounted here, so the disk cannot be filled");
         return;
@@ -370,13 +477,22 @@ async fn a_full_disk_is_an_error_and_over_when_there_is_room() {
     let is_store_error = matches!(error, ReceiveError::Store(StoreError::Unavailable { .. }));
     std::fs::remove_file(&ballast).unwrap();
     let repeated = receiver.receive(completed(&format!("o{paid}"), 1)).await;
-    let credits =
-        store.read(|game| game.query_row("SELECT count(*) FROM credits", [], |row| row.get::<_, i64>(0))).await;
+    let credits = store
+        .read(|game| {
+            game.query_row("SELECT count(*) FROM credits", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        })
+        .await;
     store.close().await;
     drop(mounted);
     assert!(is_store_error, "{error:?}");
     assert!(repeated.is_ok(), "{repeated:?}");
-    assert_eq!(credits.unwrap(), paid + 1, "each exactly once, after {paid} until the disk was full");
+    assert_eq!(
+        credits.unwrap(),
+        paid + 1,
+        "each exactly once, after {paid} until the disk was full"
+    );
 }
 
 #[cfg(target_os = "linux")]

@@ -17,9 +17,9 @@ use game::{Place, completed, create_wallet, credit, open_record, reconciled};
 use postback::decision::Decision;
 use postback::event::Event;
 use postback::handler::HandlerError;
-use postback::receiver::{Receive, ReceiveError};
+use postback::receiver::{Receive, ReceiveError, Resumed};
 use postback::steps::Receipt;
-use postback::store::sqlite::{InTransaction, Resumed, SqliteOptions, SqliteReceiver, WorkError, rusqlite};
+use postback::store::sqlite::{InTransaction, SqliteOptions, SqliteReceiver, WorkError, rusqlite};
 use postback::store::{DedupStore, StoreError};
 
 /// A switch that a test throws while the game runs.
@@ -51,13 +51,20 @@ async fn game(
     let switch = is_bad.clone();
     let receiver = store.receiver(move |game: &InTransaction<'_>, decision: &Decision| {
         credit(game, decision)?;
-        if is_bad.is_on() && decision.id().as_str().contains("/bad") { then(game) } else { Ok(()) }
+        if is_bad.is_on() && decision.id().as_str().contains("/bad") {
+            then(game)
+        } else {
+            Ok(())
+        }
     });
     (receiver, switch)
 }
 
 /// Delivers all of them at once, so that they meet in one group.
-async fn deliver(receiver: &SqliteReceiver, events: Vec<Event>) -> Vec<Result<Receipt, ReceiveError>> {
+async fn deliver(
+    receiver: &SqliteReceiver,
+    events: Vec<Event>,
+) -> Vec<Result<Receipt, ReceiveError>> {
     let deliveries: Vec<_> = events
         .into_iter()
         .map(|event| {
@@ -82,7 +89,10 @@ async fn a_whole_life_ends_at_the_right_balance() {
     let (receiver, _) = game(&place, |_| Ok(())).await;
     assert!(is_settled(&receiver.receive(completed("o1", 500)).await));
     assert_eq!(place.wallet(), (500.into(), 1));
-    assert_eq!(receiver.receive(completed("o1", 500)).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(
+        receiver.receive(completed("o1", 500)).await.unwrap(),
+        Receipt::Duplicate
+    );
     assert!(is_settled(&receiver.receive(reconciled("o1", -500)).await));
     assert_eq!(place.wallet(), (0.into(), 2));
     assert_eq!(place.status("o1").as_deref(), Some("settled"));
@@ -93,8 +103,17 @@ async fn of_64_identical_callbacks_at_once_one_pays_and_all_are_answered() {
     let place = Place::new();
     let (receiver, _) = game(&place, |_| Ok(())).await;
     let results = deliver(&receiver, (0..64).map(|_| completed("o1", 500)).collect()).await;
-    assert_eq!(results.iter().filter(|result| is_settled(result)).count(), 1);
-    assert_eq!(results.iter().filter(|result| matches!(result, Ok(Receipt::Duplicate))).count(), 63);
+    assert_eq!(
+        results.iter().filter(|result| is_settled(result)).count(),
+        1
+    );
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Ok(Receipt::Duplicate)))
+            .count(),
+        63
+    );
     assert_eq!(place.wallet(), (500.into(), 1));
 }
 
@@ -105,7 +124,10 @@ async fn two_stores_on_one_file_pay_once() {
     let (other, _) = game(&place, |_| Ok(())).await;
     for round in 0..20 {
         let name = format!("o{round}");
-        let (first, second) = tokio::join!(one.receive(completed(&name, 5)), other.receive(completed(&name, 5)));
+        let (first, second) = tokio::join!(
+            one.receive(completed(&name, 5)),
+            other.receive(completed(&name, 5))
+        );
         assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     }
     assert_eq!(place.wallet(), (100.into(), 20));
@@ -114,9 +136,12 @@ async fn two_stores_on_one_file_pay_once() {
 #[tokio::test]
 async fn a_failing_handler_leaves_an_intent_and_no_wallet_row_and_resume_settles_once() {
     let place = Place::new();
-    let (receiver, switch) = game(&place, |_| Err(HandlerError::failed("the bank is closed"))).await;
+    let (receiver, switch) =
+        game(&place, |_| Err(HandlerError::failed("the bank is closed"))).await;
     let failed = receiver.receive(completed("bad", 500)).await.unwrap_err();
-    let ReceiveError::Handler { id, source } = &failed else { panic!("{failed:?}") };
+    let ReceiveError::Handler { id, source } = &failed else {
+        panic!("{failed:?}")
+    };
     assert_eq!(id.as_str(), "bitlabs/game/conversion/bad#1");
     assert!(format!("{source:?}").contains("the bank is closed"));
     assert_eq!(place.wallet(), (0.into(), 0));
@@ -128,14 +153,18 @@ async fn a_failing_handler_leaves_an_intent_and_no_wallet_row_and_resume_settles
     let resumed = receiver.resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.failed), (1, 0));
     assert_eq!(receiver.resume().await.unwrap(), Resumed::default());
-    assert_eq!(receiver.receive(completed("bad", 500)).await.unwrap(), Receipt::Duplicate);
+    assert_eq!(
+        receiver.receive(completed("bad", 500)).await.unwrap(),
+        Receipt::Duplicate
+    );
     assert_eq!(place.wallet(), (500.into(), 1));
 }
 
 #[tokio::test]
 async fn the_next_callback_of_a_conversion_first_repeats_what_is_open() {
     let place = Place::new();
-    let (receiver, switch) = game(&place, |_| Err(HandlerError::failed("the bank is closed"))).await;
+    let (receiver, switch) =
+        game(&place, |_| Err(HandlerError::failed("the bank is closed"))).await;
     receiver.receive(completed("bad", 500)).await.unwrap_err();
     switch.turn_off();
     assert!(is_settled(&receiver.receive(reconciled("bad", -200)).await));
@@ -147,12 +176,31 @@ async fn one_failing_intent_does_not_keep_the_others_from_being_resumed() {
     let place = Place::new();
     let (receiver, _) = game(&place, |_| Err(HandlerError::failed("the bank is closed"))).await;
     // More than a page, all open; then the handler gets along with half of them.
-    let names: Vec<_> = (0..150).map(|number| format!("bad-{}", 1000 + number)).collect();
-    deliver(&receiver, names.iter().map(|name| completed(name, 1)).collect()).await;
-    let half = receiver.store().receiver(|game: &InTransaction<'_>, decision: &Decision| {
-        let number: u32 = decision.id().as_str().split(['-', '#']).nth(1).unwrap().parse().unwrap();
-        if number.is_multiple_of(2) { credit(game, decision) } else { Err(HandlerError::failed("odd")) }
-    });
+    let names: Vec<_> = (0..150)
+        .map(|number| format!("bad-{}", 1000 + number))
+        .collect();
+    deliver(
+        &receiver,
+        names.iter().map(|name| completed(name, 1)).collect(),
+    )
+    .await;
+    let half = receiver
+        .store()
+        .receiver(|game: &InTransaction<'_>, decision: &Decision| {
+            let number: u32 = decision
+                .id()
+                .as_str()
+                .split(['-', '#'])
+                .nth(1)
+                .unwrap()
+                .parse()
+                .unwrap();
+            if number.is_multiple_of(2) {
+                credit(game, decision)
+            } else {
+                Err(HandlerError::failed("odd"))
+            }
+        });
     let resumed = half.resume().await.unwrap();
     assert_eq!((resumed.settled, resumed.busy, resumed.failed), (75, 0, 75));
     assert_eq!(place.wallet(), (75.into(), 75));
@@ -164,7 +212,10 @@ async fn resuming_gets_along_with_a_short_queue() {
     let store = SqliteOptions::new().queue(2).open(place.file()).unwrap();
     create_wallet(&store).await;
     for number in 0..20 {
-        store.swap(None, &open_record(&format!("o{number}"))).await.unwrap();
+        store
+            .swap(None, &open_record(&format!("o{number}")))
+            .await
+            .unwrap();
     }
     assert_eq!(store.receiver(credit).resume().await.unwrap().settled, 20);
     assert_eq!(place.wallet(), (10_000.into(), 20));
@@ -195,8 +246,18 @@ async fn a_panic_of_the_writer_itself_is_an_error_and_harms_nothing() {
     }
     let place = Place::new();
     let (receiver, _) = game(&place, |_| Ok(())).await;
-    let failed = receiver.clone().with_clock(BrokenClock).receive(completed("o1", 500)).await;
-    assert!(matches!(failed, Err(ReceiveError::Store(StoreError::Unavailable { .. }))), "{failed:?}");
+    let failed = receiver
+        .clone()
+        .with_clock(BrokenClock)
+        .receive(completed("o1", 500))
+        .await;
+    assert!(
+        matches!(
+            failed,
+            Err(ReceiveError::Store(StoreError::Unavailable { .. }))
+        ),
+        "{failed:?}"
+    );
     assert!(is_settled(&receiver.receive(completed("o1", 500)).await));
     assert_eq!(place.wallet(), (500.into(), 1));
 }
@@ -209,8 +270,16 @@ async fn a_refusal_closes_the_conversion_and_undoes_what_the_handler_wrote() {
     assert!(matches!(refused, Receipt::Refused(_)), "{refused:?}");
     assert_eq!(place.wallet(), (0.into(), 0));
     assert_eq!(place.status("bad").as_deref(), Some("closed"));
-    assert_eq!(receiver.receive(reconciled("bad", -500)).await.unwrap(), Receipt::Closed);
-    let stored = receiver.store().load(&completed("bad", 500).key()).await.unwrap().unwrap();
+    assert_eq!(
+        receiver.receive(reconciled("bad", -500)).await.unwrap(),
+        Receipt::Closed
+    );
+    let stored = receiver
+        .store()
+        .load(&completed("bad", 500).key())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.record.closed().unwrap().reason, "no such player");
 }
 
@@ -235,7 +304,10 @@ async fn a_handler_cannot_lay_hands_on_the_transaction() {
             let (receiver, _) = game(&place, move |game| {
                 for statement in statement.split(';') {
                     let result = game.execute_batch(statement);
-                    assert!(result.is_err() || statement.contains("INSERT"), "{statement} must be refused");
+                    assert!(
+                        result.is_err() || statement.contains("INSERT"),
+                        "{statement} must be refused"
+                    );
                     if !is_ignored {
                         result?;
                     }
@@ -243,16 +315,25 @@ async fn a_handler_cannot_lay_hands_on_the_transaction() {
                 Ok(())
             })
             .await;
-            let mut events: Vec<_> = (0..20).map(|number| completed(&format!("o{number}"), 1)).collect();
+            let mut events: Vec<_> = (0..20)
+                .map(|number| completed(&format!("o{number}"), 1))
+                .collect();
             events.insert(10, completed("bad", 500));
             let results = deliver(&receiver, events).await;
             let settled = results.iter().filter(|result| is_settled(result)).count();
             // Where the handler does not mind, the statement was refused and nothing has happened.
-            assert_eq!(settled, if is_ignored { 21 } else { 20 }, "{statement}: {results:?}");
+            assert_eq!(
+                settled,
+                if is_ignored { 21 } else { 20 },
+                "{statement}: {results:?}"
+            );
             let stray = usize::from(is_ignored && statement.contains("INSERT"));
             let (_, rows) = place.wallet();
             assert_eq!(rows, settled + stray, "{statement}");
-            assert_eq!(place.status("bad").as_deref(), Some(if is_ignored { "settled" } else { "open" }));
+            assert_eq!(
+                place.status("bad").as_deref(),
+                Some(if is_ignored { "settled" } else { "open" })
+            );
         }
     }
 }
@@ -270,16 +351,32 @@ async fn a_handler_that_brings_the_transaction_down_harms_nobody_else() {
     .await;
     receiver
         .store()
-        .write(|game| game.execute_batch("CREATE TABLE once (a PRIMARY KEY); INSERT INTO once VALUES (1)"))
+        .write(|game| {
+            game.execute_batch("CREATE TABLE once (a PRIMARY KEY); INSERT INTO once VALUES (1)")
+        })
         .await
         .unwrap();
-    let mut events: Vec<_> = (0..20).map(|number| completed(&format!("o{number}"), 1)).collect();
+    let mut events: Vec<_> = (0..20)
+        .map(|number| completed(&format!("o{number}"), 1))
+        .collect();
     events.insert(10, completed("bad", 500));
     let results = deliver(&receiver, events).await;
-    assert_eq!(results.iter().filter(|result| is_settled(result)).count(), 20, "{results:?}");
-    assert!(matches!(&results[10], Err(ReceiveError::Handler { .. })), "{:?}", results[10]);
+    assert_eq!(
+        results.iter().filter(|result| is_settled(result)).count(),
+        20,
+        "{results:?}"
+    );
+    assert!(
+        matches!(&results[10], Err(ReceiveError::Handler { .. })),
+        "{:?}",
+        results[10]
+    );
     assert_eq!(place.wallet(), (20.into(), 20));
-    assert_eq!(place.status("bad").as_deref(), Some("open"), "the decision is written down all the same");
+    assert_eq!(
+        place.status("bad").as_deref(),
+        Some("open"),
+        "the decision is written down all the same"
+    );
     switch.turn_off();
     assert_eq!(receiver.resume().await.unwrap().settled, 1);
     assert_eq!(place.wallet(), (520.into(), 21));
@@ -303,11 +400,21 @@ async fn a_constraint_that_is_checked_at_the_commit_fails_only_its_own_delivery(
         })
         .await
         .unwrap();
-    let mut events: Vec<_> = (0..20).map(|number| completed(&format!("o{number}"), 1)).collect();
+    let mut events: Vec<_> = (0..20)
+        .map(|number| completed(&format!("o{number}"), 1))
+        .collect();
     events.insert(10, completed("bad", 500));
     let results = deliver(&receiver, events).await;
-    assert_eq!(results.iter().filter(|result| is_settled(result)).count(), 20, "{results:?}");
-    assert!(matches!(&results[10], Err(ReceiveError::Handler { .. })), "{:?}", results[10]);
+    assert_eq!(
+        results.iter().filter(|result| is_settled(result)).count(),
+        20,
+        "{results:?}"
+    );
+    assert!(
+        matches!(&results[10], Err(ReceiveError::Handler { .. })),
+        "{:?}",
+        results[10]
+    );
     assert_eq!(place.wallet(), (20.into(), 20));
     assert_eq!(place.status("bad").as_deref(), Some("open"));
 }
@@ -316,7 +423,9 @@ async fn a_constraint_that_is_checked_at_the_commit_fails_only_its_own_delivery(
 async fn savepoints_that_a_handler_leaves_open_do_no_harm() {
     let place = Place::new();
     let (receiver, switch) = game(&place, |game| {
-        game.execute_batch("SAVEPOINT mine; INSERT INTO credits VALUES ('half', 'x', '1000'); SAVEPOINT mine")?;
+        game.execute_batch(
+            "SAVEPOINT mine; INSERT INTO credits VALUES ('half', 'x', '1000'); SAVEPOINT mine",
+        )?;
         Err(HandlerError::failed("left it open"))
     })
     .await;
@@ -325,10 +434,12 @@ async fn savepoints_that_a_handler_leaves_open_do_no_harm() {
     switch.turn_off();
     assert!(is_settled(&receiver.receive(completed("o1", 5)).await));
 
-    let careless = receiver.store().receiver(|game: &InTransaction<'_>, decision: &Decision| {
-        game.execute_batch("SAVEPOINT mine")?;
-        credit(game, decision)
-    });
+    let careless = receiver
+        .store()
+        .receiver(|game: &InTransaction<'_>, decision: &Decision| {
+            game.execute_batch("SAVEPOINT mine")?;
+            credit(game, decision)
+        });
     assert!(is_settled(&careless.receive(completed("o2", 5)).await));
     assert_eq!(place.wallet(), (10.into(), 2));
 }
@@ -358,10 +469,17 @@ async fn failing_work_of_the_game_does_not_harm_the_deliveries_in_its_group() {
     let failing = tokio::spawn({
         let store = store.clone();
         async move {
-            store.write(|game| game.execute_batch("INSERT INTO credits VALUES ('x','x','1'); nonsense")).await
+            store
+                .write(|game| {
+                    game.execute_batch("INSERT INTO credits VALUES ('x','x','1'); nonsense")
+                })
+                .await
         }
     });
-    let deliveries = deliver(&receiver, vec![completed("o1", 1), completed("bad", 2), completed("o2", 4)]);
+    let deliveries = deliver(
+        &receiver,
+        vec![completed("o1", 1), completed("bad", 2), completed("o2", 4)],
+    );
     let release = async {
         tokio::task::yield_now().await;
         calls.store(1, Ordering::SeqCst);
@@ -369,7 +487,10 @@ async fn failing_work_of_the_game_does_not_harm_the_deliveries_in_its_group() {
     let (results, ()) = tokio::join!(deliveries, release);
     first.await.unwrap().unwrap();
     assert!(matches!(failing.await.unwrap(), Err(WorkError::Work(_))));
-    assert_eq!(results.iter().map(is_settled).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(
+        results.iter().map(is_settled).collect::<Vec<_>>(),
+        [true, false, true]
+    );
     assert_eq!(place.wallet(), (5.into(), 2));
 }
 
@@ -378,9 +499,21 @@ async fn a_record_that_cannot_be_read_is_never_paid_again() {
     let place = Place::new();
     let (receiver, _) = game(&place, |_| Ok(())).await;
     receiver.receive(completed("o1", 500)).await.unwrap();
-    place.connect().execute("UPDATE postback_records SET record = '{\"format\":1'", []).unwrap();
+    place
+        .connect()
+        .execute("UPDATE postback_records SET record = '{\"format\":1'", [])
+        .unwrap();
     let unreadable = receiver.receive(completed("o1", 500)).await;
-    assert!(matches!(unreadable, Err(ReceiveError::Store(StoreError::Unreadable { .. }))), "{unreadable:?}");
-    assert!(is_settled(&receiver.receive(completed("o2", 1)).await), "the others are paid");
+    assert!(
+        matches!(
+            unreadable,
+            Err(ReceiveError::Store(StoreError::Unreadable { .. }))
+        ),
+        "{unreadable:?}"
+    );
+    assert!(
+        is_settled(&receiver.receive(completed("o2", 1)).await),
+        "the others are paid"
+    );
     assert_eq!(place.wallet(), (501.into(), 2));
 }

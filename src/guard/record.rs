@@ -69,7 +69,8 @@ impl Entry {
         self.received
     }
 
-    /// When the game had carried out the decision about it; `None` while that is open.
+    /// When the game had carried out the decision about it; `None` while that is open, and for ever if it
+    /// refused.
     pub fn settled(&self) -> Option<Timestamp> {
         self.settled
     }
@@ -77,7 +78,12 @@ impl Entry {
     /// What was decided about it. `None`: it arrived after the conversion was closed.
     pub fn decision(&self, key: &RecordKey) -> Option<Decision> {
         let verdict = self.verdict.as_ref()?;
-        Some(Decision::from_verdict(key, self.number, &self.event, verdict))
+        Some(Decision::from_verdict(
+            key,
+            self.number,
+            &self.event,
+            verdict,
+        ))
     }
 
     pub(super) fn counts(&self) -> bool {
@@ -177,7 +183,10 @@ impl Record {
 
     /// The player whose conversion it is: the one named by the first message that counts.
     pub fn player(&self) -> Option<&PlayerId> {
-        let counted = self.entries.iter().find(|entry| entry.standing != Standing::Aside);
+        let counted = self
+            .entries
+            .iter()
+            .find(|entry| entry.standing != Standing::Aside);
         counted.map(|entry| &entry.event.player)
     }
 
@@ -219,9 +228,18 @@ impl Record {
     }
 
     /// Takes up a message with its decision, open until settled.
-    pub(super) fn decide(&mut self, event: Arc<Event>, at: Timestamp, standing: Standing, verdict: Verdict) {
+    pub(super) fn decide(
+        &mut self,
+        event: Arc<Event>,
+        at: Timestamp,
+        standing: Standing,
+        verdict: Verdict,
+    ) {
         self.push(event, at, standing, Some(verdict));
-        self.open = Some(Intent { attempts: 0, leased_until: None });
+        self.open = Some(Intent {
+            attempts: 0,
+            leased_until: None,
+        });
     }
 
     /// Takes up a message of a closed conversion.
@@ -229,13 +247,26 @@ impl Record {
         self.push(event, at, Standing::Aside, None);
     }
 
-    fn push(&mut self, event: Arc<Event>, at: Timestamp, standing: Standing, verdict: Option<Verdict>) {
+    fn push(
+        &mut self,
+        event: Arc<Event>,
+        at: Timestamp,
+        standing: Standing,
+        verdict: Option<Verdict>,
+    ) {
         if matches!(event.kind, EventKind::Ban(_)) && self.entries.len() >= STANDINGS_KEPT {
             self.entries.remove(0);
         }
         self.decisions = self.decisions.saturating_add(1);
         let number = self.decisions;
-        self.entries.push(Entry { number, event, received: at, standing, verdict, settled: None });
+        self.entries.push(Entry {
+            number,
+            event,
+            received: at,
+            standing,
+            verdict,
+            settled: None,
+        });
     }
 
     /// A later message made the conversion due again: what counted so far no longer does.
@@ -277,8 +308,19 @@ impl Record {
     }
 
     /// The game refused the open decision for good.
+    ///
+    /// What a message that was put aside says (a conflict, which may name another player) is no ground to
+    /// close the conversion: refusing that only ends it.
     pub(crate) fn close(&mut self, reason: String, at: Timestamp) {
-        self.open = None;
-        self.closed = Some(Closed { reason, at });
+        let is_aside = self
+            .entries
+            .last()
+            .is_some_and(|entry| entry.standing == Standing::Aside);
+        if is_aside {
+            self.settle(at);
+        } else {
+            self.open = None;
+            self.closed = Some(Closed { reason, at });
+        }
     }
 }

@@ -14,7 +14,12 @@
 //! that several handles or processes share should also pass [`shared`].
 
 // A suite's way to fail is to panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc
+)]
 
 mod fixtures;
 mod protocol;
@@ -26,10 +31,13 @@ pub use protocol::{
     an_expired_lease_is_taken_over,
 };
 pub use swapping::{
-    a_key_is_exact, a_stale_version_loses_and_changes_nothing, absent_is_none, records_come_back_as_they_were,
-    the_first_swap_makes_version_one, unsettled_lists_the_open_ones_in_order,
+    a_key_is_exact, a_stale_version_loses_and_changes_nothing, absent_is_none,
+    records_come_back_as_they_were, the_first_swap_makes_version_one,
+    unsettled_lists_the_open_ones_in_order,
 };
-pub use together::{one_of_many_claimers_wins, shared, unsettled_is_complete_under_concurrent_writes};
+pub use together::{
+    one_of_many_claimers_wins, shared, unsettled_is_complete_under_concurrent_writes,
+};
 
 use super::DedupStore;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{DedupStore, Stored, StoreError, Swapped, Version};
+use super::{DedupStore, StoreError, Stored, Swapped, Version};
 use crate::event::RecordKey;
 use crate::guard::Record;
 
@@ -28,7 +28,10 @@ impl MemoryStore {
 }
 
 impl DedupStore for MemoryStore {
-    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
+    fn load(
+        &self,
+        key: &RecordKey,
+    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
         ready(Ok(self.records().get(&key.to_string()).cloned()))
     }
 
@@ -44,7 +47,13 @@ impl DedupStore for MemoryStore {
             return ready(Ok(Swapped::Lost(current.cloned())));
         }
         let version = Version::following(expected);
-        records.insert(key, Stored { version, record: record.clone() });
+        records.insert(
+            key,
+            Stored {
+                version,
+                record: record.clone(),
+            },
+        );
         ready(Ok(Swapped::Done(version)))
     }
 
@@ -56,8 +65,13 @@ impl DedupStore for MemoryStore {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, |key| Excluded(key.to_string()));
         let records = self.records();
-        let open = records.range((from, Unbounded)).map(|(_, stored)| &stored.record);
+        let open = records
+            .range((from, Unbounded))
+            .map(|(_, stored)| &stored.record);
         let open = open.filter(|record| record.open().is_some());
-        ready(Ok(open.take(limit).map(|record| record.key().clone()).collect()))
+        ready(Ok(open
+            .take(limit)
+            .map(|record| record.key().clone())
+            .collect()))
     }
 }

@@ -4,11 +4,10 @@
 //! record's [`Version`] is the fencing token. So a store is small, and one suite tries them all
 //! (`store::conformance`, feature `testing`).
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod error;
 mod memory;
-
-#[cfg(any(feature = "testing", test))]
-pub mod conformance;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -80,7 +79,10 @@ pub enum Swapped {
 ///   is a reward paid twice.
 pub trait DedupStore: Send + Sync + 'static {
     /// The record under this key; `None` when there is none.
-    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(
+        &self,
+        key: &RecordKey,
+    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Replaces the record under its key if the stored version is the expected one (`None`: no record
     /// yet). Compares and replaces in one step.
@@ -100,7 +102,10 @@ pub trait DedupStore: Send + Sync + 'static {
 }
 
 impl<S: DedupStore> DedupStore for Arc<S> {
-    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
+    fn load(
+        &self,
+        key: &RecordKey,
+    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
         (**self).load(key)
     }
 

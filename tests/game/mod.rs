@@ -29,7 +29,11 @@ pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
         app: "game".parse().unwrap(),
         endpoint: "offers".to_owned(),
         player: "player-7".parse().unwrap(),
-        kind: EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect },
+        kind: EventKind::Conversion {
+            transaction: transaction.parse().unwrap(),
+            original: None,
+            effect,
+        },
         usd: None,
         purchase: None,
         reason: None,
@@ -39,11 +43,24 @@ pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
 }
 
 pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
-    event(transaction, Effect::Completed { amount: amount.into(), milestone: None, reinstates: false })
+    event(
+        transaction,
+        Effect::Completed {
+            amount: amount.into(),
+            milestone: None,
+            reinstates: false,
+        },
+    )
 }
 
 pub(crate) fn reconciled(transaction: &str, by: i64) -> Event {
-    event(transaction, Effect::Adjusted { by: by.into(), is_state_change: true })
+    event(
+        transaction,
+        Effect::Adjusted {
+            by: by.into(),
+            is_state_change: true,
+        },
+    )
 }
 
 /// A fresh directory with a game's file in it.
@@ -53,7 +70,9 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -77,9 +96,18 @@ impl Place {
     pub(crate) fn wallet(&self) -> (Decimal, usize) {
         let connection = self.connect();
         let mut statement = connection.prepare("SELECT amount FROM credits").unwrap();
-        let amounts: Vec<String> =
-            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        (amounts.iter().map(|amount| amount.parse::<Decimal>().unwrap()).sum(), amounts.len())
+        let amounts: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        (
+            amounts
+                .iter()
+                .map(|amount| amount.parse::<Decimal>().unwrap())
+                .sum(),
+            amounts.len(),
+        )
     }
 
     /// The status of a conversion's record.
@@ -87,7 +115,10 @@ impl Place {
         use rusqlite::OptionalExtension;
         let key = format!("bitlabs/game/conversion/{transaction}");
         let select = "SELECT status FROM postback_records WHERE key = ?1";
-        self.connect().query_row(select, [key], |row| row.get(0)).optional().unwrap()
+        self.connect()
+            .query_row(select, [key], |row| row.get(0))
+            .optional()
+            .unwrap()
     }
 }
 
@@ -109,7 +140,11 @@ pub(crate) fn credit(game: &InTransaction<'_>, decision: &Decision) -> Result<()
     if !amount.is_zero() {
         game.execute(
             "INSERT INTO credits (id, player, amount) VALUES (?1, ?2, ?3)",
-            [decision.id().as_str(), decision.player().as_str(), &amount.to_string()],
+            [
+                decision.id().as_str(),
+                decision.player().as_str(),
+                &amount.to_string(),
+            ],
         )?;
     }
     Ok(())
@@ -117,7 +152,11 @@ pub(crate) fn credit(game: &InTransaction<'_>, decision: &Decision) -> Result<()
 
 pub(crate) fn open_record(transaction: &str) -> Record {
     let event = Arc::new(completed(transaction, 500));
-    match consider(&Record::new(event.key()), &event, Timestamp::from_millis(1_700_000_000_123)) {
+    match consider(
+        &Record::new(event.key()),
+        &event,
+        Timestamp::from_millis(1_700_000_000_123),
+    ) {
         Considered::Decided(record) => record,
         other => panic!("{other:?}"),
     }
@@ -129,13 +168,18 @@ pub(crate) fn impatient() -> SqliteOptions {
 
 pub(crate) fn is_open(file: &Path) -> bool {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    descriptors.flatten().any(|descriptor| std::fs::read_link(descriptor.path()).is_ok_and(|path| path == file))
+    descriptors
+        .flatten()
+        .any(|descriptor| std::fs::read_link(descriptor.path()).is_ok_and(|path| path == file))
 }
 
 pub(crate) fn wait_until_closed(file: &Path) {
     let start = Instant::now();
     while is_open(file) {
-        assert!(start.elapsed() < Duration::from_secs(10), "the threads of a dropped store do not end");
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the threads of a dropped store do not end"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -143,10 +187,14 @@ pub(crate) fn wait_until_closed(file: &Path) {
 /// Runs one of the ignored tests below, in a process of its own.
 pub(crate) fn child(test: &str, file: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--ignored", "--nocapture"]).env("POSTBACK_TEST_FILE", file);
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("POSTBACK_TEST_FILE", file);
     command
 }
 
 pub(crate) fn file_of_the_parent() -> std::path::PathBuf {
-    std::env::var_os("POSTBACK_TEST_FILE").expect("run by another test").into()
+    std::env::var_os("POSTBACK_TEST_FILE")
+        .expect("run by another test")
+        .into()
 }

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    AppName, BanStatus, Effect, Event, EventKind, NotedWhy, PlayerId, Purchase, RecordKey, SourceName,
-    TestCallback, TransactionId,
+    AppName, BanStatus, Effect, Event, EventKind, NotedWhy, PlayerId, Purchase, RecordKey,
+    SourceName, TestCallback, TransactionId,
 };
 use crate::guard::{Considered, Record, consider};
 use crate::store::{DedupStore, Swapped, Version};
@@ -36,11 +36,22 @@ pub(super) fn event(kind: EventKind) -> Event {
 
 pub(super) fn conversion(transaction: &str, effect: Effect) -> Event {
     let transaction = TransactionId::new(transaction).expect("an id");
-    event(EventKind::Conversion { transaction, original: None, effect })
+    event(EventKind::Conversion {
+        transaction,
+        original: None,
+        effect,
+    })
 }
 
 pub(super) fn completed(transaction: &str, amount: &str) -> Event {
-    conversion(transaction, Effect::Completed { amount: decimal(amount), milestone: None, reinstates: false })
+    conversion(
+        transaction,
+        Effect::Completed {
+            amount: decimal(amount),
+            milestone: None,
+            reinstates: false,
+        },
+    )
 }
 
 /// The record with this callback taken up and its decision open.
@@ -63,17 +74,32 @@ pub(super) fn settled(mut record: Record) -> Record {
 }
 
 pub(super) async fn load(store: &impl DedupStore, key: &RecordKey) -> Option<crate::store::Stored> {
-    store.load(key).await.expect("a store in working order loads")
+    store
+        .load(key)
+        .await
+        .expect("a store in working order loads")
 }
 
-pub(super) async fn swap(store: &impl DedupStore, expected: Option<Version>, record: &Record) -> Swapped {
-    store.swap(expected, record).await.expect("a store in working order swaps")
+pub(super) async fn swap(
+    store: &impl DedupStore,
+    expected: Option<Version>,
+    record: &Record,
+) -> Swapped {
+    store
+        .swap(expected, record)
+        .await
+        .expect("a store in working order swaps")
 }
 
 /// Stores a record for the first time.
 pub(super) async fn put(store: &impl DedupStore, record: &Record) {
     let swapped = swap(store, None, record).await;
-    assert_eq!(swapped, Swapped::Done(Version::FIRST), "storing {} for the first time", record.key());
+    assert_eq!(
+        swapped,
+        Swapped::Done(Version::FIRST),
+        "storing {} for the first time",
+        record.key()
+    );
 }
 
 pub(super) async fn unsettled(
@@ -81,29 +107,75 @@ pub(super) async fn unsettled(
     after: Option<&RecordKey>,
     limit: usize,
 ) -> Vec<RecordKey> {
-    store.unsettled(after, limit).await.expect("a store in working order lists")
+    store
+        .unsettled(after, limit)
+        .await
+        .expect("a store in working order lists")
 }
 
 /// Callbacks of every kind, with texts and amounts at the edge of what they may be.
 pub(super) fn every_kind() -> Vec<Event> {
-    let amounts = ["0", "0.00", "1.50", "79228162514264337593543950335", "0.0000000000000000000000000001"];
-    let mut events: Vec<Event> =
-        amounts.iter().enumerate().map(|(at, amount)| completed(&format!("amount-{at}"), amount)).collect();
-    let effects = [
-        Effect::Pending { stage: "PENDING".to_owned(), amount: None },
-        Effect::Pending { stage: "ПРОВЕРКА ⏳".to_owned(), amount: Some(decimal("12.3400")) },
-        Effect::Completed { amount: decimal("7"), milestone: Some("SCREENOUT".to_owned()), reinstates: true },
-        Effect::Adjusted { by: decimal("-7.0"), is_state_change: true },
-        Effect::Adjusted { by: decimal("7.000"), is_state_change: false },
-        Effect::Revoked,
-        Effect::Noted { word: "LATER".to_owned(), why: NotedWhy::UnknownState },
-        Effect::Noted { word: String::new(), why: NotedWhy::UnpaidByChoice },
-        Effect::Noted { word: "'\"\\\u{0}\u{1f}".to_owned(), why: NotedWhy::Contradictory },
+    let amounts = [
+        "0",
+        "0.00",
+        "1.50",
+        "79228162514264337593543950335",
+        "0.0000000000000000000000000001",
     ];
-    events
-        .extend(effects.into_iter().enumerate().map(|(at, effect)| conversion(&format!("effect-{at}"), effect)));
-    for (at, status) in
-        [BanStatus::Banned, BanStatus::Active, BanStatus::Unknown("シャドウ".to_owned())].into_iter().enumerate()
+    let mut events: Vec<Event> = amounts
+        .iter()
+        .enumerate()
+        .map(|(at, amount)| completed(&format!("amount-{at}"), amount))
+        .collect();
+    let effects = [
+        Effect::Pending {
+            stage: "PENDING".to_owned(),
+            amount: None,
+        },
+        Effect::Pending {
+            stage: "ПРОВЕРКА ⏳".to_owned(),
+            amount: Some(decimal("12.3400")),
+        },
+        Effect::Completed {
+            amount: decimal("7"),
+            milestone: Some("SCREENOUT".to_owned()),
+            reinstates: true,
+        },
+        Effect::Adjusted {
+            by: decimal("-7.0"),
+            is_state_change: true,
+        },
+        Effect::Adjusted {
+            by: decimal("7.000"),
+            is_state_change: false,
+        },
+        Effect::Revoked,
+        Effect::Noted {
+            word: "LATER".to_owned(),
+            why: NotedWhy::UnknownState,
+        },
+        Effect::Noted {
+            word: String::new(),
+            why: NotedWhy::UnpaidByChoice,
+        },
+        Effect::Noted {
+            word: "'\"\\\u{0}\u{1f}".to_owned(),
+            why: NotedWhy::Contradictory,
+        },
+    ];
+    events.extend(
+        effects
+            .into_iter()
+            .enumerate()
+            .map(|(at, effect)| conversion(&format!("effect-{at}"), effect)),
+    );
+    for (at, status) in [
+        BanStatus::Banned,
+        BanStatus::Active,
+        BanStatus::Unknown("シャドウ".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
     {
         let mut ban = event(EventKind::Ban(status));
         ban.player = PlayerId::new(format!("player-{at}")).expect("an id");

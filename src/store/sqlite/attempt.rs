@@ -25,7 +25,12 @@ pub(super) struct Attempt<'a> {
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(leashed: &'a Leashed, now: &'a dyn Fn() -> Timestamp) -> Self {
-        Self { leashed, now, is_marked: false, said: None }
+        Self {
+            leashed,
+            now,
+            is_marked: false,
+            said: None,
+        }
     }
 
     pub(super) fn run(
@@ -68,9 +73,14 @@ impl<'a> Attempt<'a> {
         decision: &Decision,
         handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
     ) -> Result<Handled, StoreError> {
-        self.leashed.mark().map_err(|error| unavailable("set a savepoint", error))?;
+        self.leashed
+            .mark()
+            .map_err(|error| unavailable("set a savepoint", error))?;
         self.is_marked = true;
-        let outcome = match self.leashed.lend(|transaction| handler(transaction, decision)) {
+        let outcome = match self
+            .leashed
+            .lend(|transaction| handler(transaction, decision))
+        {
             // Stays marked until the record is settled.
             Returned::With(Ok(())) => return Ok(Handled::Done),
             Returned::With(Err(HandlerError::Refused(reason))) => {
@@ -96,13 +106,21 @@ impl<'a> Attempt<'a> {
         Handled::Failed
     }
 
-    fn swap(&mut self, expected: Option<Version>, record: &crate::guard::Record) -> Result<Swapped, StoreError> {
+    fn swap(
+        &mut self,
+        expected: Option<Version>,
+        record: &crate::guard::Record,
+    ) -> Result<Swapped, StoreError> {
         let row = Row::new(expected, record)?;
-        let swapped = row.swap(self.leashed.connection()).map_err(|error| unavailable("swap a record", error))?;
+        let swapped = row
+            .swap(self.leashed.connection())
+            .map_err(|error| unavailable("swap a record", error))?;
         match swapped {
             RowSwapped::Done => {
                 if std::mem::take(&mut self.is_marked) {
-                    self.leashed.keep().map_err(|error| unavailable("release a savepoint", error))?;
+                    self.leashed
+                        .keep()
+                        .map_err(|error| unavailable("release a savepoint", error))?;
                 }
                 Ok(Swapped::Done(Version::following(expected)))
             }
@@ -116,14 +134,22 @@ impl<'a> Attempt<'a> {
 
     fn undo(&mut self) -> Result<(), StoreError> {
         self.is_marked = false;
-        self.leashed.undo().map_err(|error| unavailable("roll back to a savepoint", error))
+        self.leashed
+            .undo()
+            .map_err(|error| unavailable("roll back to a savepoint", error))
     }
 
     fn answer(&mut self, answer: Answer) -> Result<Receipt, ReceiveError> {
         match answer {
             Answer::Receipt(receipt) => Ok(receipt),
             Answer::Busy { retry_after } => Err(ReceiveError::Busy { retry_after }),
-            Answer::HandlerFailed(id) => Err(ReceiveError::Handler { id, source: self.said.take() }),
+            Answer::HandlerFailed(id) => Err(ReceiveError::Handler {
+                id,
+                source: self
+                    .said
+                    .take()
+                    .unwrap_or_else(|| "the handler failed".into()),
+            }),
         }
     }
 }

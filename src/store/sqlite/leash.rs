@@ -41,7 +41,10 @@ impl Leashed {
         }))?;
         let lent = Arc::clone(&is_lent);
         connection.commit_hook(Some(move || lent.load(Ordering::Relaxed)))?;
-        Ok(Self { connection, is_lent })
+        Ok(Self {
+            connection,
+            is_lent,
+        })
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -51,7 +54,9 @@ impl Leashed {
     /// Lends the connection out, inside the store's savepoint.
     pub(super) fn lend<T>(&self, work: impl FnOnce(&InTransaction<'_>) -> T) -> Returned<T> {
         self.is_lent.store(true, Ordering::Relaxed);
-        let result = catch_unwind(AssertUnwindSafe(|| work(&InTransaction::new(&self.connection))));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            work(&InTransaction::new(&self.connection))
+        }));
         self.is_lent.store(false, Ordering::Relaxed);
         if self.connection.is_autocommit() {
             return Returned::TransactionEnded;
@@ -71,24 +76,34 @@ impl Leashed {
 
     /// What came since the mark never happened, whatever savepoints were left open in it.
     pub(super) fn undo(&self) -> rusqlite::Result<()> {
-        self.connection.execute_batch("ROLLBACK TO postback_job; RELEASE postback_job")
+        self.connection
+            .execute_batch("ROLLBACK TO postback_job; RELEASE postback_job")
     }
 }
 
 fn is_forbidden(action: &AuthAction<'_>) -> bool {
     match action {
         AuthAction::Transaction { .. } => true,
-        AuthAction::Savepoint { savepoint_name: name, .. }
+        AuthAction::Savepoint {
+            savepoint_name: name,
+            ..
+        }
         | AuthAction::Insert { table_name: name }
-        | AuthAction::Update { table_name: name, .. }
+        | AuthAction::Update {
+            table_name: name, ..
+        }
         | AuthAction::Delete { table_name: name }
         | AuthAction::DropTable { table_name: name }
-        | AuthAction::AlterTable { table_name: name, .. } => is_ours(name),
+        | AuthAction::AlterTable {
+            table_name: name, ..
+        } => is_ours(name),
         _ => false,
     }
 }
 
 fn is_ours(name: &str) -> bool {
     const PREFIX: &[u8] = b"postback_";
-    name.as_bytes().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    name.as_bytes()
+        .get(..PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }

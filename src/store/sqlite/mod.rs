@@ -70,7 +70,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use operations::WorkError;
 pub use options::SqliteOptions;
-pub use receiver::{Resumed, SqliteReceiver};
+pub use receiver::SqliteReceiver;
 pub use transaction::{InTransaction, SettleError, SqliteHandler};
 
 use self::leash::Leashed;
@@ -104,7 +104,9 @@ struct Shared {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("place", &self.shared.place).finish_non_exhaustive()
+        f.debug_struct("SqliteStore")
+            .field("place", &self.shared.place)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,8 +124,12 @@ impl SqliteStore {
     }
 
     fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
-        let open::Connections { writer: connection, reader: reading } = open::open(path, options)?;
-        let leashed = Leashed::new(connection).map_err(|error| unavailable("prepare the writer", error))?;
+        let open::Connections {
+            writer: connection,
+            reader: reading,
+        } = open::open(path, options)?;
+        let leashed =
+            Leashed::new(connection).map_err(|error| unavailable("prepare the writer", error))?;
         let (writer, operations) = Queue::new(options.queue);
         let (reader, readings) = Queue::new(options.queue);
         let (ending, alive) = watch::channel(());
@@ -151,7 +157,15 @@ impl SqliteStore {
 
         let place = path.display().to_string();
         let batch = (options.queue / 2).clamp(1, 64);
-        Ok(Self { shared: Arc::new(Shared { place, writer, reader, batch, alive }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                place,
+                writer,
+                reader,
+                batch,
+                alive,
+            }),
+        })
     }
 
     /// Does the game's own work in a transaction of the store's, shared with whatever else waits: all that it
@@ -169,7 +183,9 @@ impl SqliteStore {
     {
         let (reply, answer) = oneshot::channel();
         self.submit(Box::new(Working::new(work, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(gone("carry the work out").into()))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(gone("carry the work out").into()))
     }
 
     /// Reads whatever the game wants to, from what is committed. Writing is refused.
@@ -185,11 +201,16 @@ impl SqliteStore {
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.shared.reader.put(Box::new(move |connection: &Connection| {
-            let _ = reply.send(work(connection));
-        }))?;
+        self.shared
+            .reader
+            .put(Box::new(move |connection: &Connection| {
+                let _ = reply.send(work(connection));
+            }))?;
         // The reader answers whatever happens, unless the work panics.
-        answer.await.map_err(|_| WorkError::Panicked)?.map_err(WorkError::Work)
+        answer
+            .await
+            .map_err(|_| WorkError::Panicked)?
+            .map_err(WorkError::Work)
     }
 
     /// Takes nothing more, for all clones alike, does what is queued, and waits until the file is closed.
@@ -222,30 +243,54 @@ impl SqliteStore {
 impl DedupStore for SqliteStore {
     async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
         let text = key.to_string();
-        let found = self.select("load a record", move |connection| rows::find(connection, &text)).await?;
+        let found = self
+            .select("load a record", move |connection| {
+                rows::find(connection, &text)
+            })
+            .await?;
         found.map(|found| found.parse(key)).transpose()
     }
 
-    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<Swapped, StoreError> {
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<Swapped, StoreError> {
         let (reply, answer) = oneshot::channel();
         let row = Row::new(expected, record)?;
-        self.submit(Box::new(Swapping { row, outcome: None, reply }))?;
-        match answer.await.unwrap_or_else(|_| Err(gone("swap a record")))? {
+        self.submit(Box::new(Swapping {
+            row,
+            outcome: None,
+            reply,
+        }))?;
+        match answer
+            .await
+            .unwrap_or_else(|_| Err(gone("swap a record")))?
+        {
             RowSwapped::Done => Ok(Swapped::Done(Version::following(expected))),
-            RowSwapped::Lost(found) => {
-                Ok(Swapped::Lost(found.map(|found| found.parse(record.key())).transpose()?))
-            }
+            RowSwapped::Lost(found) => Ok(Swapped::Lost(
+                found.map(|found| found.parse(record.key())).transpose()?,
+            )),
         }
     }
 
-    async fn unsettled(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
+    async fn unsettled(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
         let after = after.map(ToString::to_string);
-        self.select("list what is open", move |connection| rows::unsettled(connection, after.as_deref(), limit))
-            .await
+        self.select("list what is open", move |connection| {
+            rows::unsettled(connection, after.as_deref(), limit)
+        })
+        .await
     }
 }
 
 /// The thread is gone, or lost the operation. Not to happen; and if it does, nobody waits for ever.
 fn gone(doing: &'static str) -> StoreError {
-    StoreError::Unavailable { doing, source: "the store's thread lost the operation".into() }
+    StoreError::Unavailable {
+        doing,
+        source: "the store's thread lost the operation".into(),
+    }
 }

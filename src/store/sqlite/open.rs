@@ -26,13 +26,19 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connections, 
         match try_open(&path, options) {
             Ok(connections) => return Ok(connections),
             // SQLite does not wait for the lock itself while two processes turn a new file to WAL.
-            Err(SchemaError::Engine(error)) if is_locked(&error) && started.elapsed() < options.busy_timeout => {
+            Err(SchemaError::Engine(error))
+                if is_locked(&error) && started.elapsed() < options.busy_timeout =>
+            {
                 std::thread::sleep(RETRY);
             }
             Err(SchemaError::Engine(error)) => return Err(failed(&path, hint(&error), error)),
             Err(SchemaError::Newer(found)) => {
                 let what = format!("the schema of {}", path.display());
-                return Err(StoreError::Newer { what, found, known: SCHEMA });
+                return Err(StoreError::Newer {
+                    what,
+                    found,
+                    known: SCHEMA,
+                });
             }
             Err(SchemaError::Unknown) => {
                 return Err(failed(
@@ -55,20 +61,33 @@ fn checked(path: &Path) -> Result<PathBuf, StoreError> {
         ));
     }
     // Absolute, so that SQLite does not take "file:…" for a URI with parameters.
-    let path = std::path::absolute(path).map_err(|error| failed(path, "the path cannot be resolved", error))?;
+    let path = std::path::absolute(path)
+        .map_err(|error| failed(path, "the path cannot be resolved", error))?;
     if path.is_dir() {
-        return Err(failed(&path, "it is a directory: name a file in it", "is a directory"));
+        return Err(failed(
+            &path,
+            "it is a directory: name a file in it",
+            "is a directory",
+        ));
     }
     let parent = path.parent().unwrap_or(&path);
     match std::fs::metadata(parent) {
         Ok(found) if found.is_dir() => Ok(path),
-        Ok(_) => {
-            Err(failed(&path, "what should be its directory is a file: correct the path", "not a directory"))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(failed(&path, "its directory does not exist: create it or correct the path", error))
-        }
-        Err(error) => Err(failed(&path, "its directory cannot be looked into: check its permissions", error)),
+        Ok(_) => Err(failed(
+            &path,
+            "what should be its directory is a file: correct the path",
+            "not a directory",
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(failed(
+            &path,
+            "its directory does not exist: create it or correct the path",
+            error,
+        )),
+        Err(error) => Err(failed(
+            &path,
+            "its directory cannot be looked into: check its permissions",
+            error,
+        )),
     }
 }
 
@@ -76,12 +95,16 @@ fn try_open(path: &Path, options: &SqliteOptions) -> Result<Connections, SchemaE
     let mut writer = connect(path, options, OpenFlags::SQLITE_OPEN_CREATE)?;
     if writer.is_readonly("main")? {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
-        return Err(SchemaError::Engine(rusqlite::Error::SqliteFailure(code, None)));
+        return Err(SchemaError::Engine(rusqlite::Error::SqliteFailure(
+            code, None,
+        )));
     }
     let mode: String = writer.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if !mode.eq_ignore_ascii_case("wal") {
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOLFS);
-        return Err(SchemaError::Engine(rusqlite::Error::SqliteFailure(code, None)));
+        return Err(SchemaError::Engine(rusqlite::Error::SqliteFailure(
+            code, None,
+        )));
     }
     // FULL: a commit is on the disk before it is reported. `fullfsync` is the same for macOS.
     writer.pragma_update(None, "synchronous", "FULL")?;
@@ -94,7 +117,11 @@ fn try_open(path: &Path, options: &SqliteOptions) -> Result<Connections, SchemaE
     Ok(Connections { writer, reader })
 }
 
-fn connect(path: &Path, options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+fn connect(
+    path: &Path,
+    options: &SqliteOptions,
+    flags: OpenFlags,
+) -> Result<Connection, rusqlite::Error> {
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(options.busy_timeout)?;
@@ -104,7 +131,10 @@ fn connect(path: &Path, options: &SqliteOptions, flags: OpenFlags) -> Result<Con
 }
 
 fn is_locked(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
 fn hint(error: &rusqlite::Error) -> &'static str {
@@ -137,7 +167,11 @@ fn failed(
     hint: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StoreError {
-    StoreError::Open { place: path.display().to_string(), hint, source: source.into() }
+    StoreError::Open {
+        place: path.display().to_string(),
+        hint,
+        source: source.into(),
+    }
 }
 
 /// The threads that serve the connections could not be started.

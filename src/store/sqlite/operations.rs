@@ -61,7 +61,11 @@ pub(super) struct Working<T, E, F> {
 
 impl<T, E, F> Working<T, E, F> {
     pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, WorkError<E>>>) -> Self {
-        Self { work: Some(work), outcome: None, reply }
+        Self {
+            work: Some(work),
+            outcome: None,
+            reply,
+        }
     }
 }
 
@@ -125,5 +129,8 @@ fn marked<T, E>(
 
 /// The engine's error, with what was being done.
 pub(super) fn unavailable(doing: &'static str, error: rusqlite::Error) -> StoreError {
-    StoreError::Unavailable { doing, source: Box::new(error) }
+    StoreError::Unavailable {
+        doing,
+        source: Box::new(error),
+    }
 }

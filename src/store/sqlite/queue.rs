@@ -14,7 +14,12 @@ pub(super) struct Queue<T> {
 impl<T> Queue<T> {
     pub(super) fn new(length: usize) -> (Self, Receiver<T>) {
         let (sender, receiver) = sync_channel(length);
-        (Self { sender: RwLock::new(Some(sender)) }, receiver)
+        (
+            Self {
+                sender: RwLock::new(Some(sender)),
+            },
+            receiver,
+        )
     }
 
     pub(super) fn put(&self, operation: T) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::decision::Decision;
 use crate::event::{Event, RecordKey};
 use crate::handler::HandlerError;
-use crate::receiver::{Receive, ReceiveError};
+use crate::receiver::{Receive, ReceiveError, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
 
@@ -44,25 +44,20 @@ impl fmt::Debug for SqliteReceiver {
     }
 }
 
-/// What became of the open decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Resumed {
-    /// So many were carried out, or refused for good.
-    pub settled: usize,
-    /// So many are being worked on by somebody else.
-    pub busy: usize,
-    /// So many failed again and stay open; the log says why.
-    pub failed: usize,
-}
-
 impl SqliteStore {
     /// A receiver that settles in the store's own transactions: what the handler writes and the record are
     /// committed together, and many deliveries share one commit.
     pub fn receiver(&self, handler: impl SqliteHandler) -> SqliteReceiver {
         let now = Arc::new(|| SystemClock.now());
-        let desk = Desk { handler: Arc::new(handler), now, timing: Timing::default() };
-        SqliteReceiver { store: self.clone(), desk }
+        let desk = Desk {
+            handler: Arc::new(handler),
+            now,
+            timing: Timing::default(),
+        };
+        SqliteReceiver {
+            store: self.clone(),
+            desk,
+        }
     }
 }
 
@@ -99,13 +94,18 @@ impl SqliteReceiver {
         loop {
             let keys = self.store.unsettled(after.as_ref(), page).await?;
             // All of a page are handed in before the first is waited for, so that they share commits.
-            let answers: Vec<_> = keys.iter().map(|key| (key, self.submit(Subject::Open(key.clone())))).collect();
+            let answers: Vec<_> = keys
+                .iter()
+                .map(|key| (key, self.submit(Subject::Open(key.clone()))))
+                .collect();
             for (key, answer) in answers {
                 match wait(answer).await {
                     Ok(_) => resumed.settled += 1,
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
                     Err(ReceiveError::Store(
-                        error @ (StoreError::Closed | StoreError::Overloaded | StoreError::Unavailable { .. }),
+                        error @ (StoreError::Closed
+                        | StoreError::Overloaded
+                        | StoreError::Unavailable { .. }),
                     )) => return Err(error),
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(tracing::field::display);
@@ -124,7 +124,13 @@ impl SqliteReceiver {
     fn submit(&self, subject: Subject) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let desk = self.desk.clone();
-        self.store.submit(Box::new(Receiving { subject, desk, blamed: None, outcome: None, reply }))?;
+        self.store.submit(Box::new(Receiving {
+            subject,
+            desk,
+            blamed: None,
+            outcome: None,
+            reply,
+        }))?;
         Ok(answer)
     }
 }
@@ -138,7 +144,9 @@ impl Receive for SqliteReceiver {
 type Answer = oneshot::Receiver<Result<Receipt, ReceiveError>>;
 
 async fn wait(answer: Result<Answer, StoreError>) -> Result<Receipt, ReceiveError> {
-    answer?.await.unwrap_or_else(|_| Err(gone("take a callback").into()))
+    answer?
+        .await
+        .unwrap_or_else(|_| Err(gone("take a callback").into()))
 }
 
 /// What a delivery is about.
@@ -160,13 +168,17 @@ struct Receiving {
 impl Operation for Receiving {
     fn run(&mut self, leashed: &Leashed) {
         let steps = match &self.subject {
-            Subject::Callback(event) => Steps::receive_in_transaction(event.clone(), self.desk.timing),
+            Subject::Callback(event) => {
+                Steps::receive_in_transaction(event.clone(), self.desk.timing)
+            }
             Subject::Open(key) => Steps::resume_in_transaction(key.clone(), self.desk.timing),
         };
         let attempt = Attempt::new(leashed, &*self.desk.now);
         let handle = |transaction: &InTransaction<'_>, decision: &Decision| match &self.blamed {
             None => self.desk.handler.handle(transaction, decision),
-            Some(cause) => Err(HandlerError::Failed(Box::new(SharedCause(Arc::clone(cause))))),
+            Some(cause) => Err(HandlerError::Failed(Box::new(SharedCause(Arc::clone(
+                cause,
+            ))))),
         };
         self.outcome = Some(attempt.run(steps, &handle));
     }

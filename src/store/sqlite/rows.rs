@@ -38,13 +38,19 @@ impl Row {
     pub(super) fn new(expected: Option<Version>, record: &Record) -> Result<Self, StoreError> {
         let doing = "write a record down";
         let number = |version: Version| {
-            i64::try_from(version.number())
-                .map_err(|error| StoreError::Unavailable { doing, source: Box::new(error) })
+            i64::try_from(version.number()).map_err(|error| StoreError::Unavailable {
+                doing,
+                source: Box::new(error),
+            })
         };
-        let json = serde_json::to_string(record)
-            .map_err(|error| StoreError::Unavailable { doing, source: Box::new(error) })?;
+        let json = serde_json::to_string(record).map_err(|error| StoreError::Unavailable {
+            doing,
+            source: Box::new(error),
+        })?;
         // A record of nothing but contradictions belongs to nobody. People look for it under the first name.
-        let player = record.player().or_else(|| record.entries().first().map(|entry| &entry.event().player));
+        let player = record
+            .player()
+            .or_else(|| record.entries().first().map(|entry| &entry.event().player));
         Ok(Self {
             key: record.key().to_string(),
             expected: expected.map(number).transpose()?,
@@ -96,15 +102,24 @@ impl Row {
                     expected
                 ])?,
         };
-        if changed == 1 { Ok(RowSwapped::Done) } else { Ok(RowSwapped::Lost(find(connection, &self.key)?)) }
+        if changed == 1 {
+            Ok(RowSwapped::Done)
+        } else {
+            Ok(RowSwapped::Lost(find(connection, &self.key)?))
+        }
     }
 }
 
 /// When something last happened in it.
 fn last_change(record: &Record) -> Timestamp {
     let entries = record.entries().iter();
-    let latest = entries.flat_map(|entry| [Some(entry.received()), entry.settled()]).flatten().max();
-    latest.max(record.closed().map(|closed| closed.at)).unwrap_or_default()
+    let latest = entries
+        .flat_map(|entry| [Some(entry.received()), entry.settled()])
+        .flatten()
+        .max();
+    latest
+        .max(record.closed().map(|closed| closed.at))
+        .unwrap_or_default()
 }
 
 /// The row under this key.
@@ -114,7 +129,10 @@ pub(super) fn find(connection: &Connection, key: &str) -> rusqlite::Result<Optio
         .query_row([key], |row| {
             // As bytes: text that is not UTF-8 is the record's fault, not the connection's.
             let record = row.get_ref(1)?.as_bytes()?.to_vec();
-            Ok(Found { version: row.get(0)?, record })
+            Ok(Found {
+                version: row.get(0)?,
+                record,
+            })
         })
         .optional()
 }
@@ -125,13 +143,18 @@ pub(super) fn unsettled(
     after: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<RecordKey>> {
-    let mut statement = connection
-        .prepare_cached("SELECT key FROM postback_records WHERE status = 'open' AND key > ?1 ORDER BY key")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT key FROM postback_records WHERE status = 'open' AND key > ?1 ORDER BY key",
+    )?;
     let mut rows = statement.query([after.unwrap_or_default()])?;
     let mut keys = Vec::new();
     while keys.len() < limit {
         let Some(row) = rows.next()? else { break };
-        let key = row.get_ref(0)?.as_str().ok().and_then(|key| key.parse().ok());
+        let key = row
+            .get_ref(0)?
+            .as_str()
+            .ok()
+            .and_then(|key| key.parse().ok());
         if key.is_none() {
             // Nobody can ask for it, and it must not keep the others from being resumed.
             tracing::error!("postback_records holds an open row whose key is not a record key");
@@ -150,10 +173,11 @@ struct Form {
 impl Found {
     /// The record, if it is one that this version can read, and the one that was asked for.
     pub(super) fn parse(self, key: &RecordKey) -> Result<Stored, StoreError> {
-        let unreadable = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Unreadable {
-            key: key.clone(),
-            source,
-        };
+        let unreadable =
+            |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Unreadable {
+                key: key.clone(),
+                source,
+            };
         let record: Record = match serde_json::from_slice(&self.record) {
             Ok(record) => record,
             Err(error) => {
@@ -172,7 +196,10 @@ impl Found {
         if record.key() != key {
             return Err(unreadable("it is another record's".into()));
         }
-        match u64::try_from(self.version).ok().and_then(Version::from_number) {
+        match u64::try_from(self.version)
+            .ok()
+            .and_then(Version::from_number)
+        {
             Some(version) => Ok(Stored { version, record }),
             None => Err(unreadable("its version is not above zero".into())),
         }
@@ -180,5 +207,9 @@ impl Found {
 }
 
 fn newer(key: &RecordKey, found: u32) -> StoreError {
-    StoreError::Newer { what: format!("the record {key}"), found, known: RECORD_FORMAT }
+    StoreError::Newer {
+        what: format!("the record {key}"),
+        found,
+        known: RECORD_FORMAT,
+    }
 }

@@ -73,7 +73,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
         transaction.execute_batch(migration)?;
     }
     if found < SCHEMA {
-        transaction.execute("INSERT OR REPLACE INTO postback_meta (id, version) VALUES (1, ?1)", [SCHEMA])?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO postback_meta (id, version) VALUES (1, ?1)",
+            [SCHEMA],
+        )?;
     }
     Ok(transaction.commit()?)
 }
@@ -81,14 +84,22 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
 /// The form of the tables in the file; 0 where there are none yet.
 fn found(connection: &Connection) -> Result<u32, SchemaError> {
     let exists = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'postback_meta'";
-    if connection.query_row(exists, [], |_| Ok(())).optional()?.is_none() {
+    if connection
+        .query_row(exists, [], |_| Ok(()))
+        .optional()?
+        .is_none()
+    {
         connection.execute_batch(
             "CREATE TABLE postback_meta (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL) STRICT",
         )?;
         return Ok(0);
     }
     let version = connection
-        .query_row("SELECT version FROM postback_meta WHERE id = 1", [], |row| row.get::<_, i64>(0))
+        .query_row(
+            "SELECT version FROM postback_meta WHERE id = 1",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
         .optional()?;
     match version.map(u32::try_from) {
         Some(Ok(version)) if version > 0 => Ok(version),

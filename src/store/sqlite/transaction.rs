@@ -75,14 +75,22 @@ pub trait SqliteHandler: Send + Sync + 'static {
     /// In both cases, and when it panics, what it wrote is rolled back. [`HandlerError::Failed`] (any error,
     /// by `?`) leaves the decision open, to be repeated. [`HandlerError::Refused`] closes the conversion for
     /// good.
-    fn handle(&self, transaction: &InTransaction<'_>, decision: &Decision) -> Result<(), HandlerError>;
+    fn handle(
+        &self,
+        transaction: &InTransaction<'_>,
+        decision: &Decision,
+    ) -> Result<(), HandlerError>;
 }
 
 impl<F> SqliteHandler for F
 where
     F: Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError> + Send + Sync + 'static,
 {
-    fn handle(&self, transaction: &InTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
+    fn handle(
+        &self,
+        transaction: &InTransaction<'_>,
+        decision: &Decision,
+    ) -> Result<(), HandlerError> {
         self(transaction, decision)
     }
 }
@@ -139,12 +147,17 @@ impl SqliteStore {
     ) -> Result<(), SettleError> {
         let swapped = Row::new(expected, record)?
             .swap(transaction)
-            .map_err(|error| StoreError::Unavailable { doing: "settle a record", source: Box::new(error) })?;
+            .map_err(|error| StoreError::Unavailable {
+                doing: "settle a record",
+                source: Box::new(error),
+            })?;
         match swapped {
             RowSwapped::Done => Ok(()),
             RowSwapped::Lost(found) => {
                 let current = found.map(|found| found.parse(record.key())).transpose()?;
-                Err(SettleError::TakenOver { current: current.map(Box::new) })
+                Err(SettleError::TakenOver {
+                    current: current.map(Box::new),
+                })
             }
         }
     }

@@ -20,14 +20,23 @@ pub(super) struct GroupError {
 }
 
 impl GroupError {
-    fn new(doing: &'static str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { doing, cause: Arc::from(cause.into()) }
+    fn new(
+        doing: &'static str,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            doing,
+            cause: Arc::from(cause.into()),
+        }
     }
 }
 
 impl From<GroupError> for StoreError {
     fn from(error: GroupError) -> Self {
-        Self::Unavailable { doing: error.doing, source: Box::new(SharedCause(error.cause)) }
+        Self::Unavailable {
+            doing: error.doing,
+            source: Box::new(SharedCause(error.cause)),
+        }
     }
 }
 
@@ -94,9 +103,18 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
         }
         Err(Failure::Spoilt(error)) => {
             tracing::error!(error = %error.cause, "an operation made its transaction fail");
-            let once_more = group.iter_mut().any(|operation| operation.blame(&error.cause));
-            let fate = if once_more { attempt(leashed, &mut group) } else { Err(Failure::Spoilt(error)) };
-            answer(group, &fate.map_err(|(Failure::Engine(error) | Failure::Spoilt(error))| error));
+            let once_more = group
+                .iter_mut()
+                .any(|operation| operation.blame(&error.cause));
+            let fate = if once_more {
+                attempt(leashed, &mut group)
+            } else {
+                Err(Failure::Spoilt(error))
+            };
+            answer(
+                group,
+                &fate.map_err(|(Failure::Engine(error) | Failure::Spoilt(error))| error),
+            );
         }
     }
 }
@@ -111,7 +129,10 @@ fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
 fn attempt(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Failure> {
     let result = catch_unwind(AssertUnwindSafe(|| transact(leashed, group)));
     let result = result.unwrap_or_else(|_| {
-        Err(Failure::Engine(GroupError::new("carry an operation out", "the writer panicked; this is a bug")))
+        Err(Failure::Engine(GroupError::new(
+            "carry an operation out",
+            "the writer panicked; this is a bug",
+        )))
     });
     if !leashed.connection().is_autocommit() {
         // Should even this fail, the next BEGIN does, too, and its callers are told.
@@ -130,13 +151,20 @@ fn transact(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), F
     for operation in group {
         operation.run(leashed);
         if connection.is_autocommit() {
-            return Err(Failure::Spoilt(GroupError::new("carry an operation out", "its transaction was ended")));
+            return Err(Failure::Spoilt(GroupError::new(
+                "carry an operation out",
+                "its transaction was ended",
+            )));
         }
     }
     connection.execute_batch("COMMIT").map_err(|error| {
         // A constraint that is checked at the end is somebody's in the group; all else is the disk's.
         let is_spoilt = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
         let error = GroupError::new("commit", error);
-        if is_spoilt { Failure::Spoilt(error) } else { Failure::Engine(error) }
+        if is_spoilt {
+            Failure::Spoilt(error)
+        } else {
+            Failure::Engine(error)
+        }
     })
 }

@@ -1,0 +1,156 @@
+//! One decision on its way to the game.
+
+use std::fmt;
+
+use crate::clock::Clock;
+use crate::decision::Decision;
+use crate::guard::Record;
+use crate::handler::Handler;
+use crate::receiver::{ReceiveError, Receiver};
+use crate::steps::{Handled, Happened, Receipt, Steps};
+use crate::store::{DedupStore, Version};
+
+/// How far a callback has come.
+#[derive(Debug)]
+#[must_use = "a delivery that is not settled stays open and is repeated"]
+pub enum Progress<S, C> {
+    /// It is the game's turn.
+    Deliver(Box<Delivery<S, C>>),
+    /// All is done: answer 200.
+    Answered(Receipt),
+}
+
+/// One decision, written down and leased, for the game to carry out.
+///
+/// End it with [`done`](Self::done), [`failed`](Self::failed) or [`refused`](Self::refused), or let
+/// [`settle_with`](Self::settle_with) do all of it. One that is dropped stays open: it is repeated, with
+/// the same id, when its lease has run out.
+///
+/// It need not be the decision about the callback that has just arrived: an earlier one that was left
+/// open comes first. Ending it yields the next [`Progress`].
+#[must_use = "a delivery that is not settled stays open and is repeated"]
+pub struct Delivery<S, C> {
+    receiver: Receiver<S, C>,
+    steps: Steps,
+    decision: Decision,
+}
+
+impl<S, C> fmt::Debug for Delivery<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("decision", &self.decision.id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What settles a delivery: a compare-and-swap, to be done in the transaction that pays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// The version to be replaced.
+    pub expected: Option<Version>,
+    /// What replaces it.
+    pub record: Record,
+}
+
+impl<S, C> Delivery<S, C> {
+    pub(crate) fn new(receiver: Receiver<S, C>, steps: Steps, decision: Decision) -> Self {
+        Self {
+            receiver,
+            steps,
+            decision,
+        }
+    }
+
+    /// What the game is to do.
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+}
+
+impl<S: DedupStore, C: Clock> Delivery<S, C> {
+    /// The game has carried it out.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Store`]: it could not be settled and will be repeated.
+    pub async fn done(self) -> Result<Progress<S, C>, ReceiveError> {
+        self.end(Handled::Done).await
+    }
+
+    /// The game failed; whether it took effect is unknown. It stays open and may be repeated at once.
+    pub async fn failed(
+        self,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ReceiveError {
+        self.end_with_error(Handled::Failed, error.into()).await
+    }
+
+    /// The game refuses for good: the conversion is closed, and nothing of it moves again.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Store`]: the refusal could not be written down; the decision will be repeated.
+    pub async fn refused(self, reason: impl Into<String>) -> Result<Progress<S, C>, ReceiveError> {
+        let reason = reason.into();
+        tracing::warn!(id = %self.decision.id(), "the game refused a decision: the conversion is closed");
+        self.end(Handled::Refused(reason)).await
+    }
+
+    /// What settles it, for a caller who pays and settles in one transaction of the store's database.
+    /// After that has been committed, call [`settled_outside`](Self::settled_outside).
+    pub fn settlement(&self) -> Option<Settlement> {
+        let (expected, record) = self.steps.settlement(self.receiver.clock().now())?;
+        Some(Settlement { expected, record })
+    }
+
+    /// The [`settlement`](Self::settlement) has been committed by the caller.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] of what comes next, where the callback that has arrived still waits for its turn.
+    pub async fn settled_outside(self) -> Result<Progress<S, C>, ReceiveError> {
+        self.receiver
+            .drive(self.steps, Some(Happened::SettledOutside))
+            .await
+    }
+
+    /// Lets a handler carry out this decision and whatever comes after it.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: the network should call again.
+    pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
+        let mut delivery = Box::new(self);
+        loop {
+            let attempt = delivery.receiver.attempt(handler, &delivery.decision).await;
+            let progress = match (attempt.handled, attempt.error) {
+                (Handled::Done, _) => delivery.done().await?,
+                (Handled::Refused(reason), _) => delivery.refused(reason).await?,
+                (failed, error) => {
+                    let error = error.unwrap_or_else(|| "the handler failed".into());
+                    return Err(delivery.end_with_error(failed, error).await);
+                }
+            };
+            delivery = match progress {
+                Progress::Deliver(next) => next,
+                Progress::Answered(receipt) => return Ok(receipt),
+            };
+        }
+    }
+
+    async fn end(self, handled: Handled) -> Result<Progress<S, C>, ReceiveError> {
+        self.receiver
+            .drive(self.steps, Some(Happened::Handled(handled)))
+            .await
+    }
+
+    async fn end_with_error(
+        self,
+        handled: Handled,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> ReceiveError {
+        let id = self.decision.id().clone();
+        tracing::error!(%id, error = %source, "the handler failed: the decision stays open and is repeated");
+        // Should the lease not be given back, it runs out by itself.
+        if let Err(ReceiveError::Store(error)) = self.end(handled).await {
+            tracing::warn!(%id, %error, "the lease of a failed decision could not be given back");
+        }
+        ReceiveError::Handler { id, source }
+    }
+}
