@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
-use crate::clock::Timestamp;
 use crate::event::RecordKey;
 use crate::guard::{RECORD_FORMAT, Record};
 use crate::store::{StoreError, Stored, Version};
@@ -47,10 +46,7 @@ impl Row {
             doing,
             source: Box::new(error),
         })?;
-        // A record of nothing but contradictions belongs to nobody. People look for it under the first name.
-        let player = record
-            .player()
-            .or_else(|| record.entries().first().map(|entry| &entry.event().player));
+        let player = record.named_player();
         Ok(Self {
             key: record.key().to_string(),
             expected: expected.map(number).transpose()?,
@@ -61,7 +57,7 @@ impl Row {
             app: record.key().app.to_string(),
             settled: record.settled().to_string(),
             record: json,
-            updated: i64::try_from(last_change(record).as_millis()).unwrap_or(i64::MAX),
+            updated: i64::try_from(record.last_change().as_millis()).unwrap_or(i64::MAX),
         })
     }
 
@@ -108,18 +104,6 @@ impl Row {
             Ok(RowSwapped::Lost(find(connection, &self.key)?))
         }
     }
-}
-
-/// When something last happened in it.
-fn last_change(record: &Record) -> Timestamp {
-    let entries = record.entries().iter();
-    let latest = entries
-        .flat_map(|entry| [Some(entry.received()), entry.settled()])
-        .flatten()
-        .max();
-    latest
-        .max(record.closed().map(|closed| closed.at))
-        .unwrap_or_default()
 }
 
 /// The row under this key.
