@@ -192,7 +192,7 @@ fn a_read_only_file_or_directory_is_an_error_at_open() {
     drop(place.open());
     wait_until_closed(&place.file());
     let allow = |path: &Path, mode| {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap()
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
     let reachable = Place::new();
     allow(reachable.directory(), 0o755);
