@@ -108,7 +108,17 @@ macro_rules! grounded {
     )*};
 }
 
-grounded!(Reward, Reversal, Pending, Rejected, NothingToPay, PurchaseNotice, Ban, Unban, Conflict);
+grounded!(
+    Reward,
+    Reversal,
+    Pending,
+    Rejected,
+    NothingToPay,
+    PurchaseNotice,
+    Ban,
+    Unban,
+    Conflict
+);
 
 /// Pay the player this amount.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -405,13 +415,30 @@ impl Decision {
     }
 
     /// Says a verdict of the guard as a decision.
-    pub(crate) fn from_verdict(key: &RecordKey, number: u32, cause: &Arc<Event>, verdict: &Verdict) -> Self {
+    pub(crate) fn from_verdict(
+        key: &RecordKey,
+        number: u32,
+        cause: &Arc<Event>,
+        verdict: &Verdict,
+    ) -> Self {
         let id = DecisionId(format!("{key}#{number}").into_boxed_str());
-        let ground = Ground { id, key: key.clone(), cause: Arc::clone(cause) };
+        let ground = Ground {
+            id,
+            key: key.clone(),
+            cause: Arc::clone(cause),
+        };
         match verdict.clone() {
-            Verdict::Reward { amount, restored } => Self::Reward(Reward { ground, amount, restored }),
+            Verdict::Reward { amount, restored } => Self::Reward(Reward {
+                ground,
+                amount,
+                restored,
+            }),
             Verdict::Reversal { amount } => Self::Reversal(Reversal { ground, amount }),
-            Verdict::Pending { amount, stage } => Self::Pending(Pending { ground, amount, stage }),
+            Verdict::Pending { amount, stage } => Self::Pending(Pending {
+                ground,
+                amount,
+                stage,
+            }),
             Verdict::Rejected => Self::Rejected(Rejected { ground }),
             Verdict::NothingToPay { why } => Self::NothingToPay(NothingToPay { ground, why }),
             Verdict::Purchase { purchase } => Self::Purchase(PurchaseNotice { ground, purchase }),
@@ -426,15 +453,29 @@ impl Decision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
-    Reward { amount: Decimal, restored: bool },
-    Reversal { amount: Decimal },
-    Pending { amount: Option<Decimal>, stage: String },
+    Reward {
+        amount: Decimal,
+        restored: bool,
+    },
+    Reversal {
+        amount: Decimal,
+    },
+    Pending {
+        amount: Option<Decimal>,
+        stage: String,
+    },
     Rejected,
-    NothingToPay { why: NothingWhy },
-    Purchase { purchase: Purchase },
+    NothingToPay {
+        why: NothingWhy,
+    },
+    Purchase {
+        purchase: Purchase,
+    },
     Ban,
     Unban,
-    Conflict { kind: ConflictKind },
+    Conflict {
+        kind: ConflictKind,
+    },
 }
 
 impl Verdict {

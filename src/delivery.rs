@@ -15,7 +15,7 @@ use crate::store::{DedupStore, Version};
 #[must_use = "a delivery that is not settled stays open and is repeated"]
 pub enum Progress<S, C> {
     /// It is the game's turn.
-    Deliver(Delivery<S, C>),
+    Deliver(Box<Delivery<S, C>>),
     /// All is done: answer 200.
     Answered(Receipt),
 }
@@ -37,7 +37,9 @@ pub struct Delivery<S, C> {
 
 impl<S, C> fmt::Debug for Delivery<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery").field("decision", &self.decision.id()).finish_non_exhaustive()
+        f.debug_struct("Delivery")
+            .field("decision", &self.decision.id())
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,7 +54,11 @@ pub struct Settlement {
 
 impl<S, C> Delivery<S, C> {
     pub(crate) fn new(receiver: Receiver<S, C>, steps: Steps, decision: Decision) -> Self {
-        Self { receiver, steps, decision }
+        Self {
+            receiver,
+            steps,
+            decision,
+        }
     }
 
     /// What the game is to do.
@@ -71,7 +77,10 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     }
 
     /// The game failed; whether it took effect is unknown. It stays open and may be repeated at once.
-    pub async fn failed(self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ReceiveError {
+    pub async fn failed(
+        self,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ReceiveError {
         self.end_with_error(Handled::Failed, error.into()).await
     }
 
@@ -97,7 +106,9 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     /// # Errors
     /// [`ReceiveError`] of what comes next, where the callback that has arrived still waits for its turn.
     pub async fn settled_outside(self) -> Result<Progress<S, C>, ReceiveError> {
-        self.receiver.drive(self.steps, Some(Happened::SettledOutside)).await
+        self.receiver
+            .drive(self.steps, Some(Happened::SettledOutside))
+            .await
     }
 
     /// Lets a handler carry out this decision and whatever comes after it.
@@ -105,15 +116,15 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
     pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
-        let mut delivery = self;
+        let mut delivery = Box::new(self);
         loop {
             let attempt = delivery.receiver.attempt(handler, &delivery.decision).await;
             let progress = match (attempt.handled, attempt.error) {
                 (Handled::Done, _) => delivery.done().await?,
                 (Handled::Refused(reason), _) => delivery.refused(reason).await?,
-                (handled, error) => {
+                (failed, error) => {
                     let error = error.unwrap_or_else(|| "the handler failed".into());
-                    return Err(delivery.end_with_error(handled, error).await);
+                    return Err(delivery.end_with_error(failed, error).await);
                 }
             };
             delivery = match progress {
@@ -124,7 +135,9 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     }
 
     async fn end(self, handled: Handled) -> Result<Progress<S, C>, ReceiveError> {
-        self.receiver.drive(self.steps, Some(Happened::Handled(handled))).await
+        self.receiver
+            .drive(self.steps, Some(Happened::Handled(handled)))
+            .await
     }
 
     async fn end_with_error(

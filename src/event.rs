@@ -44,7 +44,10 @@ fn check_id(text: &str) -> Result<(), IdError> {
 
 fn check_name(text: &str) -> Result<(), IdError> {
     check_id(text)?;
-    if text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+    if text
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    {
         Ok(())
     } else {
         Err(IdError::NotAName)
@@ -198,11 +201,17 @@ impl std::str::FromStr for RecordKey {
         let app = AppName::new(next()?).map_err(|_| RecordKeyError)?;
         let (word, id) = (next()?, next()?);
         let subject = match word {
-            "conversion" => Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?),
+            "conversion" => {
+                Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?)
+            }
             "player" => Subject::Player(PlayerId::new(id).map_err(|_| RecordKeyError)?),
             _ => return Err(RecordKeyError),
         };
-        Ok(Self { source, app, subject })
+        Ok(Self {
+            source,
+            app,
+            subject,
+        })
     }
 }
 
@@ -217,7 +226,7 @@ impl TryFrom<String> for RecordKey {
 ///
 /// Only a source makes one, after it has verified the request. What the guard compares is here;
 /// what else the network said stays reachable through [`Event::parameter`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The network.
     pub source: SourceName,
@@ -245,6 +254,20 @@ pub struct Event {
     pub signed: String,
 }
 
+/// What was signed is left out: it is nearly a whole URL.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("key", &format_args!("{}", self.key()))
+            .field("endpoint", &self.endpoint)
+            .field("player", &self.player.as_str())
+            .field("kind", &self.kind)
+            .field("purchase", &self.purchase)
+            .field("test", &self.test)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Event {
     /// The record that this event belongs to: for what takes back or restores, the transaction that it
     /// refers to; for everything else, and where it refers to none, its own; for bans the player.
@@ -260,7 +283,11 @@ impl Event {
             EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.clone()),
             EventKind::Ban(_) => Subject::Player(self.player.clone()),
         };
-        RecordKey { source: self.source.clone(), app: self.app.clone(), subject }
+        RecordKey {
+            source: self.source.clone(),
+            app: self.app.clone(),
+            subject,
+        }
     }
 
     /// The value of a parameter of this callback, decoded; also of a custom or pass-through one.

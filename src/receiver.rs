@@ -4,6 +4,7 @@
 //! handler as they say. Nothing is decided here.
 
 mod attempt;
+pub(crate) mod log;
 mod resume;
 
 use std::fmt;
@@ -11,7 +12,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use resume::Resumed;
+#[cfg(feature = "tokio")]
+pub use resume::spawn_resume;
+pub use resume::{Resume, Resumed};
 
 use crate::clock::Clock;
 #[cfg(feature = "tokio")]
@@ -23,6 +26,7 @@ use crate::handler::Handler;
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
+use log::Origin;
 
 /// Takes genuine callbacks all the way: remembered, carried out by the game, settled.
 ///
@@ -92,13 +96,17 @@ struct Shared<S, C> {
 
 impl<S, C> Clone for Receiver<S, C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<S, C> fmt::Debug for Receiver<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver").field("timing", &self.shared.timing).finish_non_exhaustive()
+        f.debug_struct("Receiver")
+            .field("timing", &self.shared.timing)
+            .finish_non_exhaustive()
     }
 }
 
@@ -117,7 +125,14 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// while it may still be at work.
     pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
         let handler_timeout = timing.lease.saturating_mul(5) / 6;
-        Self { shared: Arc::new(Shared { store, clock, timing, handler_timeout }) }
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                clock,
+                timing,
+                handler_timeout,
+            }),
+        }
     }
 
     /// The store.
@@ -137,7 +152,10 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
 
     /// Binds a handler, for whoever wants just one thing that takes callbacks.
     pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, C, H> {
-        HandlingReceiver { receiver: self, handler: Arc::new(handler) }
+        HandlingReceiver {
+            receiver: self,
+            handler: Arc::new(handler),
+        }
     }
 
     /// Takes one callback all the way.
@@ -147,11 +165,19 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn receive<H: Handler>(&self, event: Event, handler: &H) -> Result<Receipt, ReceiveError> {
-        match self.begin(event).await? {
-            Progress::Answered(receipt) => Ok(receipt),
-            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
-        }
+    pub async fn receive<H: Handler>(
+        &self,
+        event: Event,
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
+        let origin = Origin::of(&event);
+        let result = match self.start(event).await {
+            Ok(Progress::Answered(receipt)) => Ok(receipt),
+            Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
+            Err(error) => Err(error),
+        };
+        origin.log(&result);
+        result
     }
 
     /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
@@ -159,11 +185,25 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// # Errors
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
     pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        let context = Context::of(&event);
-        let steps = Steps::receive(event, self.shared.timing);
-        let progress = self.drive(steps, None).await;
-        context.log(&progress);
-        progress
+        let origin = Origin::of(&event);
+        match self.start(event).await {
+            Ok(Progress::Answered(receipt)) => {
+                let result = Ok(receipt);
+                origin.log(&result);
+                result.map(Progress::Answered)
+            }
+            Err(error) => {
+                let result = Err(error);
+                origin.log(&result);
+                result.map(Progress::Answered)
+            }
+            deliver => deliver,
+        }
+    }
+
+    async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
+        self.drive(Steps::receive(event, self.shared.timing), None)
+            .await
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -180,18 +220,29 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         loop {
             let happened = match step {
                 Step::Load(key) => Happened::Loaded(store.load(&key).await?),
-                Step::Swap { expected, record } => Happened::Swapped(store.swap(expected, &record).await?),
+                Step::Swap { expected, record } => {
+                    Happened::Swapped(store.swap(expected, &record).await?)
+                }
                 Step::Wait(span) => {
                     clock.sleep(span).await;
                     Happened::Waited
                 }
                 Step::Handle(decision) => {
-                    return Ok(Progress::Deliver(Delivery::new(self.clone(), steps, decision)));
+                    return Ok(Progress::Deliver(Box::new(Delivery::new(
+                        self.clone(),
+                        steps,
+                        decision,
+                    ))));
                 }
                 Step::Answer(Answer::Receipt(receipt)) => return Ok(Progress::Answered(receipt)),
-                Step::Answer(Answer::Busy { retry_after }) => return Err(ReceiveError::Busy { retry_after }),
+                Step::Answer(Answer::Busy { retry_after }) => {
+                    return Err(ReceiveError::Busy { retry_after });
+                }
                 Step::Answer(Answer::HandlerFailed(id)) => {
-                    return Err(ReceiveError::Handler { id, source: "the handler failed".into() });
+                    return Err(ReceiveError::Handler {
+                        id,
+                        source: "the handler failed".into(),
+                    });
                 }
             };
             step = steps.advance(happened, clock.now());
@@ -199,7 +250,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     }
 
     /// Lets the handler carry one decision out, bounded in time, whatever it does.
-    pub(crate) async fn attempt<H: Handler>(&self, handler: &H, decision: &Decision) -> attempt::Attempt {
+    pub(crate) async fn attempt<H: Handler>(
+        &self,
+        handler: &H,
+        decision: &Decision,
+    ) -> attempt::Attempt {
         let limit = self.shared.clock.sleep(self.shared.handler_timeout);
         attempt::attempt(handler, decision, limit).await
     }
@@ -213,19 +268,23 @@ pub struct HandlingReceiver<S, C, H> {
 
 impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
     fn clone(&self) -> Self {
-        Self { receiver: self.receiver.clone(), handler: Arc::clone(&self.handler) }
+        Self {
+            receiver: self.receiver.clone(),
+            handler: Arc::clone(&self.handler),
+        }
     }
 }
 
 impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlingReceiver").field("receiver", &self.receiver).finish_non_exhaustive()
+        f.debug_struct("HandlingReceiver")
+            .field("receiver", &self.receiver)
+            .finish_non_exhaustive()
     }
 }
 
 impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
-    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
-    /// from time to time.
+    /// Repeats every open decision that nobody is at work on: see [`Resume::resume`].
     ///
     /// # Errors
     /// [`StoreError`], when the store does not answer.
@@ -239,43 +298,14 @@ impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
     }
 }
 
+impl<S: DedupStore, C: Clock, H: Handler + 'static> Resume for HandlingReceiver<S, C, H> {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        self.receiver.resume(&*self.handler)
+    }
+}
+
 impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver<S, C, H> {
     fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         self.receiver.receive(event, &*self.handler)
-    }
-}
-
-/// What may be logged of an event: neither the player nor what was signed.
-struct Context {
-    source: crate::event::SourceName,
-    app: crate::event::AppName,
-    endpoint: String,
-}
-
-impl Context {
-    fn of(event: &Event) -> Self {
-        Self { source: event.source.clone(), app: event.app.clone(), endpoint: event.endpoint.clone() }
-    }
-
-    fn log<S, C>(&self, progress: &Result<Progress<S, C>, ReceiveError>) {
-        let Self { source, app, endpoint } = self;
-        match progress {
-            Ok(Progress::Deliver(delivery)) => {
-                let decision = delivery.decision();
-                let (id, kind) = (decision.id().as_str(), decision.kind().as_str());
-                if matches!(decision, Decision::Conflict(_)) {
-                    tracing::warn!(%source, %app, endpoint, id, kind, "callback conflicts with what is known");
-                } else {
-                    tracing::info!(%source, %app, endpoint, id, kind, "callback decided");
-                }
-            }
-            Ok(Progress::Answered(Receipt::Test)) => {
-                tracing::info!(%source, %app, endpoint, "test callback acknowledged, nothing is paid");
-            }
-            Ok(Progress::Answered(receipt)) => {
-                tracing::debug!(%source, %app, endpoint, receipt = receipt.as_str(), "callback answered");
-            }
-            Err(error) => tracing::warn!(%source, %app, endpoint, %error, "callback not taken"),
-        }
     }
 }

@@ -158,11 +158,22 @@ enum State {
     Loading,
     Waiting(Duration),
     /// Writing the intent or its lease down.
-    Intending { expected: Option<Version>, record: Record },
+    Intending {
+        expected: Option<Version>,
+        record: Record,
+    },
     /// The handler is at work on the record's open decision.
-    Handling { version: Option<Version>, record: Record, decision: Decision },
+    Handling {
+        version: Option<Version>,
+        record: Record,
+        decision: Decision,
+    },
     /// Writing down how the handler ended, then going on.
-    Settling { expected: Option<Version>, record: Record, then: Then },
+    Settling {
+        expected: Option<Version>,
+        record: Record,
+        then: Then,
+    },
     Answered(Answer),
 }
 
@@ -199,11 +210,22 @@ impl Steps {
     }
 
     fn new(key: RecordKey, event: Option<Event>, timing: Timing, mode: Mode) -> Self {
-        let is_acknowledged_test =
-            event.as_ref().is_some_and(|event| event.test == crate::event::TestCallback::Acknowledged);
-        let state =
-            if is_acknowledged_test { State::Answered(Answer::Receipt(Receipt::Test)) } else { State::Loading };
-        Self { key, event: event.map(Arc::new), timing, mode, waited: Duration::ZERO, state }
+        let is_acknowledged_test = event
+            .as_ref()
+            .is_some_and(|event| event.test == crate::event::TestCallback::Acknowledged);
+        let state = if is_acknowledged_test {
+            State::Answered(Answer::Receipt(Receipt::Test))
+        } else {
+            State::Loading
+        };
+        Self {
+            key,
+            event: event.map(Arc::new),
+            timing,
+            mode,
+            waited: Duration::ZERO,
+            state,
+        }
     }
 
     /// What to do now.
@@ -211,9 +233,13 @@ impl Steps {
         match &self.state {
             State::Loading => Step::Load(self.key.clone()),
             State::Waiting(span) => Step::Wait(*span),
-            State::Intending { expected, record } | State::Settling { expected, record, .. } => {
-                Step::Swap { expected: *expected, record: record.clone() }
-            }
+            State::Intending { expected, record }
+            | State::Settling {
+                expected, record, ..
+            } => Step::Swap {
+                expected: *expected,
+                record: record.clone(),
+            },
             State::Handling { decision, .. } => Step::Handle(decision.clone()),
             State::Answered(answer) => Step::Answer(answer.clone()),
         }
@@ -227,18 +253,28 @@ impl Steps {
             (State::Loading, Happened::Loaded(stored)) => self.look(stored, now),
             (State::Waiting(_), Happened::Waited) => State::Loading,
             (State::Intending { record, .. }, Happened::Swapped(Swapped::Done(version))) => {
-                self.handle(Some(version), record)
+                Self::handle(Some(version), record)
             }
-            (State::Intending { .. }, Happened::Swapped(Swapped::Lost(current))) => self.look(current, now),
-            (State::Handling { version, record, decision }, Happened::Handled(handled)) => {
-                self.handled(version, record, &decision, handled, now)
+            (State::Intending { .. }, Happened::Swapped(Swapped::Lost(current))) => {
+                self.look(current, now)
             }
-            (State::Handling { record, decision, .. }, Happened::SettledOutside) => {
-                match self.after(&record, &decision) {
-                    Then::Answer(answer) | Then::AnswerAnyway(answer) => State::Answered(answer),
-                    Then::GoOn => State::Loading,
-                }
-            }
+            (
+                State::Handling {
+                    version,
+                    record,
+                    decision,
+                },
+                Happened::Handled(handled),
+            ) => self.handled(version, record, &decision, handled, now),
+            (
+                State::Handling {
+                    record, decision, ..
+                },
+                Happened::SettledOutside,
+            ) => match self.after(&record, &decision) {
+                Then::Answer(answer) | Then::AnswerAnyway(answer) => State::Answered(answer),
+                Then::GoOn => State::Loading,
+            },
             (State::Settling { record, then, .. }, Happened::Swapped(swapped)) => {
                 self.settled(record, then, swapped, now)
             }
@@ -250,7 +286,12 @@ impl Steps {
     /// While the handler is at work: the swap that settles its decision, for a caller who commits it
     /// together with the wallet in one transaction.
     pub fn settlement(&self, now: Timestamp) -> Option<(Option<Version>, Record)> {
-        let State::Handling { version, record, .. } = &self.state else { return None };
+        let State::Handling {
+            version, record, ..
+        } = &self.state
+        else {
+            return None;
+        };
         let mut record = record.clone();
         record.settle(now);
         Some((*version, record))
@@ -274,7 +315,11 @@ impl Steps {
             Considered::Duplicate => State::Answered(Answer::Receipt(Receipt::Duplicate)),
             Considered::Closed(record) => {
                 let then = Then::Answer(Answer::Receipt(Receipt::Closed));
-                State::Settling { expected: version, record, then }
+                State::Settling {
+                    expected: version,
+                    record,
+                    then,
+                }
             }
             Considered::Decided(record) => self.intend(version, record, now),
         }
@@ -285,7 +330,9 @@ impl Steps {
             return State::Answered(Answer::Busy { retry_after: left });
         }
         let pause = self.timing.pause.min(left);
-        self.waited = self.waited.saturating_add(pause.max(Duration::from_millis(1)));
+        self.waited = self
+            .waited
+            .saturating_add(pause.max(Duration::from_millis(1)));
         State::Waiting(pause)
     }
 
@@ -293,13 +340,17 @@ impl Steps {
         record.lease(now.after(self.timing.lease));
         match self.mode {
             Mode::IntentFirst => State::Intending { expected, record },
-            Mode::InTransaction => self.handle(expected, record),
+            Mode::InTransaction => Self::handle(expected, record),
         }
     }
 
-    fn handle(&self, version: Option<Version>, record: Record) -> State {
+    fn handle(version: Option<Version>, record: Record) -> State {
         match record.open_decision() {
-            Some(decision) => State::Handling { version, record, decision },
+            Some(decision) => State::Handling {
+                version,
+                record,
+                decision,
+            },
             None => State::Loading,
         }
     }
@@ -334,7 +385,11 @@ impl Steps {
                 }
             }
         };
-        State::Settling { expected: version, record, then }
+        State::Settling {
+            expected: version,
+            record,
+            then,
+        }
     }
 
     /// What comes after this decision has been carried out: the answer, or this callback's own turn.
@@ -344,7 +399,10 @@ impl Steps {
             _ => false,
         };
         if own {
-            Then::Answer(Answer::Receipt(Receipt::Settled(decision.id().clone(), decision.kind())))
+            Then::Answer(Answer::Receipt(Receipt::Settled(
+                decision.id().clone(),
+                decision.kind(),
+            )))
         } else {
             Then::GoOn
         }
@@ -352,8 +410,12 @@ impl Steps {
 
     fn settled(&mut self, record: Record, then: Then, swapped: Swapped, now: Timestamp) -> State {
         match (then, swapped) {
-            (Then::AnswerAnyway(answer), _) | (Then::Answer(answer), Swapped::Done(_)) => State::Answered(answer),
-            (Then::GoOn, Swapped::Done(version)) => self.look(Some(Stored { version, record }), now),
+            (Then::AnswerAnyway(answer), _) | (Then::Answer(answer), Swapped::Done(_)) => {
+                State::Answered(answer)
+            }
+            (Then::GoOn, Swapped::Done(version)) => {
+                self.look(Some(Stored { version, record }), now)
+            }
             // Somebody took over while the handler was at work: his record tells how things stand.
             (Then::Answer(_) | Then::GoOn, Swapped::Lost(current)) => self.look(current, now),
         }

@@ -1,9 +1,17 @@
 //! What is due: examples and properties of the guard, seen through the steps and a wallet.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod ledger;
 
 use ledger::{
-    Ledger, adjustment, ban, completed, decimal, milestone, of_player, pending, reconciled, revoked, with_purchase,
+    Ledger, adjustment, ban, completed, decimal, milestone, of_player, pending, reconciled,
+    revoked, with_purchase,
 };
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind, NothingWhy};
 use postback::event::{BanStatus, Effect, Event, EventKind, NotedWhy};
@@ -32,40 +40,150 @@ fn conflict(events: &[Event]) -> Option<ConflictKind> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn the_decision_follows_from_what_is_due_and_what_the_message_says() {
     let screenout = milestone("s1", "5", "SCREENOUT");
     let table: &[(&str, Vec<Event>, Vec<Kind>, &str)] = &[
-        ("pending pays nothing", vec![pending("o1", "500")], vec![Kind::Pending], "0"),
-        ("completed pays", vec![completed("o1", "500")], vec![Kind::Reward], "500"),
-        ("a repetition is not even told", vec![completed("o1", "500"), completed("o1", "500")], vec![Kind::Reward], "500"),
-        ("completed after pending pays", vec![pending("o1", "500"), completed("o1", "500")], vec![Kind::Pending, Kind::Reward], "500"),
-        ("reconciled after pending takes nothing back", vec![pending("o1", "500"), reconciled("o1", "500")], vec![Kind::Pending, Kind::Rejected], "0"),
-        ("reconciled alone is a rejection", vec![reconciled("o1", "0")], vec![Kind::Rejected], "0"),
-        ("reconciled after completed takes back", vec![completed("o1", "500"), reconciled("o1", "500")], vec![Kind::Reward, Kind::Reversal], "0"),
-        ("in part", vec![completed("o1", "500"), reconciled("o1", "120.50")], vec![Kind::Reward, Kind::Reversal], "379.50"),
-        ("a late completed does not pay what was taken back", vec![reconciled("o1", "500"), completed("o1", "500")], vec![Kind::Rejected, Kind::NothingToPay], "0"),
-        ("but it pays the rest", vec![reconciled("o1", "200"), completed("o1", "500")], vec![Kind::Rejected, Kind::Reward], "300"),
-        ("a reversal by reference", vec![completed("o1", "500"), adjustment("or1", "o1", "-500")], vec![Kind::Reward, Kind::Reversal], "0"),
-        ("a reversed reversal is restored", vec![completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")], vec![Kind::Reward, Kind::Reversal, Kind::Reward], "2"),
-        ("never more is restored than was completed", vec![completed("s1", "2"), adjustment("r2", "s1", "2")], vec![Kind::Reward, Kind::NothingToPay], "2"),
-        ("never more is taken than was paid", vec![completed("s1", "2"), adjustment("r1", "s1", "-3")], vec![Kind::Reward, Kind::Reversal], "0"),
-        ("another transaction is another conversion", vec![completed("o1", "500"), completed("o2", "500")], vec![Kind::Reward, Kind::Reward], "1000"),
-        ("milestones of one transaction are events of their own", vec![screenout, milestone("s1", "100", "COMPLETE")], vec![Kind::Reward, Kind::Reward], "105"),
-        ("revoked takes all back", vec![completed("c1", "7"), revoked("c1")], vec![Kind::Reward, Kind::Reversal], "0"),
-        ("revoked first blocks", vec![revoked("c1"), completed("c1", "7")], vec![Kind::Rejected, Kind::NothingToPay], "0"),
+        (
+            "pending pays nothing",
+            vec![pending("o1", "500")],
+            vec![Kind::Pending],
+            "0",
+        ),
+        (
+            "completed pays",
+            vec![completed("o1", "500")],
+            vec![Kind::Reward],
+            "500",
+        ),
+        (
+            "a repetition is not even told",
+            vec![completed("o1", "500"), completed("o1", "500")],
+            vec![Kind::Reward],
+            "500",
+        ),
+        (
+            "completed after pending pays",
+            vec![pending("o1", "500"), completed("o1", "500")],
+            vec![Kind::Pending, Kind::Reward],
+            "500",
+        ),
+        (
+            "reconciled after pending takes nothing back",
+            vec![pending("o1", "500"), reconciled("o1", "500")],
+            vec![Kind::Pending, Kind::Rejected],
+            "0",
+        ),
+        (
+            "reconciled alone is a rejection",
+            vec![reconciled("o1", "0")],
+            vec![Kind::Rejected],
+            "0",
+        ),
+        (
+            "reconciled after completed takes back",
+            vec![completed("o1", "500"), reconciled("o1", "500")],
+            vec![Kind::Reward, Kind::Reversal],
+            "0",
+        ),
+        (
+            "in part",
+            vec![completed("o1", "500"), reconciled("o1", "120.50")],
+            vec![Kind::Reward, Kind::Reversal],
+            "379.50",
+        ),
+        (
+            "a late completed does not pay what was taken back",
+            vec![reconciled("o1", "500"), completed("o1", "500")],
+            vec![Kind::Rejected, Kind::NothingToPay],
+            "0",
+        ),
+        (
+            "but it pays the rest",
+            vec![reconciled("o1", "200"), completed("o1", "500")],
+            vec![Kind::Rejected, Kind::Reward],
+            "300",
+        ),
+        (
+            "a reversal by reference",
+            vec![completed("o1", "500"), adjustment("or1", "o1", "-500")],
+            vec![Kind::Reward, Kind::Reversal],
+            "0",
+        ),
+        (
+            "a reversed reversal is restored",
+            vec![
+                completed("s1", "2"),
+                adjustment("r1", "s1", "-2"),
+                adjustment("r2", "s1", "2"),
+            ],
+            vec![Kind::Reward, Kind::Reversal, Kind::Reward],
+            "2",
+        ),
+        (
+            "never more is restored than was completed",
+            vec![completed("s1", "2"), adjustment("r2", "s1", "2")],
+            vec![Kind::Reward, Kind::NothingToPay],
+            "2",
+        ),
+        (
+            "never more is taken than was paid",
+            vec![completed("s1", "2"), adjustment("r1", "s1", "-3")],
+            vec![Kind::Reward, Kind::Reversal],
+            "0",
+        ),
+        (
+            "another transaction is another conversion",
+            vec![completed("o1", "500"), completed("o2", "500")],
+            vec![Kind::Reward, Kind::Reward],
+            "1000",
+        ),
+        (
+            "milestones of one transaction are events of their own",
+            vec![screenout, milestone("s1", "100", "COMPLETE")],
+            vec![Kind::Reward, Kind::Reward],
+            "105",
+        ),
+        (
+            "revoked takes all back",
+            vec![completed("c1", "7"), revoked("c1")],
+            vec![Kind::Reward, Kind::Reversal],
+            "0",
+        ),
+        (
+            "revoked first blocks",
+            vec![revoked("c1"), completed("c1", "7")],
+            vec![Kind::Rejected, Kind::NothingToPay],
+            "0",
+        ),
     ];
     for (rule, events, kinds, balance) in table {
         let (seen, paid) = outcome(events);
-        let seen: Vec<_> =
-            seen.into_iter().map(|kind| if kind == Kind::RestoredReward { Kind::Reward } else { kind }).collect();
+        let seen: Vec<_> = seen
+            .into_iter()
+            .map(|kind| {
+                if kind == Kind::RestoredReward {
+                    Kind::Reward
+                } else {
+                    kind
+                }
+            })
+            .collect();
         assert_eq!((&seen, paid), (kinds, decimal(balance)), "{rule}");
     }
 }
 
 #[test]
 fn a_reward_that_gives_back_what_was_taken_says_so() {
-    let events = [completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")];
-    assert_eq!(outcome(&events).0, [Kind::Reward, Kind::Reversal, Kind::RestoredReward]);
+    let events = [
+        completed("s1", "2"),
+        adjustment("r1", "s1", "-2"),
+        adjustment("r2", "s1", "2"),
+    ];
+    assert_eq!(
+        outcome(&events).0,
+        [Kind::Reward, Kind::Reversal, Kind::RestoredReward]
+    );
 }
 
 #[test]
@@ -74,18 +192,36 @@ fn nothing_to_pay_says_why() {
         kind: EventKind::Conversion {
             transaction: "o1".parse().unwrap(),
             original: None,
-            effect: Effect::Noted { word: "WORD".into(), why },
+            effect: Effect::Noted {
+                word: "WORD".into(),
+                why,
+            },
         },
         ..completed("o1", "0")
     };
     let table = [
         (vec![completed("o1", "0")], NothingWhy::ZeroReward),
-        (vec![reconciled("o1", "5"), completed("o1", "5")], NothingWhy::AlreadyTakenBack),
-        (vec![completed("o1", "5"), reconciled("o1", "0")], NothingWhy::NothingToTakeBack),
+        (
+            vec![reconciled("o1", "5"), completed("o1", "5")],
+            NothingWhy::AlreadyTakenBack,
+        ),
+        (
+            vec![completed("o1", "5"), reconciled("o1", "0")],
+            NothingWhy::NothingToTakeBack,
+        ),
         (vec![adjustment("or1", "o1", "-5")], NothingWhy::Unlinked),
-        (vec![completed("o1", "5"), pending("o1", "5")], NothingWhy::LatePending),
-        (vec![noted(NotedWhy::UnknownState)], NothingWhy::UnknownState),
-        (vec![noted(NotedWhy::UnpaidByChoice)], NothingWhy::UnpaidByChoice),
+        (
+            vec![completed("o1", "5"), pending("o1", "5")],
+            NothingWhy::LatePending,
+        ),
+        (
+            vec![noted(NotedWhy::UnknownState)],
+            NothingWhy::UnknownState,
+        ),
+        (
+            vec![noted(NotedWhy::UnpaidByChoice)],
+            NothingWhy::UnpaidByChoice,
+        ),
     ];
     for (events, expected) in table {
         assert_eq!(why(&events), Some(expected));
@@ -95,24 +231,60 @@ fn nothing_to_pay_says_why() {
 #[test]
 fn an_unlinked_reversal_is_held_against_its_original_when_that_arrives() {
     let (kinds, paid) = outcome(&[adjustment("or1", "o1", "-200"), completed("o1", "500")]);
-    assert_eq!((kinds, paid), (vec![Kind::NothingToPay, Kind::Reward], decimal("300")));
+    assert_eq!(
+        (kinds, paid),
+        (vec![Kind::NothingToPay, Kind::Reward], decimal("300"))
+    );
 }
 
 #[test]
 fn conflicts_move_nothing_and_are_told_once() {
     let table = [
-        (vec![completed("o1", "500"), completed("o1", "900")], ConflictKind::OtherContent, "500"),
-        (vec![completed("o1", "500"), of_player(completed("o1", "500"), "p2")], ConflictKind::OtherPlayer, "500"),
-        (vec![completed("o1", "500"), of_player(reconciled("o1", "500"), "p2")], ConflictKind::OtherPlayer, "500"),
-        (vec![completed("o1", "-5")], ConflictKind::NegativeReward, "0"),
-        (vec![completed("o1", "5"), pending("o1", "5"), pending("o1", "6")], ConflictKind::OtherContent, "5"),
+        (
+            vec![completed("o1", "500"), completed("o1", "900")],
+            ConflictKind::OtherContent,
+            "500",
+        ),
+        (
+            vec![
+                completed("o1", "500"),
+                of_player(completed("o1", "500"), "p2"),
+            ],
+            ConflictKind::OtherPlayer,
+            "500",
+        ),
+        (
+            vec![
+                completed("o1", "500"),
+                of_player(reconciled("o1", "500"), "p2"),
+            ],
+            ConflictKind::OtherPlayer,
+            "500",
+        ),
+        (
+            vec![completed("o1", "-5")],
+            ConflictKind::NegativeReward,
+            "0",
+        ),
+        (
+            vec![completed("o1", "5"), pending("o1", "5"), pending("o1", "6")],
+            ConflictKind::OtherContent,
+            "5",
+        ),
     ];
     for (mut events, kind, balance) in table {
         assert_eq!(conflict(&events), Some(kind));
         let told = outcome(&events).0.len();
         events.push(events.last().unwrap().clone());
-        assert_eq!(outcome(&events), (Ledger::play(&events).wallet.kinds(), decimal(balance)));
-        assert_eq!(outcome(&events).0.len(), told, "a repeated conflict is a duplicate");
+        assert_eq!(
+            outcome(&events),
+            (Ledger::play(&events).wallet.kinds(), decimal(balance))
+        );
+        assert_eq!(
+            outcome(&events).0.len(),
+            told,
+            "a repeated conflict is a duplicate"
+        );
     }
 }
 
@@ -131,42 +303,105 @@ fn purchase_data_is_handed_on_and_never_pays_in_either_order() {
     let no_amount = with_purchase(completed("o1", "0"), "4.99");
     for data in [&same_amount, &no_amount] {
         let (kinds, paid) = outcome(&[reward.clone(), data.clone(), data.clone()]);
-        assert_eq!((kinds, paid), (vec![Kind::Reward, Kind::Purchase], decimal("500")));
+        assert_eq!(
+            (kinds, paid),
+            (vec![Kind::Reward, Kind::Purchase], decimal("500"))
+        );
     }
     let (kinds, paid) = outcome(&[no_amount, reward.clone()]);
-    assert_eq!((kinds, paid), (vec![Kind::Purchase, Kind::Reward], decimal("500")));
+    assert_eq!(
+        (kinds, paid),
+        (vec![Kind::Purchase, Kind::Reward], decimal("500"))
+    );
     let (kinds, paid) = outcome(&[same_amount, reward]);
-    assert_eq!((kinds, paid), (vec![Kind::Reward], decimal("500")), "the purchase came with the reward");
+    assert_eq!(
+        (kinds, paid),
+        (vec![Kind::Reward], decimal("500")),
+        "the purchase came with the reward"
+    );
+}
+
+#[test]
+fn purchase_data_does_not_hide_another_amount() {
+    let events = [
+        completed("o1", "500"),
+        with_purchase(completed("o1", "900"), "4.99"),
+    ];
+    assert_eq!(conflict(&events), Some(ConflictKind::OtherContent));
+}
+
+#[test]
+fn purchase_data_alone_completes_nothing() {
+    let data = with_purchase(completed("o1", "0"), "4.99");
+    assert_eq!(
+        outcome(&[data.clone(), pending("o1", "5")]).0,
+        [Kind::Purchase, Kind::Pending]
+    );
+    assert_eq!(
+        outcome(&[data, reconciled("o1", "5")]).0,
+        [Kind::Purchase, Kind::Rejected]
+    );
+}
+
+#[test]
+fn refusing_a_conflict_does_not_close_the_conversion() {
+    let mut ledger = Ledger::play(&[completed("o1", "500")]);
+    let strange = of_player(completed("o1", "500"), "p2");
+    let answer = ledger.run(Steps::receive(strange, Timing::default()), |_, _| {
+        Handled::Refused("who?".into())
+    });
+    assert!(matches!(answer, Answer::Receipt(Receipt::Refused(_))));
+    ledger.receive(&reconciled("o1", "500"));
+    assert_eq!(ledger.balance(), decimal("0"));
 }
 
 #[test]
 fn a_type_that_is_not_stated_is_taken_for_the_same_milestone() {
     let typeless = completed("s1", "10");
     let screenout = milestone("s1", "10", "SCREENOUT");
-    assert_eq!(outcome(&[typeless.clone(), screenout.clone()]).1, decimal("10"));
+    assert_eq!(
+        outcome(&[typeless.clone(), screenout.clone()]).1,
+        decimal("10")
+    );
     assert_eq!(outcome(&[screenout, typeless]).1, decimal("10"));
 }
 
 #[test]
 fn a_completed_event_reinstates_only_where_it_is_set_to() {
     let mut again = completed("c1", "7");
-    let EventKind::Conversion { effect: Effect::Completed { reinstates, .. }, .. } = &mut again.kind else {
+    let EventKind::Conversion {
+        effect: Effect::Completed { reinstates, .. },
+        ..
+    } = &mut again.kind
+    else {
         unreachable!()
     };
     *reinstates = true;
-    let events = [again.clone(), revoked("c1"), again.clone(), revoked("c1"), again];
+    let events = [
+        again.clone(),
+        revoked("c1"),
+        again.clone(),
+        revoked("c1"),
+        again,
+    ];
     let (kinds, paid) = outcome(&events);
-    use Kind::{RestoredReward, Reversal, Reward};
-    assert_eq!(kinds, [Reward, Reversal, RestoredReward, Reversal, RestoredReward]);
+    let (restored, reversal, reward) = (Kind::RestoredReward, Kind::Reversal, Kind::Reward);
+    assert_eq!(kinds, [reward, reversal, restored, reversal, restored]);
     assert_eq!(paid, decimal("7"));
     let (kinds, paid) = outcome(&[completed("c1", "7"), revoked("c1"), completed("c1", "7")]);
-    assert_eq!((kinds, paid), (vec![Reward, Reversal], decimal("0")));
+    assert_eq!((kinds, paid), (vec![reward, reversal], decimal("0")));
 }
 
 #[test]
 fn bans_and_unbans_alternate_and_repetitions_are_not_told() {
     let (banned, active) = (ban(BanStatus::Banned), ban(BanStatus::Active));
-    let events = [banned.clone(), banned.clone(), active.clone(), active, banned];
+    let events = [
+        banned.clone(),
+        banned.clone(),
+        active.clone(),
+        active,
+        banned,
+    ];
     assert_eq!(outcome(&events).0, [Kind::Ban, Kind::Unban, Kind::Ban]);
 }
 
@@ -180,7 +415,11 @@ fn the_messages_kept_about_a_players_standing_are_bounded() {
     }
     let record = &ledger.records.values().next().unwrap().record;
     assert_eq!(record.entries().len(), 16);
-    assert_eq!(ledger.wallet.carried_out.len(), 100, "every decision has an id of its own");
+    assert_eq!(
+        ledger.wallet.carried_out.len(),
+        100,
+        "every decision has an id of its own"
+    );
 }
 
 #[test]
@@ -189,13 +428,25 @@ fn a_refused_conversion_never_moves_again() {
     let steps = Steps::receive(completed("o1", "500"), Timing::default());
     let answer = ledger.run(steps, |_, _| Handled::Refused("no such player".into()));
     assert!(matches!(answer, Answer::Receipt(Receipt::Refused(_))));
-    for event in [completed("o1", "500"), reconciled("o1", "500"), pending("o1", "500")] {
-        let answer = ledger.run(Steps::receive(event, Timing::default()), |_, _| panic!("the game is not asked"));
-        assert!(matches!(answer, Answer::Receipt(Receipt::Duplicate | Receipt::Closed)));
+    for event in [
+        completed("o1", "500"),
+        reconciled("o1", "500"),
+        pending("o1", "500"),
+    ] {
+        let answer = ledger.run(Steps::receive(event, Timing::default()), |_, _| {
+            panic!("the game is not asked")
+        });
+        assert!(matches!(
+            answer,
+            Answer::Receipt(Receipt::Duplicate | Receipt::Closed)
+        ));
     }
     let record = &ledger.records.values().next().unwrap().record;
     assert_eq!(record.closed().unwrap().reason, "no such player");
-    assert_eq!((record.settled(), record.entries().len()), (Decimal::ZERO, 3));
+    assert_eq!(
+        (record.settled(), record.entries().len()),
+        (Decimal::ZERO, 3)
+    );
 }
 
 fn amount() -> impl Strategy<Value = Decimal> {
@@ -209,8 +460,13 @@ fn amount() -> impl Strategy<Value = Decimal> {
 /// The messages of one conversion as a network would send them, stateful or not.
 fn conversion() -> impl Strategy<Value = Vec<Event>> {
     let adjustments = proptest::collection::vec((amount(), any::<bool>()), 0..5);
-    (proptest::option::of(amount()), any::<bool>(), proptest::option::of(amount()), adjustments).prop_map(
-        |(reward, has_pending, state_change, adjustments)| {
+    (
+        proptest::option::of(amount()),
+        any::<bool>(),
+        proptest::option::of(amount()),
+        adjustments,
+    )
+        .prop_map(|(reward, has_pending, state_change, adjustments)| {
             let mut events = Vec::new();
             if has_pending {
                 events.push(pending("o1", "1"));
@@ -222,8 +478,7 @@ fn conversion() -> impl Strategy<Value = Vec<Event>> {
                 events.push(adjustment(&format!("or{index}"), "o1", &by.to_string()));
             }
             events
-        },
-    )
+        })
 }
 
 /// The events in some order, each one or more times.
@@ -232,8 +487,14 @@ fn shuffled_with_repeats(events: Vec<Event>) -> impl Strategy<Value = Vec<Event>
     let repeats = proptest::collection::vec(0..count.max(1), 0..6);
     repeats
         .prop_map(move |repeats| {
-            let repeated = repeats.into_iter().filter_map(|index| events.get(index).cloned());
-            events.clone().into_iter().chain(repeated).collect::<Vec<_>>()
+            let repeated = repeats
+                .into_iter()
+                .filter_map(|index| events.get(index).cloned());
+            events
+                .clone()
+                .into_iter()
+                .chain(repeated)
+                .collect::<Vec<_>>()
         })
         .prop_shuffle()
 }
@@ -244,14 +505,23 @@ fn plain_target(events: &[Event]) -> Decimal {
     let mut sum = Decimal::ZERO;
     let mut seen = std::collections::BTreeSet::new();
     for event in events {
-        let EventKind::Conversion { transaction, effect, .. } = &event.kind else { continue };
+        let EventKind::Conversion {
+            transaction,
+            effect,
+            ..
+        } = &event.kind
+        else {
+            continue;
+        };
         match effect {
             Effect::Completed { amount, .. } => completed = Some(*amount),
             Effect::Adjusted { by, .. } if seen.insert(transaction.as_str()) => sum += *by,
             _ => {}
         }
     }
-    completed.map_or(Decimal::ZERO, |reward| (reward + sum).max(Decimal::ZERO).min(reward))
+    completed.map_or(Decimal::ZERO, |reward| {
+        (reward + sum).max(Decimal::ZERO).min(reward)
+    })
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::mark::{is_purchase_only, is_same_content, is_same_state};
+use super::mark::{is_purchase_only, is_same_amount, is_same_content, is_same_state};
 use super::record::{Record, Standing};
 use super::target::{OutOfRange, exact_sum, target};
 use crate::clock::Timestamp;
@@ -30,7 +30,12 @@ pub fn consider(record: &Record, event: &Arc<Event>, at: Timestamp) -> Considere
         EventKind::Ban(status) => consider_standing(record, event, status),
         EventKind::Conversion { effect, .. } => consider_conversion(record, event, effect, at),
     };
-    let Some(Finding { mut record, standing, verdict }) = verdict else {
+    let Some(Finding {
+        mut record,
+        standing,
+        verdict,
+    }) = verdict
+    else {
         return Considered::Duplicate;
     };
     if record.closed().is_some() {
@@ -49,51 +54,109 @@ struct Finding {
 
 /// A ban carries neither transaction nor time: it repeats the last one, or it is news.
 fn consider_standing(record: &Record, event: &Event, status: &BanStatus) -> Option<Finding> {
-    if record.entries().last().is_some_and(|last| last.event().kind == event.kind) {
+    if record
+        .entries()
+        .last()
+        .is_some_and(|last| last.event().kind == event.kind)
+    {
         return None;
     }
     let verdict = match status {
         BanStatus::Banned => Verdict::Ban,
         BanStatus::Active => Verdict::Unban,
-        BanStatus::Unknown(_) => Verdict::NothingToPay { why: NothingWhy::UnknownState },
+        BanStatus::Unknown(_) => Verdict::NothingToPay {
+            why: NothingWhy::UnknownState,
+        },
     };
-    Some(Finding { record: record.clone(), standing: Standing::Counted, verdict })
+    Some(Finding {
+        record: record.clone(),
+        standing: Standing::Counted,
+        verdict,
+    })
 }
 
-fn consider_conversion(record: &Record, event: &Arc<Event>, effect: &Effect, at: Timestamp) -> Option<Finding> {
+fn consider_conversion(
+    record: &Record,
+    event: &Arc<Event>,
+    effect: &Effect,
+    at: Timestamp,
+) -> Option<Finding> {
     let mut record = record.clone();
     let was_reinstated = lift_if_reinstated(&mut record, effect);
-    let counted = || record.entries().iter().filter(|entry| entry.standing != Standing::Lifted);
-    let same_state: Vec<_> = counted().filter(|entry| is_same_state(entry.event(), event)).collect();
+    let counted = || {
+        record
+            .entries()
+            .iter()
+            .filter(|entry| entry.standing != Standing::Lifted)
+    };
+    let same_state: Vec<_> = counted()
+        .filter(|entry| is_same_state(entry.event(), event))
+        .collect();
 
-    if same_state.iter().any(|entry| is_same_content(entry.event(), event)) {
+    if same_state
+        .iter()
+        .any(|entry| entry.may_be_of(event) && is_same_content(entry.event(), event))
+    {
         return None;
     }
     if let Some(kind) = contradiction(&record, event, effect) {
-        return Some(Finding { record, standing: Standing::Aside, verdict: Verdict::Conflict { kind } });
+        return Some(Finding {
+            record,
+            standing: Standing::Aside,
+            verdict: Verdict::Conflict { kind },
+        });
     }
     if same_state.iter().any(|entry| entry.counts()) {
-        let is_known = same_state.iter().any(|entry| entry.event().purchase == event.purchase);
+        let is_known = same_state
+            .iter()
+            .any(|entry| entry.event().purchase == event.purchase);
+        let is_same_reward = same_state
+            .iter()
+            .any(|entry| entry.counts() && is_same_amount(entry.event(), event));
         let verdict = match &event.purchase {
-            Some(purchase) if !is_known => Verdict::Purchase { purchase: purchase.clone() },
-            _ => Verdict::Conflict { kind: ConflictKind::OtherContent },
+            Some(purchase) if is_same_reward && !is_known => Verdict::Purchase {
+                purchase: purchase.clone(),
+            },
+            _ => Verdict::Conflict {
+                kind: ConflictKind::OtherContent,
+            },
         };
-        return Some(Finding { record, standing: Standing::Aside, verdict });
+        return Some(Finding {
+            record,
+            standing: Standing::Aside,
+            verdict,
+        });
     }
-    Some(match verdict(&record, event, effect, was_reinstated, at) {
-        Ok(verdict) => Finding { record, standing: Standing::Counted, verdict },
-        Err(OutOfRange) => {
-            let kind = ConflictKind::AmountOutOfRange;
-            Finding { record, standing: Standing::Aside, verdict: Verdict::Conflict { kind } }
-        }
+    let decided = verdict(&record, event, effect, was_reinstated, at);
+    let out_of_range = |OutOfRange| Verdict::Conflict {
+        kind: ConflictKind::AmountOutOfRange,
+    };
+    let standing = if decided.is_ok() {
+        Standing::Counted
+    } else {
+        Standing::Aside
+    };
+    Some(Finding {
+        record,
+        standing,
+        verdict: decided.unwrap_or_else(out_of_range),
     })
 }
 
 /// A completed message that may reinstate, after the reward was revoked, starts the conversion anew.
 fn lift_if_reinstated(record: &mut Record, effect: &Effect) -> bool {
-    let is_revoked =
-        record.entries().iter().any(|entry| entry.counts() && matches!(entry.effect(), Some(Effect::Revoked)));
-    let reinstates = is_revoked && matches!(effect, Effect::Completed { reinstates: true, .. });
+    let is_revoked = record
+        .entries()
+        .iter()
+        .any(|entry| entry.counts() && matches!(entry.effect(), Some(Effect::Revoked)));
+    let reinstates = is_revoked
+        && matches!(
+            effect,
+            Effect::Completed {
+                reinstates: true,
+                ..
+            }
+        );
     if reinstates {
         record.lift_all();
     }
@@ -101,14 +164,20 @@ fn lift_if_reinstated(record: &mut Record, effect: &Effect) -> bool {
 }
 
 fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<ConflictKind> {
-    if record.player().is_some_and(|player| *player != event.player) {
+    if record
+        .player()
+        .is_some_and(|player| *player != event.player)
+    {
         return Some(ConflictKind::OtherPlayer);
     }
     match effect {
         Effect::Completed { amount, .. } if amount.is_sign_negative() && !amount.is_zero() => {
             Some(ConflictKind::NegativeReward)
         }
-        Effect::Noted { why: NotedWhy::Contradictory, .. } => Some(ConflictKind::Contradictory),
+        Effect::Noted {
+            why: NotedWhy::Contradictory,
+            ..
+        } => Some(ConflictKind::Contradictory),
         _ => None,
     }
 }
@@ -130,31 +199,53 @@ fn verdict(
     }
     if !due.is_zero() {
         let restored = matches!(effect, Effect::Adjusted { .. }) || was_reinstated;
-        return Ok(Verdict::Reward { amount: due, restored });
+        return Ok(Verdict::Reward {
+            amount: due,
+            restored,
+        });
     }
     Ok(nothing_due(record, event, effect))
 }
 
 fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Verdict {
     let is_among = |wanted: fn(&Effect) -> bool| {
-        record.entries().iter().any(|entry| entry.counts() && entry.effect().is_some_and(wanted))
+        let mut counted = record
+            .entries()
+            .iter()
+            .filter(|entry| entry.counts() && !is_purchase_only(entry.event()));
+        counted.any(|entry| entry.effect().is_some_and(wanted))
     };
     let is_completed = is_among(|effect| matches!(effect, Effect::Completed { .. }));
-    let is_reversed = is_among(|effect| matches!(effect, Effect::Adjusted { .. } | Effect::Revoked));
+    let is_reversed =
+        is_among(|effect| matches!(effect, Effect::Adjusted { .. } | Effect::Revoked));
     let nothing = |why| Verdict::NothingToPay { why };
     match effect {
         Effect::Pending { .. } if is_completed || is_reversed => nothing(NothingWhy::LatePending),
-        Effect::Pending { stage, amount } => Verdict::Pending { amount: *amount, stage: stage.clone() },
+        Effect::Pending { stage, amount } => Verdict::Pending {
+            amount: *amount,
+            stage: stage.clone(),
+        },
         Effect::Completed { .. } if is_purchase_only(event) => match &event.purchase {
-            Some(purchase) => Verdict::Purchase { purchase: purchase.clone() },
+            Some(purchase) => Verdict::Purchase {
+                purchase: purchase.clone(),
+            },
             None => nothing(NothingWhy::ZeroReward),
         },
         Effect::Completed { amount, .. } if amount.is_zero() => nothing(NothingWhy::ZeroReward),
         Effect::Completed { .. } => nothing(NothingWhy::AlreadyTakenBack),
-        Effect::Adjusted { .. } | Effect::Revoked if is_completed => nothing(NothingWhy::NothingToTakeBack),
-        Effect::Adjusted { is_state_change: true, .. } | Effect::Revoked => Verdict::Rejected,
+        Effect::Adjusted { .. } | Effect::Revoked if is_completed => {
+            nothing(NothingWhy::NothingToTakeBack)
+        }
+        Effect::Adjusted {
+            is_state_change: true,
+            ..
+        }
+        | Effect::Revoked => Verdict::Rejected,
         Effect::Adjusted { .. } => nothing(NothingWhy::Unlinked),
-        Effect::Noted { why: NotedWhy::UnpaidByChoice, .. } => nothing(NothingWhy::UnpaidByChoice),
+        Effect::Noted {
+            why: NotedWhy::UnpaidByChoice,
+            ..
+        } => nothing(NothingWhy::UnpaidByChoice),
         Effect::Noted { .. } => nothing(NothingWhy::UnknownState),
     }
 }

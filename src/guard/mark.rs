@@ -7,8 +7,16 @@ use crate::event::{Effect, Event, EventKind};
 pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
     match (&earlier.kind, &later.kind) {
         (
-            EventKind::Conversion { transaction: a, effect: first, .. },
-            EventKind::Conversion { transaction: b, effect: second, .. },
+            EventKind::Conversion {
+                transaction: a,
+                effect: first,
+                ..
+            },
+            EventKind::Conversion {
+                transaction: b,
+                effect: second,
+                ..
+            },
         ) => a == b && same_state(earlier, first, later, second),
         _ => false,
     }
@@ -27,7 +35,9 @@ fn same_state(earlier: &Event, first: &Effect, later: &Event, second: &Effect) -
                 _ => false,
             }
         }
-        (Effect::Adjusted { .. }, Effect::Adjusted { .. }) | (Effect::Revoked, Effect::Revoked) => true,
+        (Effect::Adjusted { .. }, Effect::Adjusted { .. }) | (Effect::Revoked, Effect::Revoked) => {
+            true
+        }
         _ => false,
     }
 }
@@ -35,31 +45,36 @@ fn same_state(earlier: &Event, first: &Effect, later: &Event, second: &Effect) -
 /// Whether the message brings purchase data and no reward: the second of the two callbacks in which an
 /// in-app purchase may come. It may overtake the first and must not take its place.
 pub(super) fn is_purchase_only(event: &Event) -> bool {
-    let EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } = &event.kind else {
+    let EventKind::Conversion {
+        effect: Effect::Completed { amount, .. },
+        ..
+    } = &event.kind
+    else {
         return false;
     };
     amount.is_zero() && event.purchase.is_some()
 }
 
-/// Whether two messages of the same state also say the same. Only what decides about money is compared:
+/// Whether two messages of the same state and player also say the same. Only what decides about money is compared:
 /// the same conversion may reach two endpoints whose URLs carry different parameters.
 pub(super) fn is_same_content(earlier: &Event, later: &Event) -> bool {
-    earlier.player == later.player
-        && same_amount(earlier, later)
+    is_same_amount(earlier, later)
         && equal_where_both_say(earlier.usd.as_ref(), later.usd.as_ref())
         && (later.purchase.is_none() || earlier.purchase == later.purchase)
 }
 
-fn same_amount(earlier: &Event, later: &Event) -> bool {
+/// Whether two messages state the same amount.
+pub(super) fn is_same_amount(earlier: &Event, later: &Event) -> bool {
     match (&earlier.kind, &later.kind) {
-        (EventKind::Conversion { effect: first, .. }, EventKind::Conversion { effect: second, .. }) => {
-            match (first, second) {
-                (Effect::Completed { amount: a, .. }, Effect::Completed { amount: b, .. })
-                | (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => a == b,
-                (Effect::Pending { amount: a, .. }, Effect::Pending { amount: b, .. }) => a == b,
-                _ => true,
-            }
-        }
+        (
+            EventKind::Conversion { effect: first, .. },
+            EventKind::Conversion { effect: second, .. },
+        ) => match (first, second) {
+            (Effect::Completed { amount: a, .. }, Effect::Completed { amount: b, .. })
+            | (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => a == b,
+            (Effect::Pending { amount: a, .. }, Effect::Pending { amount: b, .. }) => a == b,
+            _ => true,
+        },
         _ => false,
     }
 }

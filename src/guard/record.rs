@@ -44,6 +44,9 @@ pub struct Entry {
     verdict: Option<Verdict>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settled: Option<Timestamp>,
+    /// Its player and what was signed were stripped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forgotten: bool,
 }
 
 /// Whether a message has part in what is due.
@@ -69,7 +72,8 @@ impl Entry {
         self.received
     }
 
-    /// When the game had carried out the decision about it; `None` while that is open.
+    /// When the game had carried out the decision about it; `None` while that is open, and for ever if it
+    /// refused.
     pub fn settled(&self) -> Option<Timestamp> {
         self.settled
     }
@@ -77,7 +81,22 @@ impl Entry {
     /// What was decided about it. `None`: it arrived after the conversion was closed.
     pub fn decision(&self, key: &RecordKey) -> Option<Decision> {
         let verdict = self.verdict.as_ref()?;
-        Some(Decision::from_verdict(key, self.number, &self.event, verdict))
+        Some(Decision::from_verdict(
+            key,
+            self.number,
+            &self.event,
+            verdict,
+        ))
+    }
+
+    /// Whether its player was forgotten.
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
+
+    pub(super) fn forget(&mut self, event: Arc<Event>) {
+        self.event = event;
+        self.forgotten = true;
     }
 
     pub(super) fn counts(&self) -> bool {
@@ -175,15 +194,30 @@ impl Record {
         &self.key
     }
 
-    /// The player whose conversion it is: the one named by the first message that counts.
+    /// The player whose conversion it is: the one named by the first message that counts. `None` when he was
+    /// forgotten.
     pub fn player(&self) -> Option<&PlayerId> {
-        let counted = self.entries.iter().find(|entry| entry.standing != Standing::Aside);
+        let counted = self
+            .entries
+            .iter()
+            .find(|entry| entry.standing != Standing::Aside && !entry.forgotten);
         counted.map(|entry| &entry.event.player)
+    }
+
+    /// The player to look it up by: whose it is, or, where every message contradicts, whom the first one names.
+    pub fn named_player(&self) -> Option<&PlayerId> {
+        let mut known = self.entries.iter().filter(|entry| !entry.forgotten);
+        self.player()
+            .or_else(|| known.next().map(|entry| &entry.event.player))
     }
 
     /// Every distinct message, in order of arrival.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries
     }
 
     /// What the game has paid less what it has taken back. Never below zero.
@@ -219,9 +253,18 @@ impl Record {
     }
 
     /// Takes up a message with its decision, open until settled.
-    pub(super) fn decide(&mut self, event: Arc<Event>, at: Timestamp, standing: Standing, verdict: Verdict) {
+    pub(super) fn decide(
+        &mut self,
+        event: Arc<Event>,
+        at: Timestamp,
+        standing: Standing,
+        verdict: Verdict,
+    ) {
         self.push(event, at, standing, Some(verdict));
-        self.open = Some(Intent { attempts: 0, leased_until: None });
+        self.open = Some(Intent {
+            attempts: 0,
+            leased_until: None,
+        });
     }
 
     /// Takes up a message of a closed conversion.
@@ -229,13 +272,27 @@ impl Record {
         self.push(event, at, Standing::Aside, None);
     }
 
-    fn push(&mut self, event: Arc<Event>, at: Timestamp, standing: Standing, verdict: Option<Verdict>) {
+    fn push(
+        &mut self,
+        event: Arc<Event>,
+        at: Timestamp,
+        standing: Standing,
+        verdict: Option<Verdict>,
+    ) {
         if matches!(event.kind, EventKind::Ban(_)) && self.entries.len() >= STANDINGS_KEPT {
             self.entries.remove(0);
         }
         self.decisions = self.decisions.saturating_add(1);
         let number = self.decisions;
-        self.entries.push(Entry { number, event, received: at, standing, verdict, settled: None });
+        self.entries.push(Entry {
+            number,
+            event,
+            received: at,
+            standing,
+            verdict,
+            settled: None,
+            forgotten: false,
+        });
     }
 
     /// A later message made the conversion due again: what counted so far no longer does.
@@ -277,8 +334,19 @@ impl Record {
     }
 
     /// The game refused the open decision for good.
+    ///
+    /// What a message that was put aside says (a conflict, which may name another player) is no ground to
+    /// close the conversion: refusing that only ends it.
     pub(crate) fn close(&mut self, reason: String, at: Timestamp) {
-        self.open = None;
-        self.closed = Some(Closed { reason, at });
+        let is_aside = self
+            .entries
+            .last()
+            .is_some_and(|entry| entry.standing == Standing::Aside);
+        if is_aside {
+            self.settle(at);
+        } else {
+            self.open = None;
+            self.closed = Some(Closed { reason, at });
+        }
     }
 }

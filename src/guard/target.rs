@@ -20,7 +20,12 @@ pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
     let mut completed = Decimal::ZERO;
     let mut adjusted = Decimal::ZERO;
     let mut is_revoked = false;
-    for effect in record.entries().iter().filter(|entry| entry.counts()).filter_map(|entry| entry.effect()) {
+    for effect in record
+        .entries()
+        .iter()
+        .filter(|entry| entry.counts())
+        .filter_map(|entry| entry.effect())
+    {
         match effect {
             Effect::Completed { amount, .. } => completed = exact_sum(completed, *amount)?,
             Effect::Adjusted { by, .. } => adjusted = exact_sum(adjusted, *by)?,
@@ -40,5 +45,9 @@ pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
 pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
     let (a, b) = (a.normalize(), b.normalize());
     let sum = a.checked_add(b).ok_or(OutOfRange)?;
-    if a.is_zero() || b.is_zero() || sum.scale() >= a.scale().max(b.scale()) { Ok(sum) } else { Err(OutOfRange) }
+    if a.is_zero() || b.is_zero() || sum.scale() >= a.scale().max(b.scale()) {
+        Ok(sum)
+    } else {
+        Err(OutOfRange)
+    }
 }

@@ -34,14 +34,22 @@ pub(crate) async fn attempt<H: Handler>(
         limit.as_mut().poll(context).map(|()| Ended::TimedOut)
     });
     match ended.await {
-        Ended::Returned(Ok(())) => Attempt { handled: Handled::Done, error: None },
-        Ended::Returned(Err(HandlerError::Refused(reason))) => {
-            Attempt { handled: Handled::Refused(reason), error: None }
-        }
-        Ended::Returned(Err(HandlerError::Failed(error))) => {
-            Attempt { handled: Handled::Failed, error: Some(error) }
-        }
-        Ended::Panicked => Attempt { handled: Handled::Failed, error: Some("the handler panicked".into()) },
+        Ended::Returned(Ok(())) => Attempt {
+            handled: Handled::Done,
+            error: None,
+        },
+        Ended::Returned(Err(HandlerError::Refused(reason))) => Attempt {
+            handled: Handled::Refused(reason),
+            error: None,
+        },
+        Ended::Returned(Err(HandlerError::Failed(error))) => Attempt {
+            handled: Handled::Failed,
+            error: Some(error),
+        },
+        Ended::Panicked => Attempt {
+            handled: Handled::Failed,
+            error: Some("the handler panicked".into()),
+        },
         Ended::TimedOut => Attempt {
             handled: Handled::Hung,
             error: Some("the handler took longer than its lease allows".into()),

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use crate::event::Event;
 use crate::wire::Request;
 
+pub mod bitlabs;
 mod open_error;
 
 pub use open_error::{Fault, OpenError};
@@ -26,9 +27,10 @@ pub trait Source: Send + Sync + 'static {
     /// [`OpenError`]: what is wrong with the request and whose fault that is. Nothing was remembered.
     fn open(&self, request: &Request<'_>) -> Result<Self::Callback, OpenError>;
 
-    /// The methods that the endpoint answers to, for the `Allow` header of a 405.
-    fn methods(&self) -> &'static [&'static str] {
-        &["GET"]
+    /// The most bytes of a body that [`open`](Self::open) looks at. Zero, unless a source says otherwise:
+    /// then an adapter does not read the body at all.
+    fn body_limit(&self) -> usize {
+        0
     }
 }
 

@@ -34,6 +34,9 @@ pub enum OpenError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The URL holds a `#`: what follows it is never sent, so no genuine call has one. The sender's fault.
+    #[error("the URL holds a '#'")]
+    Fragment,
     /// More parameters than the endpoint's limit. The sender's fault.
     #[error("the URL has more than {limit} parameters")]
     TooManyParameters {
@@ -64,7 +67,9 @@ pub enum OpenError {
         name: String,
     },
     /// A parameter is missing that the configured URL has. The configuration's fault.
-    #[error("parameter {name:?} is missing: is the configured URL the one in the network's dashboard?")]
+    #[error(
+        "parameter {name:?} is missing: is the configured URL the one in the network's dashboard?"
+    )]
     Missing {
         /// The configured name.
         name: String,
@@ -101,8 +106,19 @@ pub enum OpenError {
         /// The configured name.
         name: String,
     },
+    /// The body is larger than the endpoint's limit. The sender's fault.
+    #[error("the body is larger than {limit} bytes")]
+    BodyTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body ended before it was complete. The sender's fault, or the line's.
+    #[error("the body ended before it was complete")]
+    BodyCutOff,
     /// The callback says another state than the only one this endpoint is set to receive. The configuration's fault.
-    #[error("this endpoint receives {expected} only: correct the callback's activity in the network's dashboard")]
+    #[error(
+        "this endpoint receives {expected} only: correct the callback's activity in the network's dashboard"
+    )]
     OtherState {
         /// The state that the endpoint is for.
         expected: String,
@@ -113,7 +129,9 @@ impl OpenError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Missing { .. } | Self::StaticChanged { .. } | Self::OtherState { .. } => Fault::Configuration,
+            Self::Missing { .. } | Self::StaticChanged { .. } | Self::OtherState { .. } => {
+                Fault::Configuration
+            }
             _ => Fault::Sender,
         }
     }
@@ -122,7 +140,10 @@ impl OpenError {
     pub fn is_unauthenticated(&self) -> bool {
         matches!(
             self,
-            Self::SignatureMissing | Self::SignatureEmpty | Self::SignatureMalformed | Self::SignatureWrong
+            Self::SignatureMissing
+                | Self::SignatureEmpty
+                | Self::SignatureMalformed
+                | Self::SignatureWrong
         )
     }
 }

@@ -43,7 +43,9 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store, or a record in it, was written by a later version of this crate.
-    #[error("{what} has form {found}, this version of postback knows up to {known}: upgrade postback")]
+    #[error(
+        "{what} has form {found}, this version of postback knows up to {known}: upgrade postback"
+    )]
     Newer {
         /// What was written.
         what: String,

@@ -4,11 +4,13 @@
 //! record's [`Version`] is the fencing token. So a store is small, and one suite tries them all
 //! (`store::conformance`, feature `testing`).
 
-mod error;
-mod memory;
-
-#[cfg(any(feature = "testing", test))]
+#[cfg(feature = "testing")]
 pub mod conformance;
+mod error;
+#[cfg(feature = "json")]
+pub mod json;
+mod memory;
+mod retention;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -18,6 +20,7 @@ use std::sync::Arc;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use retention::{Forgotten, Pruned, Retention, forget, prune};
 
 use crate::event::RecordKey;
 use crate::guard::Record;
@@ -80,7 +83,10 @@ pub enum Swapped {
 ///   is a reward paid twice.
 pub trait DedupStore: Send + Sync + 'static {
     /// The record under this key; `None` when there is none.
-    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(
+        &self,
+        key: &RecordKey,
+    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Replaces the record under its key if the stored version is the expected one (`None`: no record
     /// yet). Compares and replaces in one step.
@@ -100,7 +106,10 @@ pub trait DedupStore: Send + Sync + 'static {
 }
 
 impl<S: DedupStore> DedupStore for Arc<S> {
-    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
+    fn load(
+        &self,
+        key: &RecordKey,
+    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
         (**self).load(key)
     }
 

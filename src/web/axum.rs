@@ -12,9 +12,11 @@ mod route;
 mod verified;
 
 pub use delivery::{Delivery, Settled};
-pub use route::callbacks;
+pub use route::{callbacks, callbacks_answering};
 pub use verified::Verified;
 
+use axum::body::{self, Body, Bytes, HttpBody};
+use axum::extract;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 
@@ -33,7 +35,8 @@ pub struct Rejection(#[from] Refusal);
 impl Rejection {
     /// The status of the response.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(Reply::from(&self.0).status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(Reply::from(&self.0).status)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body of the response: a fixed word.
@@ -79,14 +82,48 @@ fn respond(reply: Reply) -> Response {
 }
 
 /// Opens a request at an endpoint, and logs why not.
-fn open<S: Source>(source: &S, parts: &Parts) -> Result<S::Callback, OpenError> {
-    // Only what stands behind the `?` is read, which no nesting changes.
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let headers = HeaderLookup(&parts.headers);
-    let request = Request::new(parts.method.as_str(), target).with_headers(&headers);
-    source.open(&request).inspect_err(|error| {
+async fn open<S: Source>(source: &S, request: extract::Request) -> Result<S::Callback, OpenError> {
+    let (parts, body) = request.into_parts();
+    let opened = match read(body, source.body_limit()).await {
+        Ok(body) => open_read(source, &parts, &body),
+        Err(error) => Err(error),
+    };
+    opened.inspect_err(|error| {
         tracing::warn!(%error, fault = ?error.fault(), "request refused");
     })
+}
+
+fn open_read<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Result<S::Callback, OpenError> {
+    // Only what stands behind the `?` is read, which no nesting changes.
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str());
+    let headers = HeaderLookup(&parts.headers);
+    source.open(
+        &Request::new(parts.method.as_str(), target)
+            .with_headers(&headers)
+            .with_body(body),
+    )
+}
+
+async fn read(body: Body, limit: usize) -> Result<Bytes, OpenError> {
+    if limit == 0 {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(OpenError::BodyTooLarge { limit });
+    }
+    match body::to_bytes(body, limit).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if is_too_large(&error) => Err(OpenError::BodyTooLarge { limit }),
+        Err(_) => Err(OpenError::BodyCutOff),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    std::error::Error::source(error)
+        .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 struct HeaderLookup<'a>(&'a HeaderMap);
@@ -94,7 +131,10 @@ struct HeaderLookup<'a>(&'a HeaderMap);
 impl Headers for HeaderLookup<'_> {
     fn each<'h>(&'h self, name: &str, each: &mut dyn FnMut(&'h [u8])) {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            self.0.get_all(name).into_iter().for_each(|value| each(value.as_bytes()));
+            self.0
+                .get_all(name)
+                .into_iter()
+                .for_each(|value| each(value.as_bytes()));
         }
     }
 }

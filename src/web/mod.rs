@@ -6,7 +6,7 @@
 //! | 400 | a parameter is missing, malformed or doubled |
 //! | 403 | the signature is missing, malformed or wrong |
 //! | 405 | another method |
-//! | 414 | the URL is too long |
+//! | 413, 414 | the body or the URL is too long |
 //! | 500 | the handler failed |
 //! | 503 | the store is down, or another delivery of the same conversion is at work; with `Retry-After` |
 //!
@@ -60,7 +60,12 @@ pub struct Reply {
 impl Reply {
     /// A reply with a status and a fixed body.
     pub const fn new(status: u16, body: &'static str) -> Self {
-        Self { status, body, retry_after: None, allow: None }
+        Self {
+            status,
+            body,
+            retry_after: None,
+            allow: None,
+        }
     }
 }
 
@@ -78,20 +83,26 @@ impl From<&Refusal> for Reply {
         match refusal {
             Refusal::Open(error) => from_open_error(error),
             Refusal::Receive(ReceiveError::Handler { .. }) => Self::new(500, "handler failed"),
-            Refusal::Receive(ReceiveError::Busy { retry_after }) => {
-                Self { retry_after: Some(whole_seconds(*retry_after)), ..Self::new(503, "busy") }
-            }
-            Refusal::Receive(_) => {
-                Self { retry_after: Some(whole_seconds(STORE_RETRY)), ..Self::new(503, "store unavailable") }
-            }
+            Refusal::Receive(ReceiveError::Busy { retry_after }) => Self {
+                retry_after: Some(whole_seconds(*retry_after)),
+                ..Self::new(503, "busy")
+            },
+            Refusal::Receive(_) => Self {
+                retry_after: Some(whole_seconds(STORE_RETRY)),
+                ..Self::new(503, "store unavailable")
+            },
         }
     }
 }
 
 fn from_open_error(error: &OpenError) -> Reply {
     match error {
-        OpenError::Method { allowed } => Reply { allow: Some(allowed), ..Reply::new(405, "method not allowed") },
+        OpenError::Method { allowed } => Reply {
+            allow: Some(allowed),
+            ..Reply::new(405, "method not allowed")
+        },
         OpenError::TooLong { .. } => Reply::new(414, "url too long"),
+        OpenError::BodyTooLarge { .. } => Reply::new(413, "body too large"),
         error if error.is_unauthenticated() => Reply::new(403, "forbidden"),
         _ => Reply::new(400, "bad callback"),
     }
@@ -99,5 +110,7 @@ fn from_open_error(error: &OpenError) -> Reply {
 
 /// Rounded up, so that nobody is told to come again at once.
 fn whole_seconds(span: Duration) -> u64 {
-    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
+    span.as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() > 0))
+        .max(1)
 }

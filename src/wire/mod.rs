@@ -1,6 +1,15 @@
 //! What arrives, and whether it is genuine.
 
-mod request;
+mod limits;
 pub mod params;
+mod request;
+mod secret;
+mod signature;
+pub mod template;
 
+pub use limits::Limits;
+pub use params::Params;
 pub use request::{Headers, Request};
+pub use secret::{KeyId, KeyRing, KeyRingError, Secret, SecretError};
+pub use signature::{Algorithm, Encoding, SignatureScheme, Signed, Verifier};
+pub use template::{Template, TemplateError};

@@ -17,7 +17,12 @@ impl<'a> Request<'a> {
     /// A request with a method and the raw request target: path and query as they stood in the request
     /// line, never re-serialised. What stands before the `?` is not looked at.
     pub fn new(method: &'a str, target: &'a str) -> Self {
-        Self { method, target, headers: &NoHeaders, body: &[] }
+        Self {
+            method,
+            target,
+            headers: &NoHeaders,
+            body: &[],
+        }
     }
 
     /// A GET request.

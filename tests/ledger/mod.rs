@@ -1,14 +1,25 @@
 //! A game for tests: a wallet that is idempotent on the decision's id, and a ledger that drives the
 //! crate's own steps over a map, so that a test can stop them anywhere.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use postback::clock::Timestamp;
 use postback::decision::{Decision, DecisionKind};
 use postback::event::{
-    AppName, BanStatus, Effect, Event, EventKind, PlayerId, Purchase, RecordKey, SourceName, TestCallback,
-    TransactionId,
+    AppName, BanStatus, Effect, Event, EventKind, PlayerId, Purchase, RecordKey, SourceName,
+    TestCallback, TransactionId,
 };
 use postback::steps::{Answer, Handled, Happened, Step, Steps, Timing};
 use postback::store::{Stored, Swapped, Version};
@@ -38,28 +49,56 @@ pub fn event(transaction: &str, original: Option<&str>, effect: Effect) -> Event
 }
 
 pub fn pending(transaction: &str, amount: &str) -> Event {
-    event(transaction, None, Effect::Pending { stage: "PENDING".into(), amount: Some(decimal(amount)) })
+    event(
+        transaction,
+        None,
+        Effect::Pending {
+            stage: "PENDING".into(),
+            amount: Some(decimal(amount)),
+        },
+    )
 }
 
 pub fn completed(transaction: &str, amount: &str) -> Event {
-    let effect = Effect::Completed { amount: decimal(amount), milestone: None, reinstates: false };
+    let effect = Effect::Completed {
+        amount: decimal(amount),
+        milestone: None,
+        reinstates: false,
+    };
     event(transaction, None, effect)
 }
 
 pub fn milestone(transaction: &str, amount: &str, word: &str) -> Event {
-    let effect =
-        Effect::Completed { amount: decimal(amount), milestone: Some(word.into()), reinstates: false };
+    let effect = Effect::Completed {
+        amount: decimal(amount),
+        milestone: Some(word.into()),
+        reinstates: false,
+    };
     event(transaction, None, effect)
 }
 
 /// A state change of the same transaction that takes back `amount`.
 pub fn reconciled(transaction: &str, amount: &str) -> Event {
-    event(transaction, None, Effect::Adjusted { by: -decimal(amount), is_state_change: true })
+    event(
+        transaction,
+        None,
+        Effect::Adjusted {
+            by: -decimal(amount),
+            is_state_change: true,
+        },
+    )
 }
 
 /// A message of its own that refers to another one and adjusts it by `by`.
 pub fn adjustment(transaction: &str, original: &str, by: &str) -> Event {
-    event(transaction, Some(original), Effect::Adjusted { by: decimal(by), is_state_change: false })
+    event(
+        transaction,
+        Some(original),
+        Effect::Adjusted {
+            by: decimal(by),
+            is_state_change: false,
+        },
+    )
 }
 
 pub fn revoked(transaction: &str) -> Event {
@@ -67,15 +106,24 @@ pub fn revoked(transaction: &str) -> Event {
 }
 
 pub fn ban(status: BanStatus) -> Event {
-    Event { kind: EventKind::Ban(status), ..completed("unused", "0") }
+    Event {
+        kind: EventKind::Ban(status),
+        ..completed("unused", "0")
+    }
 }
 
 pub fn of_player(event: Event, player: &str) -> Event {
-    Event { player: PlayerId::new(player).unwrap(), ..event }
+    Event {
+        player: PlayerId::new(player).unwrap(),
+        ..event
+    }
 }
 
 pub fn with_purchase(event: Event, usd: &str) -> Event {
-    Event { purchase: Some(Purchase::new(decimal(usd))), ..event }
+    Event {
+        purchase: Some(Purchase::new(decimal(usd))),
+        ..event
+    }
 }
 
 #[derive(Debug, Default)]
@@ -117,15 +165,22 @@ impl Ledger {
             return Swapped::Lost(current.cloned());
         }
         let version = Version::following(expected);
-        self.records.insert(record.key().clone(), Stored { version, record });
+        self.records
+            .insert(record.key().clone(), Stored { version, record });
         Swapped::Done(version)
     }
 
     /// Does what one step asks for; `None` when it asks for the answer to be given.
-    pub fn carry_out(&mut self, step: &Step, handled: impl FnOnce(&mut Wallet, &Decision) -> Handled) -> Option<Happened> {
+    pub fn carry_out(
+        &mut self,
+        step: &Step,
+        handled: impl FnOnce(&mut Wallet, &Decision) -> Handled,
+    ) -> Option<Happened> {
         Some(match step {
             Step::Load(key) => Happened::Loaded(self.records.get(key).cloned()),
-            Step::Swap { expected, record } => Happened::Swapped(self.swap(*expected, record.clone())),
+            Step::Swap { expected, record } => {
+                Happened::Swapped(self.swap(*expected, record.clone()))
+            }
             Step::Handle(decision) => Happened::Handled(handled(&mut self.wallet, decision)),
             Step::Wait(span) => {
                 self.now += u64::try_from(span.as_millis()).unwrap();
@@ -135,11 +190,17 @@ impl Ledger {
         })
     }
 
-    pub fn run(&mut self, mut steps: Steps, mut handle: impl FnMut(&mut Wallet, &Decision) -> Handled) -> Answer {
+    pub fn run(
+        &mut self,
+        mut steps: Steps,
+        mut handle: impl FnMut(&mut Wallet, &Decision) -> Handled,
+    ) -> Answer {
         let mut step = steps.step();
         for _ in 0..10_000 {
             let Some(happened) = self.carry_out(&step, &mut handle) else {
-                let Step::Answer(answer) = step else { unreachable!("only an answer ends the steps") };
+                let Step::Answer(answer) = step else {
+                    unreachable!("only an answer ends the steps")
+                };
                 return answer;
             };
             step = steps.advance(happened, self.now());
@@ -148,10 +209,13 @@ impl Ledger {
     }
 
     pub fn receive(&mut self, event: &Event) -> Answer {
-        self.run(Steps::receive(event.clone(), Timing::default()), |wallet, decision| {
-            wallet.carry_out(decision);
-            Handled::Done
-        })
+        self.run(
+            Steps::receive(event.clone(), Timing::default()),
+            |wallet, decision| {
+                wallet.carry_out(decision);
+                Handled::Done
+            },
+        )
     }
 
     pub fn play(events: &[Event]) -> Self {

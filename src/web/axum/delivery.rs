@@ -1,7 +1,6 @@
 //! Verify, type, remember, and hand over what is due.
 
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 
 use super::{Rejection, open, respond};
@@ -50,7 +49,7 @@ impl IntoResponse for Settled {
     }
 }
 
-impl<T, St, S> FromRequestParts<S> for Delivery<T, St>
+impl<T, St, S> FromRequest<S> for Delivery<T, St>
 where
     T: Callback,
     T::Source: FromRef<S>,
@@ -60,8 +59,8 @@ where
 {
     type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let callback = open(&T::Source::from_ref(state), parts)?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        let callback = open(&T::Source::from_ref(state), request).await?;
         let receiver = Receiver::from_ref(state);
         let progress = receiver.begin(callback.event()).await?;
         Ok(Self { callback, progress })

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 
-use super::{Rejection, open, respond};
+use super::{open, respond};
 use crate::receiver::{Receive, ReceiveError};
 use crate::source::{Callback, Source};
 use crate::steps::Receipt;
-use crate::web::Reply;
+use crate::web::{Refusal, Reply};
 
 /// A route that takes an endpoint's callbacks all the way: verify, type, remember, let the game act,
 /// settle, answer. Other methods than the network's are answered 405.
@@ -20,24 +19,40 @@ pub fn callbacks<E: Source, R: Receive, S>(endpoint: E, receiver: R) -> MethodRo
 where
     S: Clone + Send + Sync + 'static,
 {
+    callbacks_answering(endpoint, receiver, |refusal| Reply::from(refusal))
+}
+
+/// The same, with a mapping of your own from what went wrong to the answer.
+///
+/// Keep to this: anything but 200 makes the network call again, and 200 makes it forget. So a callback that
+/// could not be remembered must never be answered 200.
+pub fn callbacks_answering<E: Source, R: Receive, S>(
+    endpoint: E,
+    receiver: R,
+    reply: fn(&Refusal) -> Reply,
+) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let shared = Arc::new((endpoint, receiver));
     any(move |request: Request| {
         let shared = Arc::clone(&shared);
-        async move { answer(shared, request).await }
+        async move {
+            match answer(shared, request).await {
+                Ok(receipt) => respond(Reply::from(&receipt)),
+                Err(refusal) => respond(reply(&refusal)),
+            }
+        }
     })
 }
 
-async fn answer<E: Source, R: Receive>(shared: Arc<(E, R)>, request: Request) -> Response {
-    let (parts, _body) = request.into_parts();
-    let event = match open(&shared.0, &parts) {
-        Ok(callback) => callback.event(),
-        Err(error) => return axum::response::IntoResponse::into_response(Rejection::from(error)),
-    };
+async fn answer<E: Source, R: Receive>(
+    shared: Arc<(E, R)>,
+    request: Request,
+) -> Result<Receipt, Refusal> {
+    let event = open(&shared.0, request).await?.event();
     let work = tokio::spawn(async move { shared.1.receive(event).await });
-    match joined(work).await {
-        Ok(receipt) => respond(Reply::from(&receipt)),
-        Err(error) => axum::response::IntoResponse::into_response(Rejection::from(error)),
-    }
+    Ok(joined(work).await?)
 }
 
 async fn joined(

@@ -1,7 +1,6 @@
 //! Verify and type, no more.
 
-use axum::extract::{FromRef, FromRequestParts};
-use axum::http::request::Parts;
+use axum::extract::{FromRef, FromRequest, Request};
 
 use super::{Rejection, open};
 use crate::source::Callback;
@@ -11,7 +10,7 @@ use crate::source::Callback;
 #[derive(Debug, Clone, Copy)]
 pub struct Verified<T>(pub T);
 
-impl<T, S> FromRequestParts<S> for Verified<T>
+impl<T, S> FromRequest<S> for Verified<T>
 where
     T: Callback,
     T::Source: FromRef<S>,
@@ -19,7 +18,7 @@ where
 {
     type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        Ok(Self(open(&T::Source::from_ref(state), parts)?))
+    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
+        Ok(Self(open(&T::Source::from_ref(state), request).await?))
     }
 }

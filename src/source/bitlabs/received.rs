@@ -1,0 +1,244 @@
+//! A genuine callback before it is typed: what all families share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::{SerializeMap, Serializer};
+
+use super::amount;
+use super::endpoint::Setup;
+use super::field::Field;
+use super::macros::Role;
+use crate::event::{Event, EventKind, IdError, PlayerId, TestCallback};
+use crate::source::OpenError;
+use crate::wire::params::Places;
+use crate::wire::template::{Parameter, Value};
+use crate::wire::{KeyId, Params, Request};
+use rust_decimal::Decimal;
+
+/// A verified query with its parameters found.
+#[derive(Clone)]
+pub struct Received {
+    pub(super) setup: Arc<Setup>,
+    params: Params,
+    places: Places,
+    key: KeyId,
+    player: PlayerId,
+    is_test: bool,
+}
+
+impl Received {
+    pub(super) fn open(setup: &Arc<Setup>, request: &Request<'_>) -> Result<Self, OpenError> {
+        if request.method() != "GET" {
+            return Err(OpenError::Method { allowed: "GET" });
+        }
+        let limit = setup.limits.most_url_bytes();
+        if request.target().len() > limit {
+            return Err(OpenError::TooLong { limit });
+        }
+        if request.target().contains('#') {
+            return Err(OpenError::Fragment);
+        }
+        let query = request.query().ok_or(OpenError::SignatureMissing)?;
+        // Nothing is allocated before this line returns.
+        let signed = setup.verifier.verify(query)?;
+        let params = Params::decode(signed.query(), setup.limits)?;
+        let places = params.locate(setup.parameters(), Parameter::name)?;
+        let is_test = check_reserved(&params)?;
+        check_static(setup, &params, &places)?;
+        let text = |role| text_of(setup, &params, &places, role);
+        let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
+        let key = signed.key().clone();
+        Ok(Self {
+            setup: Arc::clone(setup),
+            params,
+            places,
+            key,
+            player,
+            is_test,
+        })
+    }
+
+    /// The value of the parameter with this role.
+    pub(super) fn text(&self, role: Role) -> Field<&str> {
+        text_of(&self.setup, &self.params, &self.places, role)
+    }
+
+    /// The same, of a parameter that decides over money: where the configured URL has it, so must the callback.
+    pub(super) fn decisive(&self, role: Role) -> Result<Field<&str>, OpenError> {
+        match self.text(role) {
+            Field::Absent if self.setup.slot(role).is_some() => Err(self.missing(role)),
+            text => Ok(text),
+        }
+    }
+
+    /// An identifier that must be there.
+    pub(super) fn required<T>(
+        &self,
+        role: Role,
+        new: impl Fn(String) -> Result<T, IdError>,
+    ) -> Result<T, OpenError> {
+        identifier(&self.setup, role, self.text(role), new)
+    }
+
+    /// An amount; malformed ones are errors, whatever it is needed for.
+    pub(super) fn amount(&self, role: Role) -> Result<Field<Decimal>, OpenError> {
+        self.text(role)
+            .try_map(amount::parse)
+            .map_err(|reason| OpenError::Malformed {
+                name: self.name(role),
+                reason,
+            })
+    }
+
+    pub(super) fn missing(&self, role: Role) -> OpenError {
+        OpenError::Missing {
+            name: self.name(role),
+        }
+    }
+
+    pub(super) fn name(&self, role: Role) -> String {
+        self.setup.name(role)
+    }
+
+    pub(super) fn player(&self) -> &PlayerId {
+        &self.player
+    }
+
+    pub(super) fn key_id(&self) -> &KeyId {
+        &self.key
+    }
+
+    pub(super) fn is_test(&self) -> bool {
+        self.is_test
+    }
+
+    pub(super) fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The event, without what only some families have.
+    pub(super) fn event(&self, kind: EventKind) -> Event {
+        Event {
+            source: self.setup.app.source().clone(),
+            app: self.setup.app.name().clone(),
+            endpoint: self.setup.family.name().to_owned(),
+            player: self.player.clone(),
+            kind,
+            usd: None,
+            purchase: None,
+            reason: None,
+            test: match (self.is_test, self.setup.options.delivers_tests) {
+                (false, _) => TestCallback::No,
+                (true, false) => TestCallback::Acknowledged,
+                (true, true) => TestCallback::Delivered,
+            },
+            signed: self.params.signed().to_owned(),
+        }
+    }
+
+    /// A map: what every callback has, then each configured field that was sent under its own name (nothing
+    /// where it was empty), then all other parameters.
+    pub(super) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("source", self.setup.app.source().as_str())?;
+        map.serialize_entry("app", self.setup.app.name().as_str())?;
+        map.serialize_entry("endpoint", self.setup.family.name())?;
+        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("is_test", &self.is_test)?;
+        for role in self.setup.roles().iter().copied().flatten() {
+            match self.text(role) {
+                Field::Absent => {}
+                text => map.serialize_entry(role.key(), &text)?,
+            }
+        }
+        let others: Vec<(&str, &str)> = self
+            .params
+            .iter()
+            .filter(|(name, _)| !self.has_role(name))
+            .collect();
+        map.serialize_entry("other_parameters", &others)?;
+        map.end()
+    }
+
+    fn has_role(&self, name: &str) -> bool {
+        let mut configured = self.setup.parameters().iter().zip(self.setup.roles());
+        configured.any(|(parameter, role)| parameter.name() == name && role.is_some())
+    }
+}
+
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received").finish_non_exhaustive()
+    }
+}
+
+fn text_of<'p>(setup: &Setup, params: &'p Params, places: &Places, role: Role) -> Field<&'p str> {
+    match setup
+        .slot(role)
+        .and_then(|slot| params.value_at(places, slot))
+    {
+        None => Field::Absent,
+        Some("") => Field::Empty,
+        Some(text) => Field::Given(text),
+    }
+}
+
+fn identifier<T>(
+    setup: &Setup,
+    role: Role,
+    text: Field<&str>,
+    new: impl Fn(String) -> Result<T, IdError>,
+) -> Result<T, OpenError> {
+    match text {
+        Field::Absent => Err(OpenError::Missing {
+            name: setup.name(role),
+        }),
+        Field::Empty => Err(OpenError::Empty {
+            name: setup.name(role),
+        }),
+        Field::Given(text) => new(text.to_owned()).map_err(|source| OpenError::Identifier {
+            name: setup.name(role),
+            source,
+        }),
+    }
+}
+
+/// Refuses a second signature, and tells whether the callback is a test.
+///
+/// A player can add parameters to the offer wall's URL, and they are signed like the others: `debug` counts
+/// once only, and a parameter called like the signature is never the network's.
+fn check_reserved(params: &Params) -> Result<bool, OpenError> {
+    let mut is_test = None;
+    for (name, value) in params.iter() {
+        let is_second = match name {
+            "hash" => true,
+            "debug" => is_test
+                .replace(value.eq_ignore_ascii_case("true"))
+                .is_some(),
+            _ => false,
+        };
+        if is_second {
+            return Err(OpenError::Repeated {
+                name: name.to_owned(),
+            });
+        }
+    }
+    Ok(is_test.unwrap_or(false))
+}
+
+fn check_static(setup: &Setup, params: &Params, places: &Places) -> Result<(), OpenError> {
+    for (slot, parameter) in setup.parameters().iter().enumerate() {
+        if let Value::Static(expected) = parameter.value() {
+            let name = || parameter.name().to_owned();
+            match params.value_at(places, slot) {
+                None => return Err(OpenError::Missing { name: name() }),
+                Some(value) if value != &**expected => {
+                    return Err(OpenError::StaticChanged { name: name() });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(())
+}

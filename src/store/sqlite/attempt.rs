@@ -1,0 +1,155 @@
+//! One callback on its way through the steps, inside a transaction.
+
+use super::leash::{Leashed, Returned};
+use super::operations::unavailable;
+use super::rows::{self, Row, RowSwapped};
+use super::transaction::InTransaction;
+use crate::clock::Timestamp;
+use crate::decision::Decision;
+use crate::handler::HandlerError;
+use crate::receiver::ReceiveError;
+use crate::steps::{Answer, Handled, Happened, Receipt, Step, Steps};
+use crate::store::{StoreError, Swapped, Version};
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Drives the steps to their end on the writer's connection.
+pub(super) struct Attempt<'a> {
+    leashed: &'a Leashed,
+    now: &'a dyn Fn() -> Timestamp,
+    /// The handler's work is done and not yet settled: only with the swap may it stay.
+    is_marked: bool,
+    /// What the handler said last.
+    said: Option<Source>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(leashed: &'a Leashed, now: &'a dyn Fn() -> Timestamp) -> Self {
+        Self {
+            leashed,
+            now,
+            is_marked: false,
+            said: None,
+        }
+    }
+
+    pub(super) fn run(
+        mut self,
+        mut steps: Steps,
+        handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
+    ) -> Result<Receipt, ReceiveError> {
+        let result = self.drive(&mut steps, handler);
+        if self.is_marked && !self.leashed.connection().is_autocommit() {
+            self.undo()?;
+        }
+        result
+    }
+
+    fn drive(
+        &mut self,
+        steps: &mut Steps,
+        handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
+    ) -> Result<Receipt, ReceiveError> {
+        let mut step = steps.step();
+        loop {
+            let happened = match step {
+                Step::Load(key) => {
+                    let found = rows::find(self.leashed.connection(), &key.to_string())
+                        .map_err(|error| unavailable("load a record", error))?;
+                    Happened::Loaded(found.map(|found| found.parse(&key)).transpose()?)
+                }
+                Step::Handle(decision) => Happened::Handled(self.handle(&decision, handler)?),
+                Step::Swap { expected, record } => Happened::Swapped(self.swap(expected, &record)?),
+                // Nobody waits inside a transaction.
+                Step::Wait(span) => return Err(ReceiveError::Busy { retry_after: span }),
+                Step::Answer(answer) => return self.answer(answer),
+            };
+            step = steps.advance(happened, (self.now)());
+        }
+    }
+
+    fn handle(
+        &mut self,
+        decision: &Decision,
+        handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
+    ) -> Result<Handled, StoreError> {
+        self.leashed
+            .mark()
+            .map_err(|error| unavailable("set a savepoint", error))?;
+        self.is_marked = true;
+        let outcome = match self
+            .leashed
+            .lend(|transaction| handler(transaction, decision))
+        {
+            // Stays marked until the record is settled.
+            Returned::With(Ok(())) => return Ok(Handled::Done),
+            Returned::With(Err(HandlerError::Refused(reason))) => {
+                tracing::warn!(id = %decision.id(), "the game refused a decision: the conversion is closed");
+                Handled::Refused(reason)
+            }
+            Returned::With(Err(HandlerError::Failed(source))) => self.failed(decision, source),
+            Returned::Panicked => self.failed(decision, "the handler panicked".into()),
+            Returned::TransactionEnded => {
+                return Err(StoreError::Unavailable {
+                    doing: "carry a decision out",
+                    source: "the handler ended the transaction".into(),
+                });
+            }
+        };
+        self.undo()?;
+        Ok(outcome)
+    }
+
+    fn failed(&mut self, decision: &Decision, source: Source) -> Handled {
+        tracing::error!(id = %decision.id(), error = %source, "the handler failed: the decision stays open");
+        self.said = Some(source);
+        Handled::Failed
+    }
+
+    fn swap(
+        &mut self,
+        expected: Option<Version>,
+        record: &crate::guard::Record,
+    ) -> Result<Swapped, StoreError> {
+        let row = Row::new(expected, record)?;
+        let swapped = row
+            .swap(self.leashed.connection())
+            .map_err(|error| unavailable("swap a record", error))?;
+        match swapped {
+            RowSwapped::Done => {
+                if std::mem::take(&mut self.is_marked) {
+                    self.leashed
+                        .keep()
+                        .map_err(|error| unavailable("release a savepoint", error))?;
+                }
+                Ok(Swapped::Done(Version::following(expected)))
+            }
+            // Nobody else can write meanwhile, so this is not to happen; the handler's work must not stay then.
+            RowSwapped::Lost(_) => Err(StoreError::Unavailable {
+                doing: "swap a record",
+                source: "the record changed within its own transaction".into(),
+            }),
+        }
+    }
+
+    fn undo(&mut self) -> Result<(), StoreError> {
+        self.is_marked = false;
+        self.leashed
+            .undo()
+            .map_err(|error| unavailable("roll back to a savepoint", error))
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result<Receipt, ReceiveError> {
+        match answer {
+            Answer::Receipt(receipt) => Ok(receipt),
+            Answer::Busy { retry_after } => Err(ReceiveError::Busy { retry_after }),
+            Answer::HandlerFailed(id) => Err(ReceiveError::Handler {
+                id,
+                source: self
+                    .said
+                    .take()
+                    .unwrap_or_else(|| "the handler failed".into()),
+            }),
+        }
+    }
+}

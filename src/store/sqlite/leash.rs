@@ -1,0 +1,109 @@
+//! Lends the writer's connection to the game's code, and keeps hold of the transaction meanwhile.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use super::transaction::InTransaction;
+
+/// The writer's connection.
+///
+/// While it is lent out, statements that would end the transaction, meddle with the store's savepoint or
+/// write the store's own tables are refused. Should the transaction end all the same (`INSERT OR
+/// ROLLBACK` does that), every further commit is vetoed until the connection is back, so that nothing is
+/// half-written.
+pub(super) struct Leashed {
+    connection: Connection,
+    is_lent: Arc<AtomicBool>,
+}
+
+/// How the game's code ended.
+pub(super) enum Returned<T> {
+    With(T),
+    Panicked,
+    /// The transaction of the whole group is gone.
+    TransactionEnded,
+}
+
+impl Leashed {
+    pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
+        let is_lent = Arc::new(AtomicBool::new(false));
+        let lent = Arc::clone(&is_lent);
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            if lent.load(Ordering::Relaxed) && is_forbidden(&context.action) {
+                Authorization::Deny
+            } else {
+                Authorization::Allow
+            }
+        }))?;
+        let lent = Arc::clone(&is_lent);
+        connection.commit_hook(Some(move || lent.load(Ordering::Relaxed)))?;
+        Ok(Self {
+            connection,
+            is_lent,
+        })
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Lends the connection out, inside the store's savepoint.
+    pub(super) fn lend<T>(&self, work: impl FnOnce(&InTransaction<'_>) -> T) -> Returned<T> {
+        self.is_lent.store(true, Ordering::Relaxed);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            work(&InTransaction::new(&self.connection))
+        }));
+        self.is_lent.store(false, Ordering::Relaxed);
+        if self.connection.is_autocommit() {
+            return Returned::TransactionEnded;
+        }
+        result.map_or(Returned::Panicked, Returned::With)
+    }
+
+    /// What follows can be undone by itself.
+    pub(super) fn mark(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("SAVEPOINT postback_job")
+    }
+
+    /// What came since the mark stays, if the group is committed.
+    pub(super) fn keep(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("RELEASE postback_job")
+    }
+
+    /// What came since the mark never happened, whatever savepoints were left open in it.
+    pub(super) fn undo(&self) -> rusqlite::Result<()> {
+        self.connection
+            .execute_batch("ROLLBACK TO postback_job; RELEASE postback_job")
+    }
+}
+
+fn is_forbidden(action: &AuthAction<'_>) -> bool {
+    match action {
+        AuthAction::Transaction { .. } => true,
+        AuthAction::Savepoint {
+            savepoint_name: name,
+            ..
+        }
+        | AuthAction::Insert { table_name: name }
+        | AuthAction::Update {
+            table_name: name, ..
+        }
+        | AuthAction::Delete { table_name: name }
+        | AuthAction::DropTable { table_name: name }
+        | AuthAction::AlterTable {
+            table_name: name, ..
+        } => is_ours(name),
+        _ => false,
+    }
+}
+
+fn is_ours(name: &str) -> bool {
+    const PREFIX: &[u8] = b"postback_";
+    name.as_bytes()
+        .get(..PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}

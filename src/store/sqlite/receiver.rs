@@ -1,0 +1,212 @@
+//! Takes callbacks all the way inside the store's own transactions.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::attempt::Attempt;
+use super::leash::Leashed;
+use super::transaction::{InTransaction, SqliteHandler};
+use super::writer::{Cause, GroupError, Operation, SharedCause};
+use super::{SqliteStore, gone};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::decision::Decision;
+use crate::event::{Event, RecordKey};
+use crate::handler::HandlerError;
+use crate::receiver::log::Origin;
+use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
+use crate::steps::{Receipt, Steps, Timing};
+use crate::store::{DedupStore, StoreError};
+
+/// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
+///
+/// Made by [`SqliteStore::receiver`]. Cheap to clone.
+#[derive(Clone)]
+pub struct SqliteReceiver {
+    store: SqliteStore,
+    desk: Desk,
+}
+
+/// What each delivery needs on the writer's thread.
+#[derive(Clone)]
+struct Desk {
+    handler: Arc<dyn SqliteHandler>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    timing: Timing,
+}
+
+impl fmt::Debug for SqliteReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteReceiver")
+            .field("store", &self.store)
+            .field("timing", &self.desk.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqliteStore {
+    /// A receiver that settles in the store's own transactions: what the handler writes and the record are
+    /// committed together, and many deliveries share one commit.
+    pub fn receiver(&self, handler: impl SqliteHandler) -> SqliteReceiver {
+        let now = Arc::new(|| SystemClock.now());
+        let desk = Desk {
+            handler: Arc::new(handler),
+            now,
+            timing: Timing::default(),
+        };
+        SqliteReceiver {
+            store: self.clone(),
+            desk,
+        }
+    }
+}
+
+impl SqliteReceiver {
+    /// With a clock of your own.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.desk.now = Arc::new(move || clock.now());
+        self
+    }
+
+    /// With a timing of your own. Only the lease matters here, and only to receivers of other kinds on the
+    /// same store: nobody waits inside a transaction.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.desk.timing = timing;
+        self
+    }
+
+    /// The store.
+    pub fn store(&self) -> &SqliteStore {
+        &self.store
+    }
+
+    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
+    /// from time to time. Safe in several processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError`], when the store does not answer. A record that cannot be read counts as failed.
+    pub async fn resume(&self) -> Result<Resumed, StoreError> {
+        let mut resumed = Resumed::default();
+        let mut after: Option<RecordKey> = None;
+        let page = self.store.shared.batch;
+        loop {
+            let keys = self.store.unsettled(after.as_ref(), page).await?;
+            // All of a page are handed in before the first is waited for, so that they share commits.
+            let answers: Vec<_> = keys
+                .iter()
+                .map(|key| (key, self.submit(Subject::Open(key.clone()))))
+                .collect();
+            for (key, answer) in answers {
+                match wait(answer).await {
+                    Ok(_) => resumed.settled += 1,
+                    Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
+                    Err(ReceiveError::Store(
+                        error @ (StoreError::Closed
+                        | StoreError::Overloaded
+                        | StoreError::Unavailable { .. }),
+                    )) => return Err(error),
+                    Err(error) => {
+                        let cause = std::error::Error::source(&error).map(tracing::field::display);
+                        tracing::warn!(%key, %error, cause, "an open decision could not be carried out");
+                        resumed.failed += 1;
+                    }
+                }
+            }
+            if keys.len() < page {
+                return Ok(resumed);
+            }
+            after = keys.last().cloned();
+        }
+    }
+
+    fn submit(&self, subject: Subject) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let desk = self.desk.clone();
+        self.store.submit(Box::new(Receiving {
+            subject,
+            desk,
+            blamed: None,
+            outcome: None,
+            reply,
+        }))?;
+        Ok(answer)
+    }
+}
+
+impl Receive for SqliteReceiver {
+    async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let origin = Origin::of(&event);
+        let result = wait(self.submit(Subject::Callback(event))).await;
+        origin.log(&result);
+        result
+    }
+}
+
+impl Resume for SqliteReceiver {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        SqliteReceiver::resume(self)
+    }
+}
+
+type Answer = oneshot::Receiver<Result<Receipt, ReceiveError>>;
+
+async fn wait(answer: Result<Answer, StoreError>) -> Result<Receipt, ReceiveError> {
+    answer?
+        .await
+        .unwrap_or_else(|_| Err(gone("take a callback").into()))
+}
+
+/// What a delivery is about.
+enum Subject {
+    Callback(Event),
+    Open(RecordKey),
+}
+
+/// One delivery, as an operation of the writer.
+struct Receiving {
+    subject: Subject,
+    desk: Desk,
+    /// Why its handler is not called again.
+    blamed: Option<Cause>,
+    outcome: Option<Result<Receipt, ReceiveError>>,
+    reply: oneshot::Sender<Result<Receipt, ReceiveError>>,
+}
+
+impl Operation for Receiving {
+    fn run(&mut self, leashed: &Leashed) {
+        let steps = match &self.subject {
+            Subject::Callback(event) => {
+                Steps::receive_in_transaction(event.clone(), self.desk.timing)
+            }
+            Subject::Open(key) => Steps::resume_in_transaction(key.clone(), self.desk.timing),
+        };
+        let attempt = Attempt::new(leashed, &*self.desk.now);
+        let handle = |transaction: &InTransaction<'_>, decision: &Decision| match &self.blamed {
+            None => self.desk.handler.handle(transaction, decision),
+            Some(cause) => Err(HandlerError::Failed(Box::new(SharedCause(Arc::clone(
+                cause,
+            ))))),
+        };
+        self.outcome = Some(attempt.run(steps, &handle));
+    }
+
+    /// The handler wrote what cannot be committed. Once more without it, so that the decision is at least
+    /// written down.
+    fn blame(&mut self, cause: &Cause) -> bool {
+        self.blamed.replace(Arc::clone(cause)).is_none()
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), GroupError>) {
+        let answer = match (group, self.outcome) {
+            (Err(error), _) => Err(StoreError::from(error).into()),
+            (Ok(()), Some(outcome)) => outcome,
+            (Ok(()), None) => return,
+        };
+        // The caller may have gone.
+        let _ = self.reply.send(answer);
+    }
+}

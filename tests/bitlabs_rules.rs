@@ -1,0 +1,414 @@
+//! The numbered rules of `docs/protocol/bitlabs.md`, section 4, each played through endpoint, receiver,
+//! store and wallet; what counts is the balance.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![cfg(feature = "tokio")]
+
+mod bitlabs_game;
+mod ledger;
+
+use bitlabs_game::{Game, OFFERS, RECONCILED, REWARDS, app};
+use ledger::decimal;
+use postback::bitlabs::OfferState;
+use postback::decision::{ConflictKind, Decision, DecisionKind as Kind, NothingWhy};
+
+#[tokio::test]
+async fn rule_1_the_state_decides_and_never_the_type() {
+    let game = Game::new();
+    for word in ["COMPLETE", "state_change", ""] {
+        game.play(
+            &game.offers,
+            game.offer("o1", "PENDING", "500").call_type(word),
+        )
+        .await;
+        assert_eq!(game.balance(), decimal("0"), "PENDING with type {word:?}");
+    }
+    game.play(
+        &game.offers,
+        game.offer("o1", "COMPLETED", "500")
+            .call_type("state_change"),
+    )
+    .await;
+    assert_eq!(game.balance(), decimal("500"));
+}
+
+#[tokio::test]
+async fn rule_2_a_state_change_to_reconciled_deducts_what_it_carries() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play_offer("o1", "RECONCILED", "120").await;
+    assert_eq!(game.balance(), decimal("380"));
+    game.play_offer("o2", "COMPLETED", "0").await;
+    game.play_offer("o2", "RECONCILED", "0").await;
+    assert_eq!(game.balance(), decimal("380"));
+}
+
+#[tokio::test]
+async fn rule_2_a_state_change_below_zero_is_a_conflict_and_moves_nothing() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play_offer("o1", "RECONCILED", "-500").await;
+    assert_eq!(game.balance(), decimal("500"));
+    assert!(
+        matches!(game.last(), Decision::Conflict(conflict) if conflict.kind() == ConflictKind::Contradictory)
+    );
+}
+
+#[tokio::test]
+async fn rule_3_reconciled_after_pending_or_alone_takes_nothing_back() {
+    let game = Game::new();
+    game.play_offer("o9", "COMPLETED", "50").await;
+    game.play_offer("o1", "PENDING", "500").await;
+    game.play_offer("o1", "RECONCILED", "500").await;
+    game.play_offer("o2", "RECONCILED", "500").await;
+    assert_eq!(game.balance(), decimal("50"));
+    assert_eq!(
+        game.kinds(),
+        [Kind::Reward, Kind::Pending, Kind::Rejected, Kind::Rejected]
+    );
+}
+
+#[tokio::test]
+async fn rule_3_reconciled_after_completed_takes_back() {
+    let game = Game::new();
+    game.play_offer("o1", "PENDING", "500").await;
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play_offer("o1", "RECONCILED", "500").await;
+    assert_eq!(game.balance(), decimal("0"));
+    assert_eq!(game.kinds(), [Kind::Pending, Kind::Reward, Kind::Reversal]);
+}
+
+#[tokio::test]
+async fn rule_4_a_reconciliation_can_itself_be_reversed() {
+    let game = Game::new();
+    game.play_survey("s1", "COMPLETE", "2", "").await;
+    game.play_survey("r1", "RECONCILIATION", "-2", "s1").await;
+    assert_eq!(game.balance(), decimal("0"));
+    game.play_survey("r2", "RECONCILIATION", "2", "s1").await;
+    assert_eq!(game.balance(), decimal("2"));
+    assert_eq!(
+        game.kinds(),
+        [Kind::Reward, Kind::Reversal, Kind::RestoredReward]
+    );
+}
+
+#[tokio::test]
+async fn rule_5_a_completed_event_may_be_followed_by_more_than_one_reconciliation() {
+    let game = Game::new();
+    game.play_survey("s1", "COMPLETE", "10", "").await;
+    for (tx, gems) in [("r1", "-3"), ("r2", "-4"), ("r3", "-5")] {
+        game.play_survey(tx, "RECONCILIATION", gems, "s1").await;
+    }
+    // −12 in all, but never more than was paid.
+    assert_eq!(game.balance(), decimal("0"));
+}
+
+#[tokio::test]
+async fn rule_6_another_transaction_is_a_second_conversion_and_the_same_is_a_duplicate() {
+    let game = Game::new();
+    for tx in ["o1", "o2", "o1"] {
+        game.play(
+            &game.offers,
+            game.offer(tx, "COMPLETED", "500")
+                .set("OFFER:ID", "7")
+                .set("OFFER:TASK:ID", "9"),
+        )
+        .await;
+    }
+    assert_eq!(game.balance(), decimal("1000"));
+}
+
+#[tokio::test]
+async fn rule_7_purchase_data_that_comes_later_is_kept_and_never_a_second_reward() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "500").await;
+    let data = || {
+        game.offer("o1", "COMPLETED", "500")
+            .set("OFFER:TASK:IAP:USD", "4.99")
+    };
+    game.play(&game.offers, data()).await;
+    game.play(&game.offers, data()).await;
+    assert_eq!(game.balance(), decimal("500"));
+    assert_eq!(game.kinds(), [Kind::Reward, Kind::Purchase]);
+    assert!(
+        matches!(game.last(), Decision::Purchase(notice) if notice.purchase().usd == decimal("4.99"))
+    );
+}
+
+#[tokio::test]
+async fn rule_7_purchase_data_under_a_transaction_of_its_own_is_no_reward_either() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play(
+        &game.offers,
+        game.offer("o2", "COMPLETED", "0")
+            .set("OFFER:TASK:IAP:USD", "4.99"),
+    )
+    .await;
+    assert_eq!(
+        (game.balance(), game.kinds()),
+        (decimal("500"), vec![Kind::Reward, Kind::Purchase])
+    );
+}
+
+#[tokio::test]
+async fn rule_8_zero_callbacks_are_acknowledged_and_move_nothing() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "0").await;
+    game.play_offer("o2", "COMPLETED", "0.00").await;
+    assert_eq!(game.balance(), decimal("0"));
+    assert!(
+        matches!(game.last(), Decision::NothingToPay(nothing) if nothing.why() == NothingWhy::ZeroReward)
+    );
+}
+
+#[tokio::test]
+async fn rule_9_a_batch_is_taken_whole_however_fast_it_comes() {
+    let game = Game::new();
+    for number in 0..200 {
+        game.play_offer(&format!("o{number}"), "COMPLETED", "1")
+            .await;
+    }
+    assert_eq!(game.balance(), decimal("200"));
+}
+
+#[tokio::test]
+async fn rule_10_a_reconciled_that_overtakes_its_completed_is_not_paid_afterwards() {
+    let game = Game::new();
+    game.play_offer("o1", "RECONCILED", "500").await;
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play_survey("r1", "RECONCILIATION", "-2", "s1").await;
+    game.play_survey("s1", "COMPLETE", "2", "").await;
+    assert_eq!(game.balance(), decimal("0"));
+}
+
+#[tokio::test]
+async fn rule_11_deduplication_spans_all_endpoints_of_an_app() {
+    let game = Game::new();
+    let general = |tx: &str, gems: &str| {
+        game.network
+            .callback(REWARDS)
+            .player("p1")
+            .transaction(tx)
+            .amount(gems)
+    };
+    game.play_offer("o1", "COMPLETED", "500").await;
+    game.play(&game.rewards, general("o1", "500").call_type("COMPLETE"))
+        .await;
+    game.play_survey("s1", "SCREENOUT", "5", "").await;
+    game.play(&game.rewards, general("s1", "5").call_type("SCREENOUT"))
+        .await;
+    assert_eq!(game.balance(), decimal("505"));
+    // The reconciliation reaches an endpoint of its own, and the general one too.
+    let callback = || {
+        game.network
+            .callback(RECONCILED)
+            .player("p1")
+            .transaction("o1")
+            .amount("500")
+    };
+    game.play(&game.reconciled, callback()).await;
+    game.play_offer("o1", "RECONCILED", "500").await;
+    assert_eq!(game.balance(), decimal("5"));
+}
+
+#[tokio::test]
+async fn rule_11_two_apps_have_transactions_of_their_own() {
+    let game = Game::new();
+    let secret = postback::wire::KeyRing::from_list("other-secret").unwrap();
+    let other = postback::bitlabs::App::new("other", secret)
+        .unwrap()
+        .offers(OFFERS)
+        .build()
+        .unwrap();
+    let network = postback::testing::bitlabs::Network::new("other-secret");
+    game.play_offer("o1", "COMPLETED", "500").await;
+    let callback = network
+        .callback(OFFERS)
+        .player("p1")
+        .transaction("o1")
+        .state("COMPLETED")
+        .amount("500");
+    game.play(&other, callback).await;
+    assert_eq!(game.balance(), decimal("1000"));
+}
+
+#[tokio::test]
+async fn rule_12_support_may_credit_a_player_long_after_a_screenout() {
+    let game = Game::new();
+    game.play_survey("s1", "SCREENOUT", "5", "").await;
+    game.play_survey("s2", "COMPLETE", "100", "s1").await;
+    assert_eq!(game.balance(), decimal("105"));
+    // And that credit can be taken back under its own transaction.
+    game.play_survey("r1", "RECONCILIATION", "-100", "s2").await;
+    assert_eq!(game.balance(), decimal("5"));
+}
+
+#[tokio::test]
+async fn rule_13_a_callback_with_empty_parameters_is_taken() {
+    let game = Game::new();
+    let url = "https://game.example/api/bit?uid=[%UID%]&amount=[%VAL%]&offer_name=[%OFFER_NAME%]\
+        &offer_id=[%OFFER_ID%]&payout=[%RAW%]&ip_address=[%IP%]&trans_id=[%TX%]&country=[%COUNTRY%]&s_minuts=[%LOI%]\
+        &type=[%TYPE%]&task_id=[%TASK_ID%]&pre_ref=[%REF%]";
+    let endpoint = app().rewards(url).build().unwrap();
+    let target = "/api/bit?uid=28647&amount=8750&offer_name=&offer_id=&payout=1.75&ip_address=8750\
+        &trans_id=434703502&country=IN&s_minuts=7&type=COMPLETE&task_id=&pre_ref=";
+    let signed = game
+        .network
+        .sign_url(&format!("https://game.example{target}"));
+    assert_eq!(game.request(&endpoint, signed.target()).await, 200);
+    assert_eq!(game.balance(), decimal("8750"));
+}
+
+#[tokio::test]
+async fn offers_without_states_are_reconciled_by_reference() {
+    let game = Game::new();
+    for state in ["NONE", "", "none"] {
+        let tx = format!("o{state}1");
+        game.play_offer(&tx, state, "500").await;
+        let reversal = game
+            .offer(&format!("or{state}1"), state, "-500")
+            .original(&tx);
+        game.play(&game.offers, reversal).await;
+        assert_eq!(game.balance(), decimal("0"));
+        let inverted = game
+            .offer(&format!("or{state}2"), state, "500")
+            .original(&tx);
+        game.play(&game.offers, inverted).await;
+        assert_eq!(game.balance(), decimal("500"));
+        let again = game
+            .offer(&format!("or{state}3"), state, "-500")
+            .original(&tx);
+        game.play(&game.offers, again).await;
+        assert_eq!(game.balance(), decimal("0"));
+    }
+}
+
+#[tokio::test]
+async fn an_offers_reconciliation_without_reference_is_unlinked_and_moves_nothing() {
+    let game = Game::new();
+    game.play_offer("o17", "NONE", "500").await;
+    // Its id tells what it is, whatever its sign.
+    for (tx, gems) in [("or17", "-500"), ("or18", "500"), ("or19", "0")] {
+        game.play_offer(tx, "NONE", gems).await;
+        assert!(
+            matches!(game.last(), Decision::NothingToPay(nothing) if nothing.why() == NothingWhy::Unlinked)
+        );
+    }
+    assert_eq!(game.balance(), decimal("500"));
+}
+
+#[tokio::test]
+async fn surveys_pay_for_screenouts_and_start_bonuses_unless_switched_off() {
+    let game = Game::new();
+    game.play_survey("s1", "SCREENOUT", "5", "").await;
+    game.play_survey("s2", "START_BONUS", "7", "").await;
+    game.play_survey("s3", "COMPLETE", "100", "").await;
+    assert_eq!(game.balance(), decimal("112"));
+
+    let game = Game::new();
+    let quiet = app()
+        .surveys(bitlabs_game::SURVEYS)
+        .acknowledge_screenouts()
+        .acknowledge_start_bonuses()
+        .build()
+        .unwrap();
+    for (tx, word) in [
+        ("s1", "SCREENOUT"),
+        ("s2", "START_BONUS"),
+        ("s3", "COMPLETE"),
+    ] {
+        game.play(&quiet, game.survey(tx, word, "5")).await;
+    }
+    assert_eq!(game.balance(), decimal("5"));
+    assert_eq!(
+        game.kinds(),
+        [Kind::NothingToPay, Kind::NothingToPay, Kind::Reward]
+    );
+}
+
+#[tokio::test]
+async fn receipts_and_cashback_pay_on_completed_only() {
+    let game = Game::new();
+    let receipt = |tx: &str, state: &str, gems: &str| {
+        game.network
+            .callback(bitlabs_game::RECEIPTS)
+            .player("p1")
+            .transaction(tx)
+            .amount(gems)
+            .state(state)
+    };
+    for state in ["PENDING", "REVIEWING", "COMPLETED"] {
+        game.play(&game.receipts, receipt("m1", state, "10")).await;
+        game.play(&game.receipts, receipt("m1", state, "10")).await;
+    }
+    assert_eq!(game.balance(), decimal("10"));
+    game.play(&game.receipts, receipt("m1", "REJECTED", "10"))
+        .await;
+    game.play(&game.receipts, receipt("m2", "REJECTED", ""))
+        .await;
+    assert_eq!(game.balance(), decimal("0"));
+    let cashback = |tx: &str, state: &str, gems: &str| {
+        game.network
+            .callback(bitlabs_game::CASHBACK)
+            .player("p1")
+            .transaction(tx)
+            .amount(gems)
+            .state(state)
+    };
+    for (state, gems) in [
+        ("CREATED", ""),
+        ("PENDING", "20"),
+        ("ADJUSTED", "15"),
+        ("COMPLETED", "15"),
+    ] {
+        game.play(&game.cashback, cashback("b1", state, gems)).await;
+    }
+    assert_eq!(game.balance(), decimal("15"));
+}
+
+#[tokio::test]
+async fn bans_and_unbans_reach_the_game_once_each() {
+    let game = Game::new();
+    let ban = |status: &str| {
+        game.network
+            .callback(bitlabs_game::BANS)
+            .player("p1")
+            .set("BAN:STATUS", status)
+    };
+    for status in ["BANNED", "BANNED", "ACTIVE", "whatever"] {
+        game.play(&game.bans, ban(status).set("BAN:REASON", "FRAUD"))
+            .await;
+    }
+    assert_eq!(game.kinds(), [Kind::Ban, Kind::Unban, Kind::NothingToPay]);
+    assert_eq!(
+        game.wallet.lock().unwrap().log[0].cause().reason.as_deref(),
+        Some("FRAUD")
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_for_one_state_needs_no_state_and_refuses_another() {
+    let game = Game::new();
+    game.play_offer("o1", "COMPLETED", "500").await;
+    let stated = app()
+        .offers(OFFERS)
+        .only(OfferState::Reconciled)
+        .build()
+        .unwrap();
+    let wrong = game.offer("o1", "COMPLETED", "500").sign();
+    assert_eq!(game.request(&stated, wrong.target()).await, 400);
+    let callback = game
+        .network
+        .callback(RECONCILED)
+        .player("p1")
+        .transaction("o1")
+        .amount("500");
+    game.play(&game.reconciled, callback).await;
+    assert_eq!(game.balance(), decimal("0"));
+}
