@@ -4,7 +4,7 @@ use postback::decision::Decision;
 use postback::steps::Step;
 
 use crate::setting::{Senders, Setting, WalletKind};
-use crate::world::{Work, World};
+use crate::world::{Transaction, Work, World};
 
 /// How many deliveries share one commit of the store's transaction.
 const GROUP: usize = 2;
@@ -27,6 +27,8 @@ pub(crate) enum Action {
     Crash { on: usize },
     /// The lease of the open decision is over.
     LeaseRunsOut,
+    /// The record loses its personal fields.
+    Forget,
     /// A handler that was given up on takes effect after all.
     TakesEffectLate { which: usize },
 }
@@ -66,23 +68,19 @@ pub(crate) enum Commit {
 impl Setting {
     pub(crate) fn possible(&self, world: &World, actions: &mut Vec<Action>) {
         let idle = (0..world.receivers.len()).find(|index| world.receivers[*index].is_none());
-        match &world.transaction {
+        if let Some(Transaction { by, answers, .. }) = &world.transaction {
             // Whoever began the store's transaction has it to himself until it ends.
-            Some(transaction) => {
-                let by = transaction.by;
-                if world.receivers[by].is_none() {
-                    self.possible_commits(world, by, actions);
-                    if transaction.answers.len() < GROUP {
-                        self.possible_deliveries(world, by, actions);
-                    }
+            if world.receivers[*by].is_none() {
+                possible_commits(world, *by, actions);
+                if answers.len() < GROUP {
+                    self.possible_deliveries(world, *by, actions);
                 }
             }
-            None => {
-                if let Some(to) = idle {
-                    self.possible_deliveries(world, to, actions);
-                }
-                self.possible_expiry(world, actions);
+        } else {
+            if let Some(to) = idle {
+                self.possible_deliveries(world, to, actions);
             }
+            possible_changes(world, actions);
         }
         for (on, work) in world.receivers.iter().enumerate() {
             if let Some(work) = work {
@@ -111,13 +109,6 @@ impl Setting {
         let is_last_resort = is_calm && self.senders == Senders::GiveUp && world.left.resumes == 0;
         if is_leased.is_some() && (world.left.resumes > 0 || is_last_resort) {
             actions.push(Action::Resume { on: to });
-        }
-    }
-
-    fn possible_expiry(&self, world: &World, actions: &mut Vec<Action>) {
-        let is_leased = world.committed.is_leased(world.now) == Some(true);
-        if is_leased && (world.left.sleeps > 0 || is_calm(world)) {
-            actions.push(Action::LeaseRunsOut);
         }
     }
 
@@ -179,24 +170,35 @@ impl Setting {
         }
         ends
     }
+}
 
-    fn possible_commits(&self, world: &World, on: usize, actions: &mut Vec<Action>) {
+fn possible_commits(world: &World, on: usize, actions: &mut Vec<Action>) {
+    actions.push(Action::Commit {
+        on,
+        commit: Commit::Done,
+    });
+    if world.left.lost_commits > 0 {
+        actions.extend(
+            [Commit::Failed, Commit::DoneUnseen].map(|commit| Action::Commit { on, commit }),
+        );
+    }
+    if world.left.crashes > 0 {
         actions.push(Action::Commit {
             on,
-            commit: Commit::Done,
+            commit: Commit::DoneThenCrash,
         });
-        if world.left.lost_commits > 0 {
-            actions.extend(
-                [Commit::Failed, Commit::DoneUnseen].map(|commit| Action::Commit { on, commit }),
-            );
-        }
-        if world.left.crashes > 0 {
-            actions.push(Action::Commit {
-                on,
-                commit: Commit::DoneThenCrash,
-            });
-            actions.push(Action::Crash { on });
-        }
+        actions.push(Action::Crash { on });
+    }
+}
+
+/// What happens to the record from outside, while nobody has it locked.
+fn possible_changes(world: &World, actions: &mut Vec<Action>) {
+    let is_leased = world.committed.is_leased(world.now);
+    if is_leased == Some(true) && (world.left.sleeps > 0 || is_calm(world)) {
+        actions.push(Action::LeaseRunsOut);
+    }
+    if world.committed.record.is_some() && is_leased.is_none() && world.left.forgets > 0 {
+        actions.push(Action::Forget);
     }
 }
 

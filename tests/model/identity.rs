@@ -9,6 +9,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use postback::clock::Timestamp;
+use postback::event::EventKind;
 use postback::guard::Record;
 use postback::steps::{Answer, Handled, Receipt, Step};
 use postback::store::{Stored, Version};
@@ -86,10 +87,18 @@ fn hash_database(database: &Database, now: Timestamp, to: &mut impl Hasher) {
     (balance, carried_out, refused, paid_twice).hash(to);
 }
 
-/// Which messages it holds, in which order they came, which are settled, and what is open.
+/// Which messages it holds, in which order they came, which are settled or forgotten, and what is open.
 fn hash_record(record: &Record, now: Timestamp, to: &mut impl Hasher) {
     for entry in record.entries() {
-        entry.event().signed.hash(to);
+        if let EventKind::Conversion {
+            transaction,
+            effect,
+            ..
+        } = &entry.event().kind
+        {
+            (transaction, std::mem::discriminant(effect)).hash(to);
+        }
+        entry.is_forgotten().hash(to);
         entry.settled().is_some().hash(to);
     }
     record.settled().hash(to);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use postback::clock::Timestamp;
 use postback::decision::Decision;
 use postback::event::EventKind;
-use postback::guard::Record;
+use postback::guard::{Intent, Record};
 use postback::steps::{Answer, Handled, Happened, Step, Steps, Timing};
 use postback::store::{Stored, Swapped, Version};
 
@@ -50,10 +50,17 @@ impl Setting {
             Action::LeaseRunsOut => {
                 world.left.sleeps = world.left.sleeps.saturating_sub(1);
                 let record = world.committed.record.as_ref().map(|stored| &stored.record);
-                let until = record
-                    .and_then(Record::open)
-                    .and_then(|intent| intent.leased_until());
+                let until = record.and_then(Record::open).and_then(Intent::leased_until);
                 world.now = until.unwrap_or(world.now);
+            }
+            Action::Forget => {
+                world.left.forgets -= 1;
+                // `postback::store::forget` loads and swaps until it succeeds: what counts is that swap.
+                if let Some(stored) = world.committed.record.clone()
+                    && let Some(record) = stored.record.without_personal_fields()
+                {
+                    self.swap(&mut world.committed, Some(stored.version), record);
+                }
             }
             Action::TakesEffectLate { which } => {
                 let decision = world.still_at_work.remove(which);

@@ -2,6 +2,7 @@
 
 use postback::decision::DecisionKind;
 use postback::event::{Effect, Event, EventKind};
+use postback::guard::Entry;
 use postback::steps::{Answer, Step};
 use rust_decimal::Decimal;
 use stateright::{Model, Property};
@@ -223,7 +224,9 @@ fn is_recorded(database: &Database, event: &Event) -> bool {
         .record
         .iter()
         .flat_map(|stored| stored.record.entries());
-    entries.into_iter().any(|entry| entry.event() == event)
+    entries
+        .into_iter()
+        .any(|entry| entry.event().kind == event.kind)
 }
 
 fn is_settled(database: &Database, event: &Event) -> bool {
@@ -234,7 +237,7 @@ fn is_settled(database: &Database, event: &Event) -> bool {
         .record
         .entries()
         .iter()
-        .find(|entry| entry.event() == event);
+        .find(|entry| entry.event().kind == event.kind);
     entry.is_some_and(|entry| entry.settled().is_some() || is_closed(database))
 }
 
@@ -285,7 +288,7 @@ fn is_settled_as_due(database: &Database) -> bool {
         == target(
             entries
                 .filter(|entry| entry.settled().is_some())
-                .map(|entry| entry.event()),
+                .map(Entry::event),
         )
 }
 

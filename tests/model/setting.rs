@@ -53,6 +53,14 @@ pub(crate) enum WalletKind {
     CallersTransaction,
 }
 
+impl WalletKind {
+    pub(crate) const ALL: [Self; 3] = [
+        Self::Idempotent,
+        Self::StoreTransaction,
+        Self::CallersTransaction,
+    ];
+}
+
 /// How much may go wrong, and how much happens beyond what is needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Troubles {
@@ -66,6 +74,8 @@ pub(crate) struct Troubles {
     pub(crate) sleeps: u8,
     /// A commit does not go through, or does and nobody is told.
     pub(crate) lost_commits: u8,
+    /// Somebody has the player forgotten.
+    pub(crate) forgets: u8,
     /// Somebody resumes although the network is still sending.
     pub(crate) resumes: u8,
 }
