@@ -43,6 +43,12 @@ impl Model for Setting {
         Some(world)
     }
 
+    /// Whoever takes too many steps has been found out, and is not followed any further.
+    fn within_boundary(&self, world: &World) -> bool {
+        let turns = world.receivers.iter().flatten().map(|work| work.turns);
+        turns.max().unwrap_or_default() <= MOST_TURNS + 1
+    }
+
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties: Vec<Property<Self>> = vec![
             Property::always(UNEARNED, |setting: &Self, world: &World| {

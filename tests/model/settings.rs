@@ -151,24 +151,24 @@ pub(crate) fn full(messages: &[Event], wallet: WalletKind) -> Vec<(&'static str,
             calm().crashes(2).failures(2).sleeps(2),
         ),
         (
-            "each message twice, all troubles",
-            calm().sends(&[2, 2, 2]).all_troubles_once(),
+            "each message twice, a crash, a sleeper, a lost commit",
+            calm()
+                .sends(&[2, 2, 2])
+                .crashes(1)
+                .sleeps(1)
+                .lost_commits(1),
         ),
         (
             "all troubles, a refusal, a forgotten player",
             calm().all_troubles_once().refusals(1).forgets(1),
         ),
         (
-            "three processes, a duplicate, all troubles",
-            calm().receivers(3).sends(&[1, 2, 1]).all_troubles_once(),
+            "three processes, all troubles",
+            calm().receivers(3).all_troubles_once(),
         ),
         (
             "nobody repeats, somebody resumes, all troubles",
-            calm()
-                .nobody_repeats()
-                .all_troubles_once()
-                .crashes(2)
-                .resumes(1),
+            calm().nobody_repeats().all_troubles_once().resumes(1),
         ),
     ]
 }
