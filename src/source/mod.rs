@@ -9,9 +9,16 @@ use std::fmt::Debug;
 use crate::event::Event;
 use crate::wire::Request;
 
+mod amount;
 pub mod bitlabs;
+mod field;
 mod open_error;
+#[cfg(feature = "phonexa")]
+pub mod phonexa;
+mod signed_url;
+pub mod trailing_hash;
 
+pub use field::Field;
 pub use open_error::{Fault, OpenError};
 
 /// One endpoint of a network: verifies requests and types them.
