@@ -8,6 +8,7 @@
 pub mod conformance;
 mod error;
 mod memory;
+mod retention;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use retention::{Forgotten, Pruned, Retention, forget, prune};
 
 use crate::event::RecordKey;
 use crate::guard::Record;

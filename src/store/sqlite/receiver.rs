@@ -18,9 +18,6 @@ use crate::receiver::{Receive, ReceiveError, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
 
-/// How many open decisions are repeated at a time.
-const PAGE: usize = 64;
-
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///
 /// Made by [`SqliteStore::receiver`]. Cheap to clone.
@@ -93,8 +90,9 @@ impl SqliteReceiver {
     pub async fn resume(&self) -> Result<Resumed, StoreError> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
+        let page = self.store.shared.batch;
         loop {
-            let keys = self.store.unsettled(after.as_ref(), PAGE).await?;
+            let keys = self.store.unsettled(after.as_ref(), page).await?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -110,12 +108,13 @@ impl SqliteReceiver {
                         | StoreError::Unavailable { .. }),
                     )) => return Err(error),
                     Err(error) => {
-                        tracing::warn!(%key, %error, "an open decision could not be carried out");
+                        let cause = std::error::Error::source(&error).map(tracing::field::display);
+                        tracing::warn!(%key, %error, cause, "an open decision could not be carried out");
                         resumed.failed += 1;
                     }
                 }
             }
-            if keys.len() < PAGE {
+            if keys.len() < page {
                 return Ok(resumed);
             }
             after = keys.last().cloned();

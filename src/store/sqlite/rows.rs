@@ -3,7 +3,6 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
-use crate::clock::Timestamp;
 use crate::event::RecordKey;
 use crate::guard::{RECORD_FORMAT, Record};
 use crate::store::{StoreError, Stored, Version};
@@ -47,10 +46,7 @@ impl Row {
             doing,
             source: Box::new(error),
         })?;
-        // A record of nothing but contradictions belongs to nobody. People look for it under the first name.
-        let player = record
-            .player()
-            .or_else(|| record.entries().first().map(|entry| &entry.event().player));
+        let player = record.named_player();
         Ok(Self {
             key: record.key().to_string(),
             expected: expected.map(number).transpose()?,
@@ -61,7 +57,7 @@ impl Row {
             app: record.key().app.to_string(),
             settled: record.settled().to_string(),
             record: json,
-            updated: i64::try_from(last_change(record).as_millis()).unwrap_or(i64::MAX),
+            updated: i64::try_from(record.last_change().as_millis()).unwrap_or(i64::MAX),
         })
     }
 
@@ -110,18 +106,6 @@ impl Row {
     }
 }
 
-/// When something last happened in it.
-fn last_change(record: &Record) -> Timestamp {
-    let entries = record.entries().iter();
-    let latest = entries
-        .flat_map(|entry| [Some(entry.received()), entry.settled()])
-        .flatten()
-        .max();
-    latest
-        .max(record.closed().map(|closed| closed.at))
-        .unwrap_or_default()
-}
-
 /// The row under this key.
 pub(super) fn find(connection: &Connection, key: &str) -> rusqlite::Result<Option<Found>> {
     connection
@@ -146,7 +130,11 @@ pub(super) fn unsettled(
     let mut statement = connection.prepare_cached(
         "SELECT key FROM postback_records WHERE status = 'open' AND key > ?1 ORDER BY key",
     )?;
-    let mut rows = statement.query([after.unwrap_or_default()])?;
+    keys(statement.query([after.unwrap_or_default()])?, limit)
+}
+
+/// Reads up to `limit` keys.
+pub(super) fn keys(mut rows: rusqlite::Rows<'_>, limit: usize) -> rusqlite::Result<Vec<RecordKey>> {
     let mut keys = Vec::new();
     while keys.len() < limit {
         let Some(row) = rows.next()? else { break };
@@ -156,12 +144,19 @@ pub(super) fn unsettled(
             .ok()
             .and_then(|key| key.parse().ok());
         if key.is_none() {
-            // Nobody can ask for it, and it must not keep the others from being resumed.
-            tracing::error!("postback_records holds an open row whose key is not a record key");
+            // Nobody can ask for it, and it must not keep the others from being found.
+            tracing::error!("postback_records holds a row whose key is not a record key");
         }
         keys.extend(key);
     }
     Ok(keys)
+}
+
+/// Removes a row if its version is the expected one; says whether it did.
+pub(super) fn remove(connection: &Connection, key: &str, expected: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("DELETE FROM postback_records WHERE key = ?1 AND version = ?2")?;
+    Ok(statement.execute(params![key, expected])? == 1)
 }
 
 /// Just the form, which every version of the crate can read.
