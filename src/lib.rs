@@ -52,7 +52,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`source`] | the networks: [`bitlabs`]; how to add one |
+//! | [`source`] | the networks: [`bitlabs`], Phonexa, any with a [`trailing_hash`](source::trailing_hash); how to add one |
 //! | [`wire`] | secrets, signatures, templates of dashboard URLs, parameters |
 //! | [`event`] | what any source says, in one vocabulary |
 //! | [`guard`] | what is due: pure functions over what is remembered |
@@ -69,8 +69,9 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `axum` | extractors and a route for axum 0.8 |
+//! | `phonexa` | the source for Phonexa's callbacks and postbacks |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
-//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by the two above |
+//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `axum` and `sqlite` |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!
 //! # What is guaranteed

@@ -1,5 +1,12 @@
 //! Phonexa's endpoint behind axum, over real sockets, with bytes that no HTTP client would send: each has a
 //! status of its own, and none writes anything.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![cfg(all(feature = "phonexa", feature = "axum"))]
 
 mod any_game;
@@ -260,7 +267,7 @@ async fn bodies_that_are_cut_off_or_malformed_are_400() {
         (form("Content-Length: -1\r\n"), DONE.to_owned()),
     ] {
         let answer = server.post(&headers, &body).await;
-        assert!(matches!(answer.status, 400 | 0), "{headers} {answer:?}");
+        assert_eq!(answer.status, 400, "{headers} {answer:?}");
     }
     let nested = "[".repeat(60_000);
     for (content_type, body) in [

@@ -1,4 +1,11 @@
 //! Networks that sign their URL with a trailing keyed hash: described, not programmed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![cfg(feature = "tokio")]
 
 mod any_game;

@@ -1,6 +1,13 @@
 //! A game behind an endpoint of any source: requests go in, statuses come out, and the wallet shows what
 //! the player has.
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(
     dead_code,
     unreachable_pub,
     reason = "each test file uses its own part"
