@@ -12,6 +12,7 @@
 mod any_game;
 mod ledger;
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use any_game::Game;
@@ -86,9 +87,9 @@ impl Server {
             sent.target()
         );
         for (name, value) in sent.headers() {
-            request += &format!("{name}: {value}\r\n");
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
-        request += &format!("Content-Length: {}\r\n\r\n", sent.body().len());
+        write!(request, "Content-Length: {}\r\n\r\n", sent.body().len()).unwrap();
         self.raw(&[request.as_bytes(), sent.body()].concat()).await
     }
 
@@ -301,8 +302,7 @@ async fn bodies_that_are_cut_off_or_malformed_are_400() {
         assert_eq!(
             (answer.status, &*answer.body),
             (400, "bad callback"),
-            "{:.80}",
-            body
+            "{body:.80}"
         );
     }
     server.assert_untouched().await;
