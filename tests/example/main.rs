@@ -11,6 +11,7 @@
 #[path = "../backend/mod.rs"]
 mod backend;
 mod disturbed;
+mod ended;
 mod file;
 #[path = "../http/mod.rs"]
 mod http;
