@@ -35,7 +35,7 @@ pub(crate) struct Game {
 impl Game {
     /// Reads the environment, opens the file, and carries out what a crash left open.
     pub(crate) async fn open() -> Result<Self, BoxError> {
-        let settings = Settings::from_environment();
+        let settings = Settings::from_environment()?;
         let keys = KeyRing::from_list(settings.secrets.as_str())
             .map_err(|error| about("BITLABS_APP_SECRET", error))?;
         let app = App::new("game", keys)?;

@@ -1,6 +1,7 @@
 //! Settings that cannot be used: no start, and a message that names the variable and says what to type.
 //! And the settings that nobody has to make.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 
 use crate::backend::{
@@ -8,7 +9,8 @@ use crate::backend::{
 };
 
 /// With this variable set so, the start must fail and the message hold these words; returns the message.
-fn refuses(variable: &str, value: &str, words: &[&str]) -> String {
+fn refuses(variable: &str, value: impl AsRef<OsStr>, words: &[&str]) -> String {
+    let value = value.as_ref();
     let place = Place::new();
     let mut command = command(&place.file());
     command.env(variable, value);
@@ -84,6 +86,17 @@ fn an_empty_secret_or_one_with_white_space_is_refused_and_not_shown() {
     refuses(secret, "one,,three", &["number 2", "is empty"]);
     let said = refuses(secret, "hunter1,hunter2\n", &["number 2", "white space"]);
     assert!(!said.contains("hunter"), "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_refused_and_not_taken_for_unset() {
+    use std::os::unix::ffi::OsStrExt;
+    let no_text = OsStr::from_bytes(b"secret-\xff");
+    for variable in ["BITLABS_APP_SECRET", "BITLABS_BANS_URL", "POSTBACK_DB"] {
+        let said = refuses(variable, no_text, &["not to UTF-8 text"]);
+        assert!(!said.contains("secret-"), "{said}");
+    }
 }
 
 #[test]
