@@ -92,14 +92,14 @@ async fn serve() -> Result<(), BoxError> {
             )
         })?;
     game.greet(listener.local_addr()?);
-    let (ending, begun) = oneshot::channel();
+    let (end, asked_to_end) = oneshot::channel();
     let server = axum::serve(listener, app).with_graceful_shutdown(async {
         interrupted().await;
         // Nobody listens any more when the server has failed by itself.
-        let _ = ending.send(());
+        let _ = end.send(());
     });
     let patience = async {
-        if begun.await.is_ok() {
+        if asked_to_end.await.is_ok() {
             tokio::time::sleep(GRACE).await;
         }
     };

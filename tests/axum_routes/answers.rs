@@ -1,7 +1,6 @@
 //! Every row of the table of statuses, from a route made by `callbacks`.
 
 use std::thread;
-use std::time::Duration;
 
 use axum::Router;
 use postback::receiver::Receiver;
@@ -160,7 +159,7 @@ fn a_twin_in_flight_is_503_and_told_when_to_come_again() {
     let server = Server::start(app);
     let address = server.address();
     let first = thread::spawn(move || http::get(address, &completed("slow")));
-    thread::sleep(Duration::from_millis(100));
+    wallet.wait_until_called(1);
     let twin = get(&server, &completed("slow"));
     assert_eq!(twin.status_and_body(), (503, "busy"));
     let wait: u64 = twin.header("retry-after").unwrap().parse().unwrap();

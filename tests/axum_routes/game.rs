@@ -1,10 +1,11 @@
 //! A game behind axum, on a port of its own.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::FromRef;
@@ -73,23 +74,36 @@ impl Drop for Server {
 
 /// What the game was told to do, in order.
 #[derive(Clone, Default)]
-pub(crate) struct Wallet(Arc<Mutex<Vec<Decision>>>);
+pub(crate) struct Wallet {
+    told: Arc<Mutex<Vec<Decision>>>,
+    begun: Arc<AtomicUsize>,
+}
 
 impl Wallet {
     pub(crate) fn balance(&self) -> Decimal {
-        let told = self.0.lock().unwrap();
+        let told = self.told.lock().unwrap();
         told.iter().map(Decision::balance_change).sum()
     }
 
     /// How often the game was called.
     pub(crate) fn calls(&self) -> usize {
-        self.0.lock().unwrap().len()
+        self.told.lock().unwrap().len()
+    }
+
+    /// Waits until the game has been called so many times, whether or not it is done with it.
+    pub(crate) fn wait_until_called(&self, times: usize) {
+        let started = Instant::now();
+        while self.begun.load(Ordering::SeqCst) < times {
+            assert!(started.elapsed() < Duration::from_secs(10), "not called");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// A handler that carries everything out, except what a transaction's name asks it to do otherwise.
     pub(crate) fn handler(&self) -> impl Handler + Clone + 'static {
-        let told = Arc::clone(&self.0);
+        let Self { told, begun } = self.clone();
         move |decision: &Decision| {
+            begun.fetch_add(1, Ordering::SeqCst);
             let (told, decision) = (Arc::clone(&told), decision.clone());
             async move {
                 let id = decision.id().as_str();

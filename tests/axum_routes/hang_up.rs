@@ -19,8 +19,8 @@ fn a_client_that_hangs_up_midway_leaves_nothing_half_done() {
         let target = completed(&format!("slow{number}"));
         let request = format!("GET {target} HTTP/1.1\r\nHost: game.example\r\n\r\n");
         connection.write(request.as_bytes()).unwrap();
-        // Long enough to reach the handler, which takes 300 ms.
-        thread::sleep(Duration::from_millis(50));
+        // The handler takes its time.
+        wallet.wait_until_called(number + 1);
         drop(connection);
     }
     let started = Instant::now();

@@ -105,6 +105,14 @@ fn kill_again_and_again(
         thread::sleep(Duration::from_micros(dice.between(60_000, 300_000)));
         backend.kill();
         kills += 1;
+        // Now and then while it starts: it opens the file then, and repeats what was left open.
+        if dice.between(0, 3) == 0 {
+            Backend::start_and_kill(
+                &place.file(),
+                Duration::from_micros(dice.between(500, 30_000)),
+            );
+            kills += 1;
+        }
         *backend = Backend::start(&place.file());
         *address.lock().unwrap() = backend.address();
     }
