@@ -104,7 +104,7 @@ async fn serve() -> Result<(), BoxError> {
         }
     };
     tokio::select! {
-        served = server.into_future() => served?,
+        result = server.into_future() => result?,
         () = patience => println!("Some client keeps its connection open: it is closed now."),
     }
     game.store.close().await;

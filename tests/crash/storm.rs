@@ -154,7 +154,10 @@ fn kill_9_at_any_moment_loses_no_reward_and_pays_none_twice() {
             let mut dice = Dice::seeded(seed.rotate_left(32));
             kill_again_and_again(&mut backend, &place, &address, &all_sent, &mut dice)
         });
-        let sent: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+        let sent: Vec<_> = senders
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
         // Also when a sender has failed: or else the killer would never stop.
         all_sent.store(true, Ordering::SeqCst);
         let kills = killer.join().unwrap();
