@@ -7,6 +7,8 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod error;
+#[cfg(feature = "json")]
+pub mod json;
 mod memory;
 mod retention;
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,7 @@
 //! Takes callbacks all the way inside the store's own transactions.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -14,7 +15,8 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::decision::Decision;
 use crate::event::{Event, RecordKey};
 use crate::handler::HandlerError;
-use crate::receiver::{Receive, ReceiveError, Resumed};
+use crate::receiver::log::Origin;
+use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
 
@@ -137,7 +139,16 @@ impl SqliteReceiver {
 
 impl Receive for SqliteReceiver {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
-        wait(self.submit(Subject::Callback(event))).await
+        let origin = Origin::of(&event);
+        let result = wait(self.submit(Subject::Callback(event))).await;
+        origin.log(&result);
+        result
+    }
+}
+
+impl Resume for SqliteReceiver {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        SqliteReceiver::resume(self)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Records as rows.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Deserialize;
 
 use crate::event::RecordKey;
-use crate::guard::{RECORD_FORMAT, Record};
-use crate::store::{StoreError, Stored, Version};
+use crate::guard::Record;
+use crate::store::{StoreError, Stored, Version, json};
 
 /// A row as it is written. Made by the caller's thread, so that the writer has only SQL to do.
 pub(super) struct Row {
@@ -42,10 +41,7 @@ impl Row {
                 source: Box::new(error),
             })
         };
-        let json = serde_json::to_string(record).map_err(|error| StoreError::Unavailable {
-            doing,
-            source: Box::new(error),
-        })?;
+        let json = json::write(record)?;
         let player = record.named_player();
         Ok(Self {
             key: record.key().to_string(),
@@ -159,52 +155,10 @@ pub(super) fn remove(connection: &Connection, key: &str, expected: i64) -> rusql
     Ok(statement.execute(params![key, expected])? == 1)
 }
 
-/// Just the form, which every version of the crate can read.
-#[derive(Deserialize)]
-struct Form {
-    format: u32,
-}
-
 impl Found {
     /// The record, if it is one that this version can read, and the one that was asked for.
     pub(super) fn parse(self, key: &RecordKey) -> Result<Stored, StoreError> {
-        let unreadable =
-            |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Unreadable {
-                key: key.clone(),
-                source,
-            };
-        let record: Record = match serde_json::from_slice(&self.record) {
-            Ok(record) => record,
-            Err(error) => {
-                return Err(match serde_json::from_slice::<Form>(&self.record) {
-                    Ok(Form { format }) if format > RECORD_FORMAT => newer(key, format),
-                    _ => unreadable(Box::new(error)),
-                });
-            }
-        };
-        if record.format() > RECORD_FORMAT {
-            return Err(newer(key, record.format()));
-        }
-        if record.format() == 0 {
-            return Err(unreadable("it has no form".into()));
-        }
-        if record.key() != key {
-            return Err(unreadable("it is another record's".into()));
-        }
-        match u64::try_from(self.version)
-            .ok()
-            .and_then(Version::from_number)
-        {
-            Some(version) => Ok(Stored { version, record }),
-            None => Err(unreadable("its version is not above zero".into())),
-        }
-    }
-}
-
-fn newer(key: &RecordKey, found: u32) -> StoreError {
-    StoreError::Newer {
-        what: format!("the record {key}"),
-        found,
-        known: RECORD_FORMAT,
+        // A version that does not fit is none.
+        json::read(key, u64::try_from(self.version).unwrap_or(0), &self.record)
     }
 }
