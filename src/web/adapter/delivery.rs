@@ -1,9 +1,6 @@
 //! Verify, type, remember, and hand over what is due.
 
-use axum::extract::{FromRef, FromRequest, Request};
-use axum::response::{IntoResponse, Response};
-
-use super::{Rejection, open, respond};
+use super::Rejection;
 use crate::clock::SystemClock;
 use crate::delivery::Progress;
 use crate::handler::Handler;
@@ -11,12 +8,12 @@ use crate::receiver::Receiver;
 use crate::source::Callback;
 use crate::steps::Receipt;
 use crate::store::DedupStore;
-use crate::web::Reply;
 
 /// A genuine callback that has been through guard and store, with what is due.
 ///
-/// Endpoint (`T::Source`) and receiver are taken from the router's state. Settle it and return what that
-/// gives; a delivery that is dropped stays open and is repeated.
+/// Endpoint (`T::Source`) and receiver (`Receiver<S, SystemClock>`) are taken from the router's state
+/// (axum) or the app data (actix-web). Settle it and return what that gives; a delivery that is dropped, by
+/// a caller who hangs up for instance, stays open and is repeated.
 #[derive(Debug)]
 #[must_use = "a delivery that is not settled stays open and is repeated"]
 pub struct Delivery<T, S> {
@@ -24,6 +21,16 @@ pub struct Delivery<T, S> {
     pub callback: T,
     /// How far it has come: a decision for the game, or all done (a duplicate, say).
     pub progress: Progress<S, SystemClock>,
+}
+
+impl<T: Callback, S: DedupStore> Delivery<T, S> {
+    pub(in crate::web) async fn begin(
+        callback: T,
+        receiver: &Receiver<S, SystemClock>,
+    ) -> Result<Self, Rejection> {
+        let progress = receiver.begin(callback.event()).await?;
+        Ok(Self { callback, progress })
+    }
 }
 
 impl<T, S: DedupStore> Delivery<T, S> {
@@ -42,27 +49,3 @@ impl<T, S: DedupStore> Delivery<T, S> {
 /// All is well: a response with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled(pub Receipt);
-
-impl IntoResponse for Settled {
-    fn into_response(self) -> Response {
-        respond(Reply::from(&self.0))
-    }
-}
-
-impl<T, St, S> FromRequest<S> for Delivery<T, St>
-where
-    T: Callback,
-    T::Source: FromRef<S>,
-    St: DedupStore,
-    Receiver<St, SystemClock>: FromRef<S>,
-    S: Send + Sync,
-{
-    type Rejection = Rejection;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
-        let callback = open(&T::Source::from_ref(state), request).await?;
-        let receiver = Receiver::from_ref(state);
-        let progress = receiver.begin(callback.event()).await?;
-        Ok(Self { callback, progress })
-    }
-}

@@ -1,0 +1,15 @@
+//! What the adapters share: extractors, rejection, and the way from an opened request to its answer.
+//!
+//! An adapter reads its framework's request, calls what stands here, and writes its framework's response.
+
+mod delivery;
+mod opening;
+mod rejection;
+mod route;
+mod verified;
+
+pub use delivery::{Delivery, Settled};
+pub(super) use opening::open;
+pub use rejection::Rejection;
+pub(super) use route::Route;
+pub use verified::Verified;
