@@ -16,6 +16,7 @@
 mod game;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -26,6 +27,11 @@ use postback::store::sqlite::SqliteStore;
 use postback::web::axum::callbacks;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// How long requests under way may take to end after Ctrl-C. Longer than the store waits for a locked
+/// file; a client that never finishes its request would otherwise keep the program from ending.
+const GRACE: Duration = Duration::from_secs(6);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -86,9 +92,21 @@ async fn serve() -> Result<(), BoxError> {
             )
         })?;
     game.greet(listener.local_addr()?);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(interrupted())
-        .await?;
+    let (ending, begun) = oneshot::channel();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async {
+        interrupted().await;
+        // Nobody listens any more when the server has failed by itself.
+        let _ = ending.send(());
+    });
+    let patience = async {
+        if begun.await.is_ok() {
+            tokio::time::sleep(GRACE).await;
+        }
+    };
+    tokio::select! {
+        served = server.into_future() => served?,
+        () = patience => println!("Some client keeps its connection open: it is closed now."),
+    }
     game.store.close().await;
     println!("Ended cleanly.");
     Ok(())

@@ -102,3 +102,8 @@ pub mod web;
 pub mod wire;
 
 pub use source::bitlabs;
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

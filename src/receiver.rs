@@ -4,6 +4,7 @@
 //! handler as they say. Nothing is decided here.
 
 mod attempt;
+pub(crate) mod log;
 mod resume;
 
 use std::fmt;
@@ -11,18 +12,21 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use resume::Resumed;
+#[cfg(feature = "tokio")]
+pub use resume::spawn_resume;
+pub use resume::{Resume, Resumed};
 
 use crate::clock::Clock;
 #[cfg(feature = "tokio")]
 use crate::clock::SystemClock;
 use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
-use crate::event::{AppName, Event, SourceName, Subject};
+use crate::event::Event;
 use crate::handler::Handler;
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
+use log::Origin;
 
 /// Takes genuine callbacks all the way: remembered, carried out by the game, settled.
 ///
@@ -166,10 +170,14 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         event: Event,
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
-        match self.begin(event).await? {
-            Progress::Answered(receipt) => Ok(receipt),
-            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
-        }
+        let origin = Origin::of(&event);
+        let result = match self.start(event).await {
+            Ok(Progress::Answered(receipt)) => Ok(receipt),
+            Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
+            Err(error) => Err(error),
+        };
+        origin.log(&result);
+        result
     }
 
     /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
@@ -177,11 +185,25 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// # Errors
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
     pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        let context = Context::of(&event);
-        let steps = Steps::receive(event, self.shared.timing);
-        let progress = self.drive(steps, None).await;
-        context.log(&progress);
-        progress
+        let origin = Origin::of(&event);
+        match self.start(event).await {
+            Ok(Progress::Answered(receipt)) => {
+                let result = Ok(receipt);
+                origin.log(&result);
+                result.map(Progress::Answered)
+            }
+            Err(error) => {
+                let result = Err(error);
+                origin.log(&result);
+                result.map(Progress::Answered)
+            }
+            deliver => deliver,
+        }
+    }
+
+    async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
+        self.drive(Steps::receive(event, self.shared.timing), None)
+            .await
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -262,8 +284,7 @@ impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
 }
 
 impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
-    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
-    /// from time to time.
+    /// Repeats every open decision that nobody is at work on: see [`Resume::resume`].
     ///
     /// # Errors
     /// [`StoreError`], when the store does not answer.
@@ -277,56 +298,14 @@ impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
     }
 }
 
+impl<S: DedupStore, C: Clock, H: Handler + 'static> Resume for HandlingReceiver<S, C, H> {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        self.receiver.resume(&*self.handler)
+    }
+}
+
 impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver<S, C, H> {
     fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         self.receiver.receive(event, &*self.handler)
-    }
-}
-
-/// What may be logged of an event: neither the player nor what was signed.
-struct Context {
-    source: SourceName,
-    app: AppName,
-    endpoint: String,
-}
-
-impl Context {
-    fn of(event: &Event) -> Self {
-        Self {
-            source: event.source.clone(),
-            app: event.app.clone(),
-            endpoint: event.endpoint.clone(),
-        }
-    }
-
-    fn log<S, C>(&self, progress: &Result<Progress<S, C>, ReceiveError>) {
-        let Self {
-            source,
-            app,
-            endpoint,
-        } = self;
-        match progress {
-            Ok(Progress::Deliver(delivery)) => {
-                let decision = delivery.decision();
-                let kind = decision.kind().as_str();
-                // A ban's id holds the player's.
-                let id = match decision.conversion().subject {
-                    Subject::Conversion(_) => decision.id().as_str(),
-                    Subject::Player(_) => "(a player's standing)",
-                };
-                if matches!(decision, Decision::Conflict(_)) {
-                    tracing::warn!(%source, %app, endpoint, id, kind, "callback conflicts with what is known");
-                } else {
-                    tracing::info!(%source, %app, endpoint, id, kind, "callback decided");
-                }
-            }
-            Ok(Progress::Answered(Receipt::Test)) => {
-                tracing::info!(%source, %app, endpoint, "test callback acknowledged, nothing is paid");
-            }
-            Ok(Progress::Answered(receipt)) => {
-                tracing::debug!(%source, %app, endpoint, receipt = receipt.as_str(), "callback answered");
-            }
-            Err(error) => tracing::warn!(%source, %app, endpoint, %error, "callback not taken"),
-        }
     }
 }

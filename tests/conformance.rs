@@ -5,6 +5,7 @@ use postback::store::{MemoryStore, conformance};
 #[tokio::test]
 async fn memory_store() {
     conformance::all(async || MemoryStore::new()).await;
+    conformance::retention(async || MemoryStore::new()).await;
     let store = std::sync::Arc::new(MemoryStore::new());
     conformance::shared(&store, &store.clone()).await;
 }
@@ -24,6 +25,7 @@ async fn sqlite_store() {
             .join(format!("{}.db", count.fetch_add(1, Ordering::Relaxed)))
     };
     conformance::all(async || SqliteStore::open(file()).unwrap()).await;
+    conformance::retention(async || SqliteStore::open(file()).unwrap()).await;
 
     let place = file();
     let (one, other) = (

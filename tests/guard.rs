@@ -40,6 +40,7 @@ fn conflict(events: &[Event]) -> Option<ConflictKind> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn the_decision_follows_from_what_is_due_and_what_the_message_says() {
     let screenout = milestone("s1", "5", "SCREENOUT");
     let table: &[(&str, Vec<Event>, Vec<Kind>, &str)] = &[
@@ -384,14 +385,11 @@ fn a_completed_event_reinstates_only_where_it_is_set_to() {
         again,
     ];
     let (kinds, paid) = outcome(&events);
-    use Kind::{RestoredReward, Reversal, Reward};
-    assert_eq!(
-        kinds,
-        [Reward, Reversal, RestoredReward, Reversal, RestoredReward]
-    );
+    let (restored, reversal, reward) = (Kind::RestoredReward, Kind::Reversal, Kind::Reward);
+    assert_eq!(kinds, [reward, reversal, restored, reversal, restored]);
     assert_eq!(paid, decimal("7"));
     let (kinds, paid) = outcome(&[completed("c1", "7"), revoked("c1"), completed("c1", "7")]);
-    assert_eq!((kinds, paid), (vec![Reward, Reversal], decimal("0")));
+    assert_eq!((kinds, paid), (vec![reward, reversal], decimal("0")));
 }
 
 #[test]

@@ -288,3 +288,24 @@ async fn an_acknowledged_test_callback_leaves_no_trace() {
     assert!(wallet.lock().unwrap().log.is_empty());
     assert!(receiver.store().load(&key).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_background_task_resumes_what_is_open_until_it_is_told_to_end() {
+    let (receiver, wallet) = (receiver(), Shared::default());
+    let failing = |_: &Decision| async { Err::<(), _>(HandlerError::failed("the wallet is down")) };
+    receiver
+        .receive(completed("o1", "500"), &failing)
+        .await
+        .unwrap_err();
+    let handling = receiver.clone().with_handler(paying(&wallet));
+    let task = postback::receiver::spawn_resume(handling, Duration::from_millis(20));
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        if balance(&wallet) == decimal("500") {
+            break;
+        }
+    }
+    assert_eq!(balance(&wallet), decimal("500"));
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+}

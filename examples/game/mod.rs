@@ -35,8 +35,10 @@ pub(crate) struct Game {
 impl Game {
     /// Reads the environment, opens the file, and carries out what a crash left open.
     pub(crate) async fn open() -> Result<Self, BoxError> {
-        let settings = Settings::from_environment();
-        let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
+        let settings = Settings::from_environment()?;
+        let keys = KeyRing::from_list(settings.secrets.as_str())
+            .map_err(|error| about("BITLABS_APP_SECRET", error))?;
+        let app = App::new("game", keys)?;
         let urls = &settings.urls;
         let offers = app
             .offers(&urls.offers)
@@ -150,9 +152,12 @@ pub(crate) async fn interrupted() {
 #[error("{setting} cannot be used")]
 struct SettingError {
     setting: &'static str,
-    source: postback::bitlabs::ConfigError,
+    source: BoxError,
 }
 
-fn about(setting: &'static str, source: postback::bitlabs::ConfigError) -> SettingError {
-    SettingError { setting, source }
+fn about(setting: &'static str, source: impl Into<BoxError>) -> SettingError {
+    SettingError {
+        setting,
+        source: source.into(),
+    }
 }

@@ -95,7 +95,7 @@ fn consider_conversion(
 
     if same_state
         .iter()
-        .any(|entry| is_same_content(entry.event(), event))
+        .any(|entry| entry.may_be_of(event) && is_same_content(entry.event(), event))
     {
         return None;
     }

@@ -14,6 +14,7 @@
 //! No clock and no I/O: the moment is passed in, and [`Record`] is a plain value.
 
 mod consider;
+mod forget;
 mod mark;
 mod record;
 mod target;

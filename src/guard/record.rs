@@ -44,6 +44,9 @@ pub struct Entry {
     verdict: Option<Verdict>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settled: Option<Timestamp>,
+    /// Its player and what was signed were stripped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    forgotten: bool,
 }
 
 /// Whether a message has part in what is due.
@@ -84,6 +87,16 @@ impl Entry {
             &self.event,
             verdict,
         ))
+    }
+
+    /// Whether its player was forgotten.
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
+
+    pub(super) fn forget(&mut self, event: Arc<Event>) {
+        self.event = event;
+        self.forgotten = true;
     }
 
     pub(super) fn counts(&self) -> bool {
@@ -181,18 +194,30 @@ impl Record {
         &self.key
     }
 
-    /// The player whose conversion it is: the one named by the first message that counts.
+    /// The player whose conversion it is: the one named by the first message that counts. `None` when he was
+    /// forgotten.
     pub fn player(&self) -> Option<&PlayerId> {
         let counted = self
             .entries
             .iter()
-            .find(|entry| entry.standing != Standing::Aside);
+            .find(|entry| entry.standing != Standing::Aside && !entry.forgotten);
         counted.map(|entry| &entry.event.player)
+    }
+
+    /// The player to look it up by: whose it is, or, where every message contradicts, whom the first one names.
+    pub fn named_player(&self) -> Option<&PlayerId> {
+        let mut known = self.entries.iter().filter(|entry| !entry.forgotten);
+        self.player()
+            .or_else(|| known.next().map(|entry| &entry.event.player))
     }
 
     /// Every distinct message, in order of arrival.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries
     }
 
     /// What the game has paid less what it has taken back. Never below zero.
@@ -266,6 +291,7 @@ impl Record {
             standing,
             verdict,
             settled: None,
+            forgotten: false,
         });
     }
 

@@ -1,5 +1,7 @@
 //! Repeats what is open.
 
+use std::future::Future;
+
 use super::{ReceiveError, Receiver};
 use crate::clock::Clock;
 use crate::delivery::Progress;
@@ -21,6 +23,50 @@ pub struct Resumed {
     pub busy: usize,
     /// So many failed again and stay open; the log says why.
     pub failed: usize,
+}
+
+/// A receiver that can repeat what is open: every one that has its handler with it.
+pub trait Resume: Send + Sync + 'static {
+    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
+    /// from time to time ([`spawn_resume`]). Safe in several processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError`], when the store does not answer. A record that cannot be read counts as failed.
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send;
+}
+
+/// Repeats what is open now and then again after every `interval`, in a background task of the current tokio
+/// runtime. The task ends with the runtime, or when the handle is told to abort.
+///
+/// A store that does not answer is logged and asked again at the next turn.
+///
+/// # Panics
+/// Outside a tokio runtime, as [`tokio::spawn`] does.
+#[cfg(feature = "tokio")]
+pub fn spawn_resume<R: Resume>(
+    receiver: R,
+    interval: std::time::Duration,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            match receiver.resume().await {
+                Ok(Resumed {
+                    settled: 0,
+                    failed: 0,
+                    ..
+                }) => {}
+                Ok(Resumed {
+                    settled,
+                    busy,
+                    failed,
+                }) => {
+                    tracing::info!(settled, busy, failed, "open decisions resumed");
+                }
+                Err(error) => tracing::warn!(%error, "open decisions could not be resumed"),
+            }
+            tokio::time::sleep(interval).await;
+        }
+    })
 }
 
 impl<S: DedupStore, C: Clock> Receiver<S, C> {

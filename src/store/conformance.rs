@@ -23,12 +23,18 @@
 
 mod fixtures;
 mod protocol;
+mod retention;
 mod swapping;
 mod together;
 
 pub use protocol::{
     a_conflict_moves_nothing, a_failed_decision_is_resumed_unchanged, a_sleeper_cannot_settle,
     an_expired_lease_is_taken_over,
+};
+pub use retention::{
+    a_forgotten_player_is_still_not_paid_twice, a_record_is_removed_only_in_the_expected_version,
+    forgetting_removes_bans_and_leaves_open_decisions, long_listings_are_paged_completely,
+    pruning_takes_what_is_old_and_leaves_what_is_open, retention,
 };
 pub use swapping::{
     a_key_is_exact, a_stale_version_loses_and_changes_nothing, absent_is_none,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::future::{Future, ready};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{DedupStore, StoreError, Stored, Swapped, Version};
-use crate::event::RecordKey;
+use super::{DedupStore, Retention, StoreError, Stored, Swapped, Version};
+use crate::clock::Timestamp;
+use crate::event::{PlayerId, RecordKey};
 use crate::guard::Record;
 
 /// Keeps records in memory. **For tests only**: a restart forgets what was paid and pays it again, and
@@ -62,16 +63,66 @@ impl DedupStore for MemoryStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send {
+        ready(Ok(self.keys(after, limit, |record| record.open().is_some())))
+    }
+}
+
+impl MemoryStore {
+    fn keys(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Vec<RecordKey> {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, |key| Excluded(key.to_string()));
         let records = self.records();
-        let open = records
+        let records = records
             .range((from, Unbounded))
             .map(|(_, stored)| &stored.record);
-        let open = open.filter(|record| record.open().is_some());
-        ready(Ok(open
+        records
+            .filter(|record| wanted(record))
             .take(limit)
             .map(|record| record.key().clone())
-            .collect()))
+            .collect()
+    }
+}
+
+impl Retention for MemoryStore {
+    fn remove(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        let key = key.to_string();
+        let mut records = self.records();
+        let is_expected = records
+            .get(&key)
+            .is_some_and(|stored| stored.version == expected);
+        if is_expected {
+            records.remove(&key);
+        }
+        ready(Ok(is_expected))
+    }
+
+    fn unchanged_since(
+        &self,
+        moment: Timestamp,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send {
+        let is_old = |record: &Record| record.open().is_none() && record.last_change() < moment;
+        ready(Ok(self.keys(after, limit, is_old)))
+    }
+
+    fn of_player(
+        &self,
+        player: &PlayerId,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send {
+        ready(Ok(self.keys(after, limit, |record| {
+            record.named_player() == Some(player)
+        })))
     }
 }

@@ -7,7 +7,10 @@
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod error;
+#[cfg(feature = "json")]
+pub mod json;
 mod memory;
+mod retention;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -17,6 +20,7 @@ use std::sync::Arc;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use retention::{Forgotten, Pruned, Retention, forget, prune};
 
 use crate::event::RecordKey;
 use crate::guard::Record;

@@ -1,12 +1,26 @@
 //! A small game whose wallet lives in the store's file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use std::path::{Path, PathBuf};
+pub(crate) mod deliveries;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postback::clock::Timestamp;
 use postback::decision::Decision;
 use postback::event::{Effect, Event, EventKind, TestCallback};
+use postback::guard::{Considered, Record, consider};
 use postback::handler::HandlerError;
-use postback::store::sqlite::{InTransaction, SqliteStore, rusqlite};
+use postback::store::sqlite::{InTransaction, SqliteOptions, SqliteStore, rusqlite};
 use rusqlite::Connection;
 use rust_decimal::Decimal;
 use tempfile::TempDir;
@@ -136,4 +150,53 @@ pub(crate) fn credit(game: &InTransaction<'_>, decision: &Decision) -> Result<()
         )?;
     }
     Ok(())
+}
+
+pub(crate) fn open_record(transaction: &str) -> Record {
+    let event = Arc::new(completed(transaction, 500));
+    match consider(
+        &Record::new(event.key()),
+        &event,
+        Timestamp::from_millis(1_700_000_000_123),
+    ) {
+        Considered::Decided(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn impatient() -> SqliteOptions {
+    SqliteOptions::new().busy_timeout(Duration::from_millis(100))
+}
+
+pub(crate) fn is_open(file: &Path) -> bool {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    descriptors
+        .flatten()
+        .any(|descriptor| std::fs::read_link(descriptor.path()).is_ok_and(|path| path == file))
+}
+
+pub(crate) fn wait_until_closed(file: &Path) {
+    let start = Instant::now();
+    while is_open(file) {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "the threads of a dropped store do not end"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Runs one of the ignored tests below, in a process of its own.
+pub(crate) fn child(test: &str, file: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("POSTBACK_TEST_FILE", file);
+    command
+}
+
+pub(crate) fn file_of_the_parent() -> std::path::PathBuf {
+    std::env::var_os("POSTBACK_TEST_FILE")
+        .expect("run by another test")
+        .into()
 }

@@ -21,7 +21,7 @@ pub enum ConfigError {
     #[error("the app's name cannot be used: choose one of letters, digits, '.', '_' and '-'")]
     AppName(#[source] IdError),
     /// The callback URL cannot be read.
-    #[error("the {endpoint} URL cannot be used: {source}")]
+    #[error("the {endpoint} URL cannot be used")]
     Url {
         /// The endpoint.
         endpoint: &'static str,

@@ -83,15 +83,12 @@ impl<'a> Attempt<'a> {
         {
             // Stays marked until the record is settled.
             Returned::With(Ok(())) => return Ok(Handled::Done),
-            Returned::With(Err(HandlerError::Refused(reason))) => Handled::Refused(reason),
-            Returned::With(Err(HandlerError::Failed(source))) => {
-                self.said = Some(source);
-                Handled::Failed
+            Returned::With(Err(HandlerError::Refused(reason))) => {
+                tracing::warn!(id = %decision.id(), "the game refused a decision: the conversion is closed");
+                Handled::Refused(reason)
             }
-            Returned::Panicked => {
-                self.said = Some("the handler panicked".into());
-                Handled::Failed
-            }
+            Returned::With(Err(HandlerError::Failed(source))) => self.failed(decision, source),
+            Returned::Panicked => self.failed(decision, "the handler panicked".into()),
             Returned::TransactionEnded => {
                 return Err(StoreError::Unavailable {
                     doing: "carry a decision out",
@@ -101,6 +98,12 @@ impl<'a> Attempt<'a> {
         };
         self.undo()?;
         Ok(outcome)
+    }
+
+    fn failed(&mut self, decision: &Decision, source: Source) -> Handled {
+        tracing::error!(id = %decision.id(), error = %source, "the handler failed: the decision stays open");
+        self.said = Some(source);
+        Handled::Failed
     }
 
     fn swap(

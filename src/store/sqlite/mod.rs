@@ -54,6 +54,7 @@ mod options;
 mod queue;
 mod reader;
 mod receiver;
+mod retention;
 mod rows;
 mod schema;
 mod transaction;
@@ -74,7 +75,7 @@ pub use receiver::SqliteReceiver;
 pub use transaction::{InTransaction, SettleError, SqliteHandler};
 
 use self::leash::Leashed;
-use self::operations::{Swapping, Working, unavailable};
+use self::operations::{Changing, Working, unavailable};
 use self::queue::Queue;
 use self::reader::Reading;
 use self::rows::{Row, RowSwapped};
@@ -96,6 +97,8 @@ struct Shared {
     place: String,
     writer: Queue<Box<dyn Operation>>,
     reader: Queue<Reading>,
+    /// How many operations one caller may well hand in at a time.
+    batch: usize,
     /// Its senders are the threads'.
     alive: watch::Receiver<()>,
 }
@@ -154,11 +157,13 @@ impl SqliteStore {
             .map_err(|error| open::no_thread(path, error))?;
 
         let place = path.display().to_string();
+        let batch = (options.queue / 2).clamp(1, 64);
         Ok(Self {
             shared: Arc::new(Shared {
                 place,
                 writer,
                 reader,
+                batch,
                 alive,
             }),
         })
@@ -254,11 +259,11 @@ impl DedupStore for SqliteStore {
     ) -> Result<Swapped, StoreError> {
         let (reply, answer) = oneshot::channel();
         let row = Row::new(expected, record)?;
-        self.submit(Box::new(Swapping {
-            row,
-            outcome: None,
+        self.submit(Box::new(Changing::new(
+            "swap a record",
+            move |db: &Connection| row.swap(db),
             reply,
-        }))?;
+        )))?;
         match answer
             .await
             .unwrap_or_else(|_| Err(gone("swap a record")))?

@@ -3,10 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::leash::{Leashed, Returned};
-use super::rows::{Row, RowSwapped};
 use super::transaction::InTransaction;
 use super::writer::{Cause, GroupError, Operation};
 use crate::store::StoreError;
+use rusqlite::Connection;
 
 /// Why the game's own work on the store's connection failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,16 +24,36 @@ pub enum WorkError<E> {
     Store(#[from] StoreError),
 }
 
-/// Compares and swaps one record.
-pub(super) struct Swapping {
-    pub(super) row: Row,
-    pub(super) outcome: Option<rusqlite::Result<RowSwapped>>,
-    pub(super) reply: oneshot::Sender<Result<RowSwapped, StoreError>>,
+/// One statement of the store's own, on its own tables.
+pub(super) struct Changing<T, F> {
+    doing: &'static str,
+    change: F,
+    outcome: Option<rusqlite::Result<T>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl Operation for Swapping {
+impl<T, F> Changing<T, F> {
+    pub(super) fn new(
+        doing: &'static str,
+        change: F,
+        reply: oneshot::Sender<Result<T, StoreError>>,
+    ) -> Self {
+        Self {
+            doing,
+            change,
+            outcome: None,
+            reply,
+        }
+    }
+}
+
+impl<T, F> Operation for Changing<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+{
     fn run(&mut self, leashed: &Leashed) {
-        self.outcome = Some(self.row.swap(leashed.connection()));
+        self.outcome = Some((self.change)(leashed.connection()));
     }
 
     fn blame(&mut self, _: &Cause) -> bool {
@@ -43,8 +63,8 @@ impl Operation for Swapping {
     fn answer(self: Box<Self>, group: Result<(), GroupError>) {
         let answer = match (group, self.outcome) {
             (Err(error), _) => Err(error.into()),
-            (Ok(()), Some(Ok(swapped))) => Ok(swapped),
-            (Ok(()), Some(Err(error))) => Err(unavailable("swap a record", error)),
+            (Ok(()), Some(Ok(changed))) => Ok(changed),
+            (Ok(()), Some(Err(error))) => Err(unavailable(self.doing, error)),
             (Ok(()), None) => return,
         };
         // The caller may have gone.

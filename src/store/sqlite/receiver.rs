@@ -1,6 +1,7 @@
 //! Takes callbacks all the way inside the store's own transactions.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -14,12 +15,10 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::decision::Decision;
 use crate::event::{Event, RecordKey};
 use crate::handler::HandlerError;
-use crate::receiver::{Receive, ReceiveError, Resumed};
+use crate::receiver::log::Origin;
+use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
-
-/// How many open decisions are repeated at a time.
-const PAGE: usize = 64;
 
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///
@@ -93,8 +92,9 @@ impl SqliteReceiver {
     pub async fn resume(&self) -> Result<Resumed, StoreError> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
+        let page = self.store.shared.batch;
         loop {
-            let keys = self.store.unsettled(after.as_ref(), PAGE).await?;
+            let keys = self.store.unsettled(after.as_ref(), page).await?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -110,12 +110,13 @@ impl SqliteReceiver {
                         | StoreError::Unavailable { .. }),
                     )) => return Err(error),
                     Err(error) => {
-                        tracing::warn!(%key, %error, "an open decision could not be carried out");
+                        let cause = std::error::Error::source(&error).map(tracing::field::display);
+                        tracing::warn!(%key, %error, cause, "an open decision could not be carried out");
                         resumed.failed += 1;
                     }
                 }
             }
-            if keys.len() < PAGE {
+            if keys.len() < page {
                 return Ok(resumed);
             }
             after = keys.last().cloned();
@@ -138,7 +139,16 @@ impl SqliteReceiver {
 
 impl Receive for SqliteReceiver {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
-        wait(self.submit(Subject::Callback(event))).await
+        let origin = Origin::of(&event);
+        let result = wait(self.submit(Subject::Callback(event))).await;
+        origin.log(&result);
+        result
+    }
+}
+
+impl Resume for SqliteReceiver {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        SqliteReceiver::resume(self)
     }
 }
 

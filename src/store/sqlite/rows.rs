@@ -1,12 +1,10 @@
 //! Records as rows.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::Deserialize;
 
-use crate::clock::Timestamp;
 use crate::event::RecordKey;
-use crate::guard::{RECORD_FORMAT, Record};
-use crate::store::{StoreError, Stored, Version};
+use crate::guard::Record;
+use crate::store::{StoreError, Stored, Version, json};
 
 /// A row as it is written. Made by the caller's thread, so that the writer has only SQL to do.
 pub(super) struct Row {
@@ -43,14 +41,8 @@ impl Row {
                 source: Box::new(error),
             })
         };
-        let json = serde_json::to_string(record).map_err(|error| StoreError::Unavailable {
-            doing,
-            source: Box::new(error),
-        })?;
-        // A record of nothing but contradictions belongs to nobody. People look for it under the first name.
-        let player = record
-            .player()
-            .or_else(|| record.entries().first().map(|entry| &entry.event().player));
+        let json = json::write(record)?;
+        let player = record.named_player();
         Ok(Self {
             key: record.key().to_string(),
             expected: expected.map(number).transpose()?,
@@ -61,7 +53,7 @@ impl Row {
             app: record.key().app.to_string(),
             settled: record.settled().to_string(),
             record: json,
-            updated: i64::try_from(last_change(record).as_millis()).unwrap_or(i64::MAX),
+            updated: i64::try_from(record.last_change().as_millis()).unwrap_or(i64::MAX),
         })
     }
 
@@ -110,18 +102,6 @@ impl Row {
     }
 }
 
-/// When something last happened in it.
-fn last_change(record: &Record) -> Timestamp {
-    let entries = record.entries().iter();
-    let latest = entries
-        .flat_map(|entry| [Some(entry.received()), entry.settled()])
-        .flatten()
-        .max();
-    latest
-        .max(record.closed().map(|closed| closed.at))
-        .unwrap_or_default()
-}
-
 /// The row under this key.
 pub(super) fn find(connection: &Connection, key: &str) -> rusqlite::Result<Option<Found>> {
     connection
@@ -146,7 +126,11 @@ pub(super) fn unsettled(
     let mut statement = connection.prepare_cached(
         "SELECT key FROM postback_records WHERE status = 'open' AND key > ?1 ORDER BY key",
     )?;
-    let mut rows = statement.query([after.unwrap_or_default()])?;
+    keys(statement.query([after.unwrap_or_default()])?, limit)
+}
+
+/// Reads up to `limit` keys.
+pub(super) fn keys(mut rows: rusqlite::Rows<'_>, limit: usize) -> rusqlite::Result<Vec<RecordKey>> {
     let mut keys = Vec::new();
     while keys.len() < limit {
         let Some(row) = rows.next()? else { break };
@@ -156,60 +140,25 @@ pub(super) fn unsettled(
             .ok()
             .and_then(|key| key.parse().ok());
         if key.is_none() {
-            // Nobody can ask for it, and it must not keep the others from being resumed.
-            tracing::error!("postback_records holds an open row whose key is not a record key");
+            // Nobody can ask for it, and it must not keep the others from being found.
+            tracing::error!("postback_records holds a row whose key is not a record key");
         }
         keys.extend(key);
     }
     Ok(keys)
 }
 
-/// Just the form, which every version of the crate can read.
-#[derive(Deserialize)]
-struct Form {
-    format: u32,
+/// Removes a row if its version is the expected one; says whether it did.
+pub(super) fn remove(connection: &Connection, key: &str, expected: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection
+        .prepare_cached("DELETE FROM postback_records WHERE key = ?1 AND version = ?2")?;
+    Ok(statement.execute(params![key, expected])? == 1)
 }
 
 impl Found {
     /// The record, if it is one that this version can read, and the one that was asked for.
     pub(super) fn parse(self, key: &RecordKey) -> Result<Stored, StoreError> {
-        let unreadable =
-            |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Unreadable {
-                key: key.clone(),
-                source,
-            };
-        let record: Record = match serde_json::from_slice(&self.record) {
-            Ok(record) => record,
-            Err(error) => {
-                return Err(match serde_json::from_slice::<Form>(&self.record) {
-                    Ok(Form { format }) if format > RECORD_FORMAT => newer(key, format),
-                    _ => unreadable(Box::new(error)),
-                });
-            }
-        };
-        if record.format() > RECORD_FORMAT {
-            return Err(newer(key, record.format()));
-        }
-        if record.format() == 0 {
-            return Err(unreadable("it has no form".into()));
-        }
-        if record.key() != key {
-            return Err(unreadable("it is another record's".into()));
-        }
-        match u64::try_from(self.version)
-            .ok()
-            .and_then(Version::from_number)
-        {
-            Some(version) => Ok(Stored { version, record }),
-            None => Err(unreadable("its version is not above zero".into())),
-        }
-    }
-}
-
-fn newer(key: &RecordKey, found: u32) -> StoreError {
-    StoreError::Newer {
-        what: format!("the record {key}"),
-        found,
-        known: RECORD_FORMAT,
+        // A version that does not fit is none.
+        json::read(key, u64::try_from(self.version).unwrap_or(0), &self.record)
     }
 }

@@ -45,7 +45,9 @@ impl fmt::Debug for InTransaction<'_> {
 /// What it writes is committed together with the record, or not at all: a crash at any moment leaves either
 /// both or neither. It needs no idempotency for that. It may be called more than once for a decision, but
 /// what it wrote before was rolled back then; so it must change nothing outside the transaction. It runs on
-/// the writer's thread: it should be short, and must not wait for the store.
+/// the writer's thread, and all other deliveries wait for it: it should be short, must not wait for the store,
+/// and should not call other services. Use a [`Handler`](crate::handler::Handler) for those, which writes an
+/// intent down first and may take its time.
 ///
 /// A closure is a handler, too:
 ///
