@@ -38,8 +38,16 @@ async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Re
             .configure(|config| {
                 game.mount(config);
             })
-            .route("/players/{id}", web::get().to(player))
-            .route("/health", web::get().to(async || "ok"))
+            .service(
+                web::resource("/players/{id}")
+                    .route(web::get().to(player))
+                    .route(web::head().to(player)),
+            )
+            .service(
+                web::resource("/health")
+                    .route(web::get().to(health))
+                    .route(web::head().to(health)),
+            )
             .app_data(Data::new(game.store.clone()))
     };
     HttpServer::new(app)
@@ -62,4 +70,8 @@ async fn player(store: Data<SqliteStore>, id: Path<String>) -> HttpResponse {
         Ok(statement) => HttpResponse::Ok().json(statement),
         Err(_) => HttpResponse::ServiceUnavailable().finish(),
     }
+}
+
+async fn health() -> &'static str {
+    "ok"
 }

@@ -47,11 +47,15 @@
 //!
 //! # What actix-web answers by itself
 //!
-//! Some requests never reach a handler, nor this crate's log:
+//! Some requests never reach a handler, and so neither an endpoint's limits nor its log:
 //!
-//! - A byte in the URL that is not ASCII and not percent-encoded: 400. Networks that percent-encode what
-//!   they fill in never send one. (axum lets UTF-8 through; such a callback is verified and paid there.)
-//! - A URL of more than 65 534 bytes: 400, where axum has 414. Up to there, an endpoint's own limit counts.
+//! - A byte in the URL that is neither ASCII nor percent-encoded: 400. (axum lets UTF-8 through: such a
+//!   callback is verified, and paid, there.) Networks that percent-encode what they fill in send none.
+//! - A URL of more than 65 534 bytes: 400; a head of more than 128 KiB or more than 96 header fields: 431.
+//! - HTTP/1.1 without a `Host`, or with two; `Content-Length` beside `Transfer-Encoding`: 400.
+//!
+//! Paths are matched decoded: `/%6Fffers` is `/offers`, too. What was signed is the query and the
+//! configured prefix, so nothing depends on it.
 
 mod extractors;
 mod route;
