@@ -60,7 +60,7 @@
 mod extractors;
 mod route;
 
-pub use super::adapter::{Delivery, Rejection, Settled, Verified};
+pub use super::adapter::{Settled, Verified};
 pub use route::{callbacks, callbacks_answering};
 
 use actix_web::body::{self, BodyStream};
@@ -74,17 +74,16 @@ use super::{Reply, adapter};
 use crate::source::{OpenError, Source};
 use crate::wire::{Headers, Request};
 
+adapter::delivery_and_rejection!(StatusCode);
+
 fn respond(reply: &Reply) -> HttpResponse {
-    let mut response = HttpResponse::build(status(reply));
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
     response.insert_header(ContentType::plaintext());
     for field in reply.headers() {
         response.insert_header((field.0, &*field.1));
     }
     response.body(reply.body)
-}
-
-fn status(reply: &Reply) -> StatusCode {
-    StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// Opens a request at an endpoint, and logs why not.

@@ -4,12 +4,11 @@
 
 mod delivery;
 mod opening;
-mod rejection;
 mod route;
 mod verified;
 
-pub use delivery::{Delivery, Settled};
+pub use delivery::Settled;
+pub(super) use delivery::delivery_and_rejection;
 pub(super) use opening::open;
-pub use rejection::Rejection;
 pub(super) use route::Route;
 pub use verified::Verified;

@@ -10,7 +10,7 @@
 mod extractors;
 mod route;
 
-pub use super::adapter::{Delivery, Rejection, Settled, Verified};
+pub use super::adapter::{Settled, Verified};
 pub use route::{callbacks, callbacks_answering};
 
 use axum::body::{self, Body, Bytes, HttpBody};
@@ -21,6 +21,8 @@ use axum::response::{IntoResponse, Response};
 use super::{Reply, adapter};
 use crate::source::{OpenError, Source};
 use crate::wire::{Headers, Request};
+
+adapter::delivery_and_rejection!(StatusCode);
 
 fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

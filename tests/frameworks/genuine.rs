@@ -82,7 +82,7 @@ fn surveys_rewards_and_bans_move_both_wallets_alike() {
     assert_eq!(both.balance("p1"), "12");
     play(&both, vec![("settled", ban("BANNED"))]);
     assert_eq!(both.wallet("p1")["banned"], true);
-    play(&both, vec![("settled", ban("UNBANNED"))]);
+    play(&both, vec![("settled", ban("ACTIVE"))]);
     assert_eq!(both.wallet("p1")["banned"], false);
 }
 

@@ -83,10 +83,10 @@ fn a_url_beyond_what_a_framework_reads_is_refused_by_either() {
     both.answers("65 534 bytes", &longest, 414, "url too long");
     let longer = get(player(&vec![b'p'; 65_535 - rest]));
     unlike(&both, "65 535 bytes", &longer, (414, ""), (400, ""));
-    let longer = get(player(&[b'p'; 140_000]));
+    let longer = get(player(&vec![b'p'; 140_000]));
     unlike(&both, "140 000 bytes", &longer, (414, ""), (431, ""));
     // hyper's answer hangs on how the bytes arrive.
-    for answer in both.send_unlike(&get(player(&[b'p'; 500_000]))) {
+    for answer in both.send_unlike(&get(player(&vec![b'p'; 500_000]))) {
         assert!([414, 431].contains(&answer.status), "{answer:?}");
         assert_eq!(answer.body, "");
     }

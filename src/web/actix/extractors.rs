@@ -10,12 +10,12 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError};
 
-use super::{open, respond, status};
+use super::{Delivery, Rejection, open, respond};
 use crate::clock::SystemClock;
 use crate::receiver::Receiver;
 use crate::source::Callback;
 use crate::store::DedupStore;
-use crate::web::adapter::{Delivery, Rejection, Settled, Verified};
+use crate::web::adapter::{Settled, Verified};
 use crate::web::{Refusal, Reply};
 
 type Extracting<T> = Pin<Box<dyn Future<Output = Result<T, Rejection>>>>;
@@ -78,7 +78,7 @@ impl Responder for Settled {
 
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
-        status(&self.reply())
+        self.status()
     }
 
     fn error_response(&self) -> HttpResponse {

@@ -3,13 +3,13 @@
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 
-use super::{open, respond};
+use super::{Delivery, Rejection, open, respond};
 use crate::clock::SystemClock;
 use crate::receiver::Receiver;
 use crate::source::Callback;
 use crate::store::DedupStore;
 use crate::web::Reply;
-use crate::web::adapter::{Delivery, Rejection, Settled, Verified};
+use crate::web::adapter::{Settled, Verified};
 
 impl<T, S> FromRequest<S> for Verified<T>
 where
