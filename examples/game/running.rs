@@ -49,7 +49,7 @@ where
         .map_err(|error| format!("cannot listen on {listen} (POSTBACK_LISTEN): {error}"))?;
     game.greet(listener.local_addr()?);
 
-    let (ending, begun) = oneshot::channel();
+    let (end, asked_to_end) = oneshot::channel();
     let serving = serve(
         Arc::clone(&game),
         listener,
@@ -57,11 +57,11 @@ where
             interrupted().await;
             println!("Ending: no new requests are taken.");
             // Nobody listens any more when the server has failed by itself.
-            let _ = ending.send(());
+            let _ = end.send(());
         }),
     );
     let patience = async {
-        match begun.await {
+        match asked_to_end.await {
             Ok(()) => tokio::time::sleep(GRACE).await,
             Err(_) => std::future::pending().await,
         }

@@ -155,6 +155,19 @@ impl Backend {
         Self::spawn(command, &database.with_extension("log"))
     }
 
+    /// Starts it and kills it after so long, whether or not it has come to listen.
+    pub fn start_and_kill(database: &Path, after: Duration) {
+        let mut child = command(database)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     pub fn spawn(mut command: Command, log: &Path) -> Self {
         let errors = File::options().create(true).append(true).open(log).unwrap();
         let mut child = command

@@ -105,6 +105,14 @@ fn kill_again_and_again(
         thread::sleep(Duration::from_micros(dice.between(60_000, 300_000)));
         backend.kill();
         kills += 1;
+        // Now and then while it starts: it opens the file then, and repeats what was left open.
+        if dice.between(0, 3) == 0 {
+            Backend::start_and_kill(
+                &place.file(),
+                Duration::from_micros(dice.between(500, 30_000)),
+            );
+            kills += 1;
+        }
         *backend = Backend::start(&place.file());
         *address.lock().unwrap() = backend.address();
     }
@@ -146,7 +154,10 @@ fn kill_9_at_any_moment_loses_no_reward_and_pays_none_twice() {
             let mut dice = Dice::seeded(seed.rotate_left(32));
             kill_again_and_again(&mut backend, &place, &address, &all_sent, &mut dice)
         });
-        let sent: Vec<_> = senders.into_iter().map(|sender| sender.join()).collect();
+        let sent: Vec<_> = senders
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
         // Also when a sender has failed: or else the killer would never stop.
         all_sent.store(true, Ordering::SeqCst);
         let kills = killer.join().unwrap();

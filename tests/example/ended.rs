@@ -61,7 +61,7 @@ fn what_is_under_way_at_ctrl_c_is_answered_first() {
         connection.get(callback.target()).unwrap()
     });
     // It waits for the file, which is locked.
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(800));
     backend.interrupt();
     thread::sleep(Duration::from_millis(100));
     own.execute_batch("ROLLBACK").unwrap();

@@ -10,25 +10,25 @@ use crate::backend::{
 
 /// With this variable set so, the start must fail and the message hold these words; returns the message.
 fn refuses(variable: &str, value: impl AsRef<OsStr>, words: &[&str]) -> String {
-    let value = value.as_ref();
     let place = Place::new();
     let mut command = command(&place.file());
-    command.env(variable, value);
+    command.env(variable, &value);
     let ended = run_to_its_end(command);
-    assert_eq!(ended.status.code(), Some(1), "{value:?}: {ended:?}");
+    let value = value.as_ref().display();
+    assert_eq!(ended.status.code(), Some(1), "{value}: {ended:?}");
     assert!(
         !ended.output.contains("Listening"),
-        "{value:?}: {}",
+        "{value}: {}",
         ended.output
     );
     assert!(
         !ended.errors.contains("panicked"),
-        "{value:?}: {}",
+        "{value}: {}",
         ended.errors
     );
     for word in words.iter().chain([&variable]) {
         let said = &ended.errors;
-        assert!(said.contains(word), "{value:?}: no {word:?}: {said}");
+        assert!(said.contains(word), "{value}: no {word:?}: {said}");
     }
     ended.errors
 }
@@ -42,30 +42,30 @@ fn a_dashboard_url_that_cannot_be_safe_is_refused_with_what_to_type() {
     refuses(OFFERS_URL, "ftp://game.example/?a=[%TX%]", &["http"]);
     refuses(
         OFFERS_URL,
-        &OFFERS.replace("USER:UID", "USER:UDI"),
+        OFFERS.replace("USER:UID", "USER:UDI"),
         &["USER:UDI", "did you mean [%USER:UID%]?"],
     );
     refuses(
         OFFERS_URL,
-        &OFFERS.replace("[%TX%]", "[%TX]"),
+        OFFERS.replace("[%TX%]", "[%TX]"),
         &["\"tx\"", "[%TX%]"],
     );
     refuses(
         OFFERS_URL,
-        &without("&tx=[%TX%]"),
+        without("&tx=[%TX%]"),
         &["no transaction", "tx=[%TX%]"],
     );
     refuses(
         OFFERS_URL,
-        &without("player=[%USER:UID%]&"),
+        without("player=[%USER:UID%]&"),
         &["no player", "player=[%USER:UID%]"],
     );
     refuses(
         OFFERS_URL,
-        &without("&gems=[%VALUE:CURRENCY%]"),
+        without("&gems=[%VALUE:CURRENCY%]"),
         &["no amount", "[%VALUE:CURRENCY%]"],
     );
-    refuses(OFFERS_URL, &format!("{OFFERS}&tx=[%TX%]"), &["\"tx\""]);
+    refuses(OFFERS_URL, format!("{OFFERS}&tx=[%TX%]"), &["\"tx\""]);
 }
 
 #[test]

@@ -148,7 +148,7 @@ pub fn request(
         request.push_str("Host: game.example\r\n");
     }
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name, ": ", value, "\r\n"]);
     }
     request.push_str("Connection: close\r\n\r\n");
     send(address, request.as_bytes()).unwrap()
