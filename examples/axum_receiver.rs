@@ -15,101 +15,41 @@
 
 mod game;
 
+use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use game::{BoxError, Game};
-use postback::store::sqlite::SqliteStore;
+use game::{Ending, Game, Routes};
+use postback::source::Source;
+use postback::store::sqlite::{SqliteReceiver, SqliteStore};
 use postback::web::axum::callbacks;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-
-/// How long requests under way may take to end after Ctrl-C. Longer than the store waits for a locked
-/// file; a client that never finishes its request would otherwise keep the program from ending.
-const GRACE: Duration = Duration::from_secs(6);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    game::start_logging();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            game::print_error(&*error);
-            ExitCode::FAILURE
-        }
-    }
+    game::run(serve).await
 }
 
-async fn serve() -> Result<(), BoxError> {
-    let game = Game::open().await?;
-    let Game {
-        offers,
-        surveys,
-        receipts,
-        cashback,
-        rewards,
-        bans,
-        receiver,
-        ..
-    } = &game;
-    let app = Router::new()
-        .route(
-            "/callbacks/offers",
-            callbacks(offers.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/surveys",
-            callbacks(surveys.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/receipts",
-            callbacks(receipts.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/cashback",
-            callbacks(cashback.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/rewards",
-            callbacks(rewards.clone(), receiver.clone()),
-        )
-        .route("/callbacks/bans", callbacks(bans.clone(), receiver.clone()))
+async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Result<()> {
+    let app = game
+        .mount(Router::new())
         .route("/players/{id}", get(player))
         .route("/health", get(async || "ok"))
         .with_state(game.store.clone());
-
-    let listener = TcpListener::bind(&game.settings.listen)
+    axum::serve(listener, app)
+        .with_graceful_shutdown(ending)
         .await
-        .map_err(|error| {
-            format!(
-                "cannot listen on {} (POSTBACK_LISTEN): {error}",
-                game.settings.listen
-            )
-        })?;
-    game.greet(listener.local_addr()?);
-    let (end, asked_to_end) = oneshot::channel();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async {
-        interrupted().await;
-        // Nobody listens any more when the server has failed by itself.
-        let _ = end.send(());
-    });
-    let patience = async {
-        if asked_to_end.await.is_ok() {
-            tokio::time::sleep(GRACE).await;
-        }
-    };
-    tokio::select! {
-        result = server.into_future() => result?,
-        () = patience => println!("Some client keeps its connection open: it is closed now."),
+}
+
+impl Routes for Router<SqliteStore> {
+    fn endpoint<E: Source>(self, path: &str, endpoint: E, receiver: SqliteReceiver) -> Self {
+        self.route(path, callbacks(endpoint, receiver))
     }
-    game.store.close().await;
-    println!("Ended cleanly.");
-    Ok(())
 }
 
 async fn player(
@@ -120,10 +60,4 @@ async fn player(
         .await
         .map(Json)
         .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-async fn interrupted() {
-    game::interrupted().await;
-    println!("Ending: no new requests are taken.");
 }

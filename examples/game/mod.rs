@@ -1,6 +1,9 @@
-//! What the example backends share whatever their web framework: settings, endpoints, wallet, greeting.
+//! What the example backends share whatever their web framework: its life, settings, endpoints,
+//! routes, wallet, greeting.
 
 mod greeting;
+mod routes;
+mod running;
 mod settings;
 mod wallet;
 
@@ -13,6 +16,8 @@ use postback::bitlabs::{
 use postback::decision::Decision;
 use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
 use postback::wire::KeyRing;
+pub(crate) use routes::Routes;
+pub(crate) use running::{Ending, run};
 use serde_json::Value;
 use settings::Settings;
 
@@ -104,47 +109,6 @@ pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Val
         .inspect_err(|error| {
             tracing::error!(%error, "a player's statement could not be read");
         })?)
-}
-
-pub(crate) fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// Prints an error and everything that led to it.
-pub(crate) fn print_error(error: &(dyn std::error::Error + 'static)) {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-pub(crate) async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return ctrl_c.await;
-        };
-        tokio::select! {
-            () = ctrl_c => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    ctrl_c.await;
 }
 
 /// An error with the setting that it is about.

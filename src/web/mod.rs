@@ -9,14 +9,19 @@
 //! | 405 | another method |
 //! | 413, 414 | the body or the URL is too long |
 //! | 415 | the body is of another content type than the endpoint reads |
-//! | 500 | the handler failed |
+//! | 500 | the handler failed, or the web server was not given endpoint or receiver |
 //! | 503 | the store is down, or another delivery of the same conversion is at work; with `Retry-After` |
 //!
 //! Bodies are short, fixed words: never what was sent, never a secret.
 
+#[cfg(feature = "actix-web")]
+pub mod actix;
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod adapter;
 #[cfg(feature = "axum")]
 pub mod axum;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::receiver::ReceiveError;
@@ -33,6 +38,12 @@ pub enum Refusal {
     /// It is genuine, and could not be taken all the way.
     #[error("the callback could not be taken all the way")]
     Receive(#[from] ReceiveError),
+    /// The web server was not given what the handler needs. The configuration's fault.
+    #[error("the web server was not given a {missing}: add it to the app data")]
+    NotConfigured {
+        /// The type that is missing.
+        missing: &'static str,
+    },
 }
 
 impl Refusal {
@@ -41,6 +52,7 @@ impl Refusal {
         match self {
             Self::Open(error) => error.fault(),
             Self::Receive(error) => error.fault(),
+            Self::NotConfigured { .. } => Fault::Configuration,
         }
     }
 }
@@ -74,6 +86,30 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The header fields of the response, apart from what every response has.
+    ///
+    /// ```
+    /// use postback::source::OpenError;
+    /// use postback::web::{Refusal, Reply};
+    ///
+    /// let refusal = Refusal::from(OpenError::Method { allowed: "GET" });
+    /// let fields: Vec<_> = Reply::from(&refusal).headers().collect();
+    /// assert_eq!(fields, [("allow", "GET".into())]);
+    /// ```
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> + use<> {
+        let retry_after = self.retry_after.map(|seconds| seconds.to_string().into());
+        let fields = [
+            ("retry-after", retry_after),
+            ("allow", self.allow.map(Cow::Borrowed)),
+            ("www-authenticate", self.authenticate.map(Cow::Borrowed)),
+        ];
+        fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
 impl From<&Receipt> for Reply {
     fn from(receipt: &Receipt) -> Self {
         Self::new(200, receipt.as_str())
@@ -92,6 +128,7 @@ impl From<&Refusal> for Reply {
                 retry_after: Some(whole_seconds(*retry_after)),
                 ..Self::new(503, "busy")
             },
+            Refusal::NotConfigured { .. } => Self::new(500, "not configured"),
             Refusal::Receive(_) => Self {
                 retry_after: Some(whole_seconds(STORE_RETRY)),
                 ..Self::new(503, "store unavailable")

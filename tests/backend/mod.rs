@@ -1,4 +1,4 @@
-//! The example `axum_receiver` as a process: started on a free port, asked over TCP, ended by its own id.
+//! An example (`axum_receiver`, unless another is named) as a process: started on a free port, asked over TCP, ended by its own id.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,15 +41,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program that `cargo test` builds beside the tests.
 pub fn program() -> PathBuf {
+    example("axum_receiver")
+}
+
+/// An example that `cargo test` builds beside the tests.
+pub fn example(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let profile = tests.ancestors().nth(2).unwrap();
     let program = profile
         .join("examples")
-        .join(format!("axum_receiver{}", std::env::consts::EXE_SUFFIX));
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         program.is_file(),
         "{} is missing. A whole `cargo test --all-features` builds it; before a single test file, run \
-         `cargo build --all-features --example axum_receiver` (with `--release`, if the tests are).",
+         `cargo build --all-features --example {name}` (with `--release`, if the tests are).",
         program.display()
     );
     program
@@ -57,7 +62,12 @@ pub fn program() -> PathBuf {
 
 /// A command that starts the program on this file and a free port, with nothing else set.
 pub fn command(database: &Path) -> Command {
-    let mut command = bare_command(&program());
+    command_of(&program(), database)
+}
+
+/// The same for any program.
+pub fn command_of(program: &Path, database: &Path) -> Command {
+    let mut command = bare_command(program);
     command
         .env("POSTBACK_DB", database)
         .env("POSTBACK_LISTEN", "127.0.0.1:0")
