@@ -11,6 +11,7 @@
 //! | `POSTBACK_DB` | the SQLite file | `postback.db` |
 //! | `BITLABS_APP_SECRET` | the App Secret; several, separated by commas, while rotating | a demo secret |
 //! | `BITLABS_OFFERS_URL`, `…_SURVEYS_URL`, `…_RECEIPTS_URL`, `…_CASHBACK_URL`, `…_REWARDS_URL`, `…_BANS_URL` | the URLs exactly as typed into the dashboard | see `game/settings.rs` |
+//! | `PHONEXA_LOGIN` and `PHONEXA_PASSWORD`, `PHONEXA_TOKEN` | what Phonexa's network authenticates with; `/callbacks/phonexa` is off without | – |
 //! | `RUST_LOG` | what to log | `info` |
 
 mod game;

@@ -103,6 +103,8 @@ pub mod web;
 pub mod wire;
 
 pub use source::bitlabs;
+#[cfg(feature = "phonexa")]
+pub use source::phonexa;
 
 /// The README's code compiles.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]

@@ -2,6 +2,7 @@
 //! routes, wallet, greeting.
 
 mod greeting;
+mod phonexa;
 mod routes;
 mod running;
 mod settings;
@@ -33,6 +34,7 @@ pub(crate) struct Game {
     pub(crate) cashback: Endpoint<CashbackCallback>,
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
+    pub(crate) phonexa: Option<postback::phonexa::Endpoint>,
     pub(crate) store: SqliteStore,
     pub(crate) receiver: SqliteReceiver,
 }
@@ -70,6 +72,8 @@ impl Game {
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
 
+        let phonexa = phonexa::endpoint(&settings.phonexa)?;
+
         let store = SqliteStore::open(&settings.database)?;
         store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
         let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
@@ -90,6 +94,7 @@ impl Game {
             cashback,
             rewards,
             bans,
+            phonexa,
             store,
             receiver,
         })

@@ -16,12 +16,16 @@ impl Game {
     /// Mounts all endpoints.
     pub(crate) fn mount<R: Routes>(&self, routes: R) -> R {
         let receiver = || self.receiver.clone();
-        routes
+        let routes = routes
             .endpoint("/callbacks/offers", self.offers.clone(), receiver())
             .endpoint("/callbacks/surveys", self.surveys.clone(), receiver())
             .endpoint("/callbacks/receipts", self.receipts.clone(), receiver())
             .endpoint("/callbacks/cashback", self.cashback.clone(), receiver())
             .endpoint("/callbacks/rewards", self.rewards.clone(), receiver())
-            .endpoint("/callbacks/bans", self.bans.clone(), receiver())
+            .endpoint("/callbacks/bans", self.bans.clone(), receiver());
+        match &self.phonexa {
+            Some(endpoint) => routes.endpoint("/callbacks/phonexa", endpoint.clone(), receiver()),
+            None => routes,
+        }
     }
 }

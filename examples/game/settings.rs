@@ -31,8 +31,17 @@ pub(crate) struct Settings {
     pub(crate) secrets: String,
     /// Whether the public demo secret is in use.
     pub(crate) is_demo: bool,
+    /// What Phonexa's network authenticates with.
+    pub(crate) phonexa: Phonexa,
     /// The dashboard URLs, by family: `BITLABS_OFFERS_URL` and so on.
     pub(crate) urls: Urls,
+}
+
+/// `PHONEXA_LOGIN` with `PHONEXA_PASSWORD`, and `PHONEXA_TOKEN`: either, or both.
+pub(crate) struct Phonexa {
+    pub(crate) login: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// The URLs as typed into the network's dashboard.
@@ -61,6 +70,11 @@ impl Settings {
             database: or("POSTBACK_DB", "postback.db")?,
             is_demo: secrets.is_none(),
             secrets: secrets.unwrap_or_else(|| DEMO_SECRET.to_owned()),
+            phonexa: Phonexa {
+                login: value("PHONEXA_LOGIN")?,
+                password: value("PHONEXA_PASSWORD")?,
+                token: value("PHONEXA_TOKEN")?,
+            },
             urls: Urls {
                 offers: or("BITLABS_OFFERS_URL", OFFERS_URL)?,
                 surveys: or("BITLABS_SURVEYS_URL", SURVEYS_URL)?,
