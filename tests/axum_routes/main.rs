@@ -16,4 +16,6 @@ mod hang_up;
 #[path = "../http/mod.rs"]
 mod http;
 mod mounting;
+#[path = "../posted/mod.rs"]
+mod posted;
 mod unlike_bitlabs;
