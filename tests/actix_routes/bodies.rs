@@ -1,16 +1,12 @@
 //! A source unlike `BitLabs` behind actix-web: methods, headers and bodies, in whole, in part and too large.
 
-use std::net::{SocketAddr, TcpListener};
-use std::thread::{self, JoinHandle};
-
 use actix_web::test::TestRequest;
-use actix_web::{App, HttpServer};
 use postback::web::actix::callbacks;
-use tokio::sync::oneshot;
 
 use crate::bitlabs_game::Game;
 use crate::http::{self, Connection};
 use crate::posted::{LIMIT, Posted};
+use crate::server::Server;
 use crate::{Answer, paying, play};
 
 fn post(body: impl Into<String>) -> TestRequest {
@@ -72,72 +68,30 @@ async fn a_body_is_read_up_to_the_limit_whatever_is_announced() {
     assert_eq!(game.balance(), 10.into());
 }
 
-/// An app on a port of its own, for as long as the test lasts.
-struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn start(game: &Game) -> Self {
-        let receiver = game.receiver.clone().with_handler(paying(game));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = thread::spawn(move || {
-            let server = async move {
-                let app = move || App::new().route("/posts", callbacks(Posted, receiver.clone()));
-                HttpServer::new(app)
-                    .workers(1)
-                    .shutdown_timeout(0)
-                    .shutdown_signal(async {
-                        let _ = stopped.await;
-                    })
-                    .listen(listener)?
-                    .run()
-                    .await
-            };
-            actix_web::rt::System::new().block_on(server).unwrap();
-        });
-        Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
 #[test]
 fn a_body_that_is_cut_off_is_no_callback() {
     let game = Game::new();
-    let server = Server::start(&game);
+    let receiver = game.receiver.clone().with_handler(paying(&game));
+    let server = Server::start(move || callbacks(Posted, receiver.clone()));
     let head = "POST /posts HTTP/1.1\r\nHost: x\r\nX-Word: open sesame\r\n";
     for cut_off in [
         "Content-Length: 20\r\n\r\nt1",
         "Transfer-Encoding: chunked\r\n\r\n2\r\nt1\r\n",
         "Transfer-Encoding: chunked\r\n\r\n20\r\nt1",
     ] {
-        let mut connection = Connection::open(server.address).unwrap();
+        let mut connection = Connection::open(server.address()).unwrap();
         connection
             .write(format!("{head}{cut_off}").as_bytes())
             .unwrap();
         drop(connection);
     }
     let broken = format!("{head}Transfer-Encoding: chunked\r\n\r\nno number\r\n");
-    let answer = http::send(server.address, broken.as_bytes()).unwrap();
+    let answer = http::send(server.address(), broken.as_bytes()).unwrap();
     assert_eq!(answer.status_and_body(), (400, "bad callback"));
     assert_eq!(game.balance(), 0.into());
 
     let whole = format!("{head}Transfer-Encoding: chunked\r\n\r\n1\r\nt\r\n1\r\n1\r\n0\r\n\r\n");
-    let answer = http::send(server.address, whole.as_bytes()).unwrap();
+    let answer = http::send(server.address(), whole.as_bytes()).unwrap();
     assert_eq!(answer.status_and_body(), (200, "settled"));
     assert_eq!(game.balance(), 5.into());
 }

@@ -12,6 +12,7 @@
 mod bitlabs_game;
 mod bodies;
 mod extractors;
+mod hang_up;
 #[path = "../http/mod.rs"]
 mod http;
 #[path = "../ledger/mod.rs"]
@@ -19,6 +20,7 @@ mod ledger;
 #[path = "../posted/mod.rs"]
 mod posted;
 mod route;
+mod server;
 
 use std::sync::Arc;
 
