@@ -6,8 +6,7 @@ use postback::web::actix::callbacks;
 use crate::bitlabs_game::Game;
 use crate::http::{self, Connection};
 use crate::posted::{LIMIT, Posted};
-use crate::server::Server;
-use crate::{Answer, paying, play};
+use crate::{Answer, paying, play, serve};
 
 fn post(body: impl Into<String>) -> TestRequest {
     let request = TestRequest::post().uri("/posts").set_payload(body.into());
@@ -72,7 +71,7 @@ async fn a_body_is_read_up_to_the_limit_whatever_is_announced() {
 fn a_body_that_is_cut_off_is_no_callback() {
     let game = Game::new();
     let receiver = game.receiver.clone().with_handler(paying(&game));
-    let server = Server::start(move || callbacks(Posted, receiver.clone()));
+    let server = serve(move || callbacks(Posted, receiver.clone()));
     let head = "POST /posts HTTP/1.1\r\nHost: x\r\nX-Word: open sesame\r\n";
     for cut_off in [
         "Content-Length: 20\r\n\r\nt1",

@@ -11,7 +11,7 @@ use postback::web::actix::callbacks;
 
 use crate::bitlabs_game::Game;
 use crate::http::{self, Connection};
-use crate::{completed, server::Server};
+use crate::{completed, serve};
 
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
@@ -37,7 +37,7 @@ fn a_client_that_hangs_up_midway_leaves_nothing_half_done() {
     };
     let receiver = game.receiver.clone().with_handler(slow);
     let offers = game.offers.clone();
-    let server = Server::start(move || callbacks(offers.clone(), receiver.clone()));
+    let server = serve(move || callbacks(offers.clone(), receiver.clone()));
     for number in 0..4 {
         let mut connection = Connection::open(server.address()).unwrap();
         let target = completed(&game, &format!("o{number}"));

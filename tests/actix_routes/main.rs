@@ -20,18 +20,20 @@ mod ledger;
 #[path = "../posted/mod.rs"]
 mod posted;
 mod route;
+#[path = "../server/mod.rs"]
 mod server;
 
 use std::sync::Arc;
 
-use actix_web::App;
 use actix_web::body::{MessageBody, to_bytes};
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::ServiceConfig;
+use actix_web::{App, HttpServer, Route};
 use bitlabs_game::Game;
 use postback::decision::Decision;
 use postback::handler::{Handler, HandlerError};
+use server::Server;
 
 /// A response, read to its end.
 pub(crate) struct Answer {
@@ -69,6 +71,25 @@ pub(crate) fn play<const N: usize>(
         }
         answers.try_into().ok().unwrap()
     }
+}
+
+/// A route behind a real socket, whatever the path.
+pub(crate) fn serve(route: impl Fn() -> Route + Clone + Send + 'static) -> Server {
+    Server::run(move |listener, stopped| {
+        let server = async {
+            let app = move || App::new().route("/{endpoint:.*}", route());
+            HttpServer::new(app)
+                .workers(1)
+                .shutdown_timeout(0)
+                .shutdown_signal(async {
+                    let _ = stopped.await;
+                })
+                .listen(listener)?
+                .run()
+                .await
+        };
+        actix_web::rt::System::new().block_on(server).unwrap();
+    })
 }
 
 async fn text(body: impl MessageBody) -> String {

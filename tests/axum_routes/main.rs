@@ -18,4 +18,6 @@ mod http;
 mod mounting;
 #[path = "../posted/mod.rs"]
 mod posted;
+#[path = "../server/mod.rs"]
+mod server;
 mod unlike_bitlabs;
