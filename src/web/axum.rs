@@ -4,7 +4,7 @@
 //! - [`Delivery<T, S>`] also takes it through guard and store and hands the handler a delivery to settle.
 //! - [`callbacks`] is the whole route in one call: verify, type, remember, let the game act, answer.
 //!
-//! All of them read the query as it stood in the request line, and nothing else of the request: they work
+//! All of them read the query as it stood in the request line, and of the rest only what the source asks for: they work
 //! in nested routers and behind proxies that strip prefixes, end TLS or change `Host`.
 
 mod extractors;

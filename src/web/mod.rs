@@ -3,10 +3,12 @@
 //! | status | when |
 //! |---|---|
 //! | 200 | settled, duplicate, nothing to pay, refused by the game, test callback |
-//! | 400 | a parameter is missing, malformed or doubled |
+//! | 400 | a parameter is missing, malformed or doubled, or the body is malformed |
+//! | 401 | the credentials are missing or wrong |
 //! | 403 | the signature is missing, malformed or wrong |
 //! | 405 | another method |
 //! | 413, 414 | the body or the URL is too long |
+//! | 415 | the body is of another content type than the endpoint reads |
 //! | 500 | the handler failed, or the web server was not given endpoint or receiver |
 //! | 503 | the store is down, or another delivery of the same conversion is at work; with `Retry-After` |
 //!
@@ -67,6 +69,8 @@ pub struct Reply {
     pub retry_after: Option<u64>,
     /// The value of `Allow`.
     pub allow: Option<&'static str>,
+    /// The value of `WWW-Authenticate`.
+    pub authenticate: Option<&'static str>,
 }
 
 impl Reply {
@@ -77,6 +81,7 @@ impl Reply {
             body,
             retry_after: None,
             allow: None,
+            authenticate: None,
         }
     }
 }
@@ -97,6 +102,7 @@ impl Reply {
         let fields = [
             ("retry-after", retry_after),
             ("allow", self.allow.map(Cow::Borrowed)),
+            ("www-authenticate", self.authenticate.map(Cow::Borrowed)),
         ];
         fields
             .into_iter()
@@ -139,6 +145,11 @@ fn from_open_error(error: &OpenError) -> Reply {
         },
         OpenError::TooLong { .. } => Reply::new(414, "url too long"),
         OpenError::BodyTooLarge { .. } => Reply::new(413, "body too large"),
+        OpenError::UnsupportedMediaType { .. } => Reply::new(415, "unsupported media type"),
+        OpenError::Credentials { challenge } => Reply {
+            authenticate: *challenge,
+            ..Reply::new(401, "unauthorized")
+        },
         error if error.is_unauthenticated() => Reply::new(403, "forbidden"),
         _ => Reply::new(400, "bad callback"),
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::event::{AppName, IdError};
@@ -38,6 +40,22 @@ impl Secret {
         } else {
             Ok(Self(key))
         }
+    }
+
+    /// Whether this is the secret that a caller presented. The time that it takes tells neither how much of it was
+    /// right nor how long it is.
+    ///
+    /// ```
+    /// use postback::wire::Secret;
+    ///
+    /// let secret = Secret::new("a long random text")?;
+    /// assert!(secret.is_presented_by(b"a long random text"));
+    /// assert!(!secret.is_presented_by(b"a long random tex"));
+    /// # Ok::<(), postback::wire::SecretError>(())
+    /// ```
+    pub fn is_presented_by(&self, given: impl AsRef<[u8]>) -> bool {
+        let hash = |text: &[u8]| <[u8; 32]>::from(Sha256::digest(text));
+        hash(self.bytes()).ct_eq(&hash(given.as_ref())).into()
     }
 
     /// The key's bytes, for the keyed hashes.

@@ -200,3 +200,15 @@ fn a_rejection_tells_status_body_and_reason() {
     let response = rejection.error_response();
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
 }
+
+#[test]
+fn a_rejection_brings_the_header_fields_of_its_reply() {
+    let challenge = "Basic realm=\"postbacks\"";
+    let refused = |challenge| Rejection::from(OpenError::Credentials { challenge });
+    let response = refused(Some(challenge)).error_response();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let field = response.headers().get("www-authenticate").unwrap();
+    assert_eq!(field, challenge);
+    let response = refused(None).error_response();
+    assert!(!response.headers().contains_key("www-authenticate"));
+}
