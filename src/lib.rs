@@ -60,7 +60,7 @@
 //! | [`store`] | where it is remembered: memory, SQLite, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
-//! | [`web`] | statuses and bodies; extractors and a route for axum |
+//! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
 //!
 //! # Features
 //!
@@ -68,10 +68,11 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `actix-web` | extractors and a route for actix-web 4 |
 //! | `axum` | extractors and a route for axum 0.8 |
 //! | `phonexa` | the source for Phonexa's callbacks and postbacks |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
-//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `axum` and `sqlite` |
+//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and `sqlite` |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!
 //! # What is guaranteed

@@ -1,10 +1,7 @@
 //! A game behind axum, on a port of its own.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -22,7 +19,8 @@ use postback::testing::bitlabs::{CallbackBuilder, Network};
 use postback::wire::KeyRing;
 use rust_decimal::Decimal;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+pub(crate) use crate::server::Server;
 
 pub(crate) const SECRET: &str = "route-secret";
 pub(crate) const OFFERS: &str = "https://game.example/cb/offers?player=[%USER:UID%]&tx=[%TX%]\
@@ -30,45 +28,20 @@ pub(crate) const OFFERS: &str = "https://game.example/cb/offers?player=[%USER:UI
 pub(crate) const SURVEYS: &str = "https://game.example/cb/surveys?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]\
     &type=[%TYPE%]&ref=[%REF%]";
 
-/// A server that lives as long as the test.
-pub(crate) struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
 impl Server {
+    /// A server for this app.
     pub(crate) fn start(app: Router) -> Self {
-        let (tell, told) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
+        Self::run(move |listener, stopped| {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             let runtime = builder.worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                tell.send(listener.local_addr().unwrap()).unwrap();
+                let listener = TcpListener::from_std(listener).unwrap();
                 tokio::select! {
                     served = axum::serve(listener, app).into_future() => served.unwrap(),
                     _ = stopped => {}
                 }
             });
-        });
-        Self {
-            address: told.recv().unwrap(),
-            stop: Some(stop),
-            thread: Some(thread),
-        }
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        let _ = self.thread.take().map(JoinHandle::join);
+        })
     }
 }
 

@@ -16,4 +16,8 @@ mod hang_up;
 #[path = "../http/mod.rs"]
 mod http;
 mod mounting;
+#[path = "../posted/mod.rs"]
+mod posted;
+#[path = "../server/mod.rs"]
+mod server;
 mod unlike_bitlabs;

@@ -1,72 +1,13 @@
-//! A source unlike `BitLabs`: it is called by POST and reads headers and a body.
+//! A source unlike `BitLabs` behind axum.
 
 use std::time::Duration;
 
 use axum::Router;
-use postback::event::{Effect, Event, EventKind, TestCallback};
-use postback::source::{Callback, OpenError, Source};
 use postback::web::axum::callbacks;
-use postback::wire::Request;
 
 use crate::game::{Server, Wallet};
 use crate::http::{self, Answer, Connection};
-
-const LIMIT: usize = 64;
-
-/// Takes a transaction as the body, from whoever knows the word.
-#[derive(Clone)]
-struct Posted;
-
-#[derive(Debug)]
-struct Post(String);
-
-impl Source for Posted {
-    type Callback = Post;
-
-    fn open(&self, request: &Request<'_>) -> Result<Post, OpenError> {
-        if request.method() != "POST" {
-            return Err(OpenError::Method { allowed: "POST" });
-        }
-        match request.header("x-word") {
-            Some(b"open sesame") => {}
-            Some(_) => return Err(OpenError::SignatureWrong),
-            None => return Err(OpenError::SignatureMissing),
-        }
-        let body = std::str::from_utf8(request.body()).map_err(|_| OpenError::Encoding)?;
-        Ok(Post(body.to_owned()))
-    }
-
-    fn body_limit(&self) -> usize {
-        LIMIT
-    }
-}
-
-impl Callback for Post {
-    type Source = Posted;
-
-    fn event(&self) -> Event {
-        Event {
-            source: "posted".parse().unwrap(),
-            app: "game".parse().unwrap(),
-            endpoint: "posts".to_owned(),
-            player: "p1".parse().unwrap(),
-            kind: EventKind::Conversion {
-                transaction: self.0.parse().unwrap(),
-                original: None,
-                effect: Effect::Completed {
-                    amount: 5.into(),
-                    milestone: None,
-                    reinstates: false,
-                },
-            },
-            usd: None,
-            purchase: None,
-            reason: None,
-            test: TestCallback::No,
-            signed: self.0.clone(),
-        }
-    }
-}
+use crate::posted::{LIMIT, Posted};
 
 fn server(wallet: &Wallet) -> Server {
     Server::start(Router::new().route("/posts", callbacks(Posted, wallet.receiver())))
