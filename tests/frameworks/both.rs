@@ -36,6 +36,9 @@ impl Running {
         let mut command = command_of(&example(name), &place.file());
         command
             .env("RUST_LOG", "warn")
+            .env("PHONEXA_LOGIN", "network")
+            .env("PHONEXA_PASSWORD", "phonexa-password")
+            .env("PHONEXA_TOKEN", "phonexa-token")
             .env("BITLABS_OFFERS_URL", OFFERS)
             .env("BITLABS_REWARDS_URL", REWARDS);
         let backend = Backend::spawn(command, &place.file().with_extension("log"));

@@ -19,5 +19,6 @@ mod genuine;
 #[path = "../http/mod.rs"]
 mod http;
 mod limits;
+mod postbacks;
 mod refused;
 mod surroundings;
