@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use actix_web::{App, web};
-//! use postback::bitlabs::{Endpoint, OfferCallback};
+//! use postback::source::trailing_hash::{Endpoint, Postback};
 //! use postback::clock::SystemClock;
 //! use postback::decision::Decision;
 //! use postback::handler::HandlerError;
@@ -20,11 +20,11 @@
 //! use postback::store::MemoryStore;
 //! use postback::web::actix::{Delivery, Rejection, Settled, Verified, callbacks};
 //!
-//! async fn peek(Verified(offer): Verified<OfferCallback>) -> String {
-//!     format!("{:?}", offer.state())
+//! async fn peek(Verified(postback): Verified<Postback>) -> String {
+//!     format!("{:?}", postback.meaning())
 //! }
 //!
-//! async fn offers(delivery: Delivery<OfferCallback, MemoryStore>) -> Result<Settled, Rejection> {
+//! async fn offers(delivery: Delivery<Postback, MemoryStore>) -> Result<Settled, Rejection> {
 //!     delivery.settle_with(&pay).await
 //! }
 //!
@@ -33,7 +33,7 @@
 //!     std::future::ready(Ok(()))
 //! }
 //!
-//! # fn example(endpoint: Endpoint<OfferCallback>) {
+//! # fn example(endpoint: Endpoint<Postback>) {
 //! let receiver = Receiver::new(MemoryStore::new()); // for tests; keep real records in SQLite
 //! let app = App::new()
 //!     .app_data(web::Data::new(endpoint.clone()))
