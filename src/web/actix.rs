@@ -33,7 +33,7 @@
 //!     std::future::ready(Ok(()))
 //! }
 //!
-//! # fn example(endpoint: Endpoint<Postback>) {
+//! # fn example(endpoint: Endpoint) {
 //! let receiver = Receiver::new(MemoryStore::new()); // for tests; keep real records in SQLite
 //! let app = App::new()
 //!     .app_data(web::Data::new(endpoint.clone()))

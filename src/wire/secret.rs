@@ -76,7 +76,7 @@ impl fmt::Debug for Secret {
 pub enum SecretError {
     /// It is empty: with an empty key anyone can sign.
     #[error(
-        "the secret is empty: copy the App Secret from the network's dashboard (is the environment variable set?)"
+        "the secret is empty: copy it from the network's dashboard (is the environment variable set?)"
     )]
     Empty,
     /// White space stands before or behind it, for example a line feed from a file.
@@ -242,7 +242,7 @@ mod tests {
     fn an_empty_secret_is_refused_and_the_error_says_where_to_find_it() {
         let error = Secret::new("").unwrap_err();
         assert_eq!(error, SecretError::Empty);
-        assert!(error.to_string().contains("copy the App Secret"));
+        assert!(error.to_string().contains("copy it from"));
     }
 
     #[test]

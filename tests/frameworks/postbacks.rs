@@ -22,10 +22,10 @@ fn bytes(sent: &Sent) -> Vec<u8> {
         sent.target()
     );
     for (name, value) in sent.headers() {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
     if sent.method() == "POST" {
-        head.push_str(&format!("content-length: {}\r\n", sent.body().len()));
+        head.extend(["content-length: ", &sent.body().len().to_string(), "\r\n"]);
     }
     head.push_str("\r\n");
     [head.as_bytes(), sent.body()].concat()
