@@ -234,7 +234,11 @@ async fn a_primary_that_became_a_replica_is_an_error_until_it_is_primary_again()
     let port = primary.port().to_string();
     let _: () = server.ask(&["REPLICAOF", "127.0.0.1", &port]);
     let error = is_unavailable(&receiver, completed("o1", "500")).await;
-    assert!(cause(&error).contains("READONLY"), "{}", cause(&error));
+    assert!(
+        cause(&error).contains("read only replica"),
+        "{}",
+        cause(&error)
+    );
     assert_eq!(balance(&purse), decimal("0"));
     let opened = RedisStore::connect(server.url()).await;
     let said = opened.unwrap_err().to_string();

@@ -94,7 +94,7 @@ async fn an_error_at_open_names_the_server_the_cause_and_the_remedy() {
         ),
         (
             format!("redis://:wr0ng@127.0.0.1:{port}/0"),
-            format!("redis://127.0.0.1:{port}/0: the server has no password"),
+            format!("redis://127.0.0.1:{port}/0: the server refuses this user name or password"),
         ),
         (
             format!("redis://user:wr0ng@127.0.0.1:{port}/0"),

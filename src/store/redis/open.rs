@@ -1,6 +1,5 @@
 //! Opens the store, and says what to do when that fails.
 
-use std::io;
 use std::sync::Arc;
 
 use redis::aio::ConnectionLike;
@@ -97,72 +96,64 @@ async fn check_form(place: &str, layout: &Layout, link: &Link) -> Result<(), Sto
 
 const URL_HINT: &str =
     "write the URL as redis://user:password@host:6379/0, with special characters as %XX";
+const WRONG_PASSWORD: &str =
+    "the server refuses this user name or password: correct them, or leave them out if it has none";
 const NOT_REDIS: &str = "what answers there is not a Redis: check host and port, and whether the server wants TLS (rediss://)";
 const FOREIGN_PREFIX: &str =
     "the key prefix:layout holds something else: choose another prefix, or restore that key";
 
 fn hint(error: &RedisError) -> &'static str {
-    // The server's own words come first; redis-rs names some failures by the step at which they happened.
+    match error.code() {
+        Some("NOAUTH") => return "the server wants a password: redis://:password@host:6379/0",
+        Some("WRONGPASS") => return WRONG_PASSWORD,
+        Some("NOPERM") => {
+            return "this user may not do what the store needs: grant him GET, SET, HGETALL, HMGET, HSET, HDEL, DEL, \
+                    TYPE, ZADD, ZREM, ZRANGE, EVAL and EVALSHA on its keys, and, to have its settings checked, \
+                    CONFIG|GET";
+        }
+        Some("READONLY") => return "it is a read-only replica: connect to the primary",
+        Some("LOADING") => return "it is still loading its data: try again when it is done",
+        Some("OOM") => return "its memory is full: raise maxmemory or make room",
+        Some("MISCONF") => {
+            return "it cannot write to its disk: check the disk and the server's log";
+        }
+        Some("WRONGTYPE") => return FOREIGN_PREFIX,
+        Some("MOVED" | "CLUSTERDOWN") => {
+            return "it is a node of a cluster: give RedisOptions::with_connection a cluster's connection";
+        }
+        _ => {}
+    }
     let said = error.to_string();
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match error.kind() {
-        _ if has(&["NOAUTH"]) => "the server wants a password: redis://:password@host:6379/0",
-        _ if has(&["WRONGPASS", "invalid password"]) => {
-            "the server refuses this user name or password: correct them"
-        }
-        _ if has(&["without any password configured"]) => {
-            "the server has no password for this user: leave it out of the URL, or set requirepass"
-        }
-        _ if has(&["DB index is out of range", "SELECT is not allowed"]) => {
-            "the server has no database of this number: a cluster has only 0, others have as many as `databases` says"
-        }
-        _ if has(&["NOPERM"]) => {
-            "this user may not do what the store needs: grant him GET, SET, HGETALL, HMGET, HSET, HDEL, DEL, TYPE, \
-             ZADD, ZREM, ZRANGE, EVAL and EVALSHA on its keys, and, to have its settings checked, CONFIG|GET"
-        }
-        _ if has(&["READONLY"]) => "it is a read-only replica: connect to the primary",
-        _ if has(&["LOADING"]) => "it is still loading its data: try again when it is done",
-        _ if has(&["OOM"]) => "its memory is full: raise maxmemory or make room",
-        _ if has(&["MISCONF"]) => {
-            "it cannot write to its disk: check the disk and the server's log"
-        }
-        _ if has(&["WRONGTYPE"]) => FOREIGN_PREFIX,
-        _ if has(&["syntax error"]) => "it is too old: Redis 7.0 or Valkey is needed",
-        _ if has(&["MOVED", "CLUSTERDOWN"]) => {
-            "it is a node of a cluster: give RedisOptions::with_connection a cluster's connection"
-        }
+        // redis-rs keeps the server's word to itself.
+        ErrorKind::AuthenticationFailed => WRONG_PASSWORD,
         ErrorKind::InvalidClientConfig => {
             "this program is built without TLS: switch on the feature tokio-rustls-comp of the redis crate"
         }
-        ErrorKind::AuthenticationFailed => {
-            "the server refuses this user name or password: correct them"
-        }
-        ErrorKind::Io => io_hint(error),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => NOT_REDIS,
+        _ if said.contains("syntax error") => "it is too old: Redis 7.0 or Valkey is needed",
+        _ if said.contains("out of range")
+            || said.contains("SELECT is not allowed")
+            || said.contains("database number") =>
+        {
+            "the server has no database of this number: a cluster has only 0, others have as many as `databases` says"
+        }
+        ErrorKind::Io => io_hint(error, &said),
         _ => "the server cannot be used",
     }
 }
 
-fn io_hint(error: &RedisError) -> &'static str {
-    let cause =
-        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => {
-            "nothing listens there: start the server, or correct host and port"
-        }
-        Some(io::ErrorKind::TimedOut) => {
-            "it does not answer: check host, port and firewall, and whether the server is stuck"
-        }
-        Some(io::ErrorKind::NotFound) => {
-            "there is no such socket: start the server, or correct the path"
-        }
-        Some(
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::InvalidData,
-        ) => NOT_REDIS,
-        _ => "it cannot be reached: check host, port and name resolution",
+fn io_hint(error: &RedisError, said: &str) -> &'static str {
+    if said.contains("No such file") {
+        "there is no such socket: start the server, or correct the path"
+    } else if error.is_connection_refusal() {
+        "nothing listens there: start the server, or correct host and port"
+    } else if error.is_timeout() {
+        "it does not answer: check host, port and firewall, and whether the server is stuck"
+    } else if error.is_connection_dropped() {
+        NOT_REDIS
+    } else {
+        "it cannot be reached: check host, port and name resolution"
     }
 }
 
