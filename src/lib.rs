@@ -70,6 +70,7 @@
 //! |---|---|
 //! | `axum` | extractors and a route for axum 0.8 |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
+//! | `redis` | the Redis store: several processes share one server; one script for each change |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by the two above |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!

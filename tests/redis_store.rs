@@ -323,6 +323,39 @@ async fn nothing_is_left_of_a_record_that_was_removed() {
     assert_eq!(server.ask::<Vec<String>>(&["KEYS", "*"]), ["s:layout"]);
 }
 
+/// The index of players is personal data, too.
+#[tokio::test]
+async fn a_forgotten_player_is_in_no_key_and_no_value() {
+    let Some(server) = redis_server::start() else {
+        return;
+    };
+    let store = server.store("s").await;
+    let event = ledger::of_player(completed("o1", "500"), "jane-doe");
+    let handler = |_: &Decision| async { Ok::<(), HandlerError>(()) };
+    let receiver = Receiver::new(store.clone());
+    receiver.receive(event.clone(), &handler).await.unwrap();
+    let mentions = || {
+        let keys: Vec<String> = server.ask(&["KEYS", "*"]);
+        let values = keys
+            .iter()
+            .map(|key| match server.ask::<String>(&["TYPE", key]).as_str() {
+                "zset" => server.ask::<Vec<String>>(&["ZRANGE", key, "0", "-1"]),
+                "hash" => server.ask::<Vec<String>>(&["HVALS", key]),
+                _ => vec![server.ask::<String>(&["GET", key])],
+            });
+        let texts: Vec<String> = values.flatten().chain(keys.clone()).collect();
+        texts
+            .iter()
+            .filter(|text| text.contains("jane-doe"))
+            .count()
+    };
+    assert_eq!(mentions(), 3, "in the record, its field and the index");
+    postback::store::forget(&store, &event.player)
+        .await
+        .unwrap();
+    assert_eq!(mentions(), 0);
+}
+
 #[tokio::test]
 async fn stores_with_different_prefixes_know_nothing_of_each_other() {
     let Some(server) = redis_server::start() else {

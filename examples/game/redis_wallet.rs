@@ -34,6 +34,9 @@ return 'done'
 /// How often to begin again when others change the same balance. Each time, one of them got through.
 const TRIES: u32 = 100;
 
+/// Balance and whether banned; the pending amounts; the lines of the history.
+type Account = ((Option<String>, Option<String>), Vec<String>, Vec<String>);
+
 /// The wallet. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Wallet {
@@ -56,8 +59,7 @@ impl Wallet {
         player: &str,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let [account, pending, _, history] = keys(player);
-        type Found = ((Option<String>, Option<String>), Vec<String>, Vec<String>);
-        let (found, amounts, lines): Found = redis::pipe()
+        let (found, amounts, lines): Account = redis::pipe()
             .atomic()
             .cmd("HMGET")
             .arg(account)

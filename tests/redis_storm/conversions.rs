@@ -45,7 +45,8 @@ pub(crate) struct Conversion {
 impl Conversion {
     pub(crate) fn draw(name: &str, chance: &mut Chance) -> Self {
         let player = format!("player-{}", chance.below(20));
-        let amount = |chance: &mut Chance| Decimal::new(1 + chance.below(99_999) as i64, 2);
+        let amount =
+            |chance: &mut Chance| Decimal::from(1 + chance.below(99_999)) / Decimal::from(100);
         let completed = (chance.below(10) > 0).then(|| amount(chance));
         let is_survey = chance.below(3) == 0;
         let reversals = [0, 0, 1, if is_survey { 2 } else { 1 }][chance.below(4)];

@@ -19,7 +19,7 @@ pub(super) async fn connect(
 ) -> Result<RedisStore, StoreError> {
     let info = server
         .into_connection_info()
-        .map_err(|error| failed("at this URL", URL_HINT, error))?;
+        .map_err(|error| failed("at this URL", url_hint(&error), error))?;
     let database = info.redis_settings().db();
     let place = match info.addr() {
         ConnectionAddr::Unix(path) => format!("redis+unix://{}?db={database}", path.display()),
@@ -94,8 +94,6 @@ async fn check_form(place: &str, layout: &Layout, link: &Link) -> Result<(), Sto
     }
 }
 
-const URL_HINT: &str =
-    "write the URL as redis://user:password@host:6379/0, with special characters as %XX";
 const WRONG_PASSWORD: &str =
     "the server refuses this user name or password: correct them, or leave them out if it has none";
 const NOT_REDIS: &str = "what answers there is not a Redis: check host and port, and whether the server wants TLS (rediss://)";
@@ -127,9 +125,7 @@ fn hint(error: &RedisError) -> &'static str {
     match error.kind() {
         // redis-rs keeps the server's word to itself.
         ErrorKind::AuthenticationFailed => WRONG_PASSWORD,
-        ErrorKind::InvalidClientConfig => {
-            "this program is built without TLS: switch on the feature tokio-rustls-comp of the redis crate"
-        }
+        ErrorKind::InvalidClientConfig => url_hint(error),
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => NOT_REDIS,
         _ if said.contains("syntax error") => "it is too old: Redis 7.0 or Valkey is needed",
         _ if said.contains("out of range")
@@ -140,6 +136,14 @@ fn hint(error: &RedisError) -> &'static str {
         }
         ErrorKind::Io => io_hint(error, &said),
         _ => "the server cannot be used",
+    }
+}
+
+fn url_hint(error: &RedisError) -> &'static str {
+    if error.to_string().contains("TLS") {
+        "this program is built without TLS: switch on the feature tokio-rustls-comp of the redis crate"
+    } else {
+        "write the URL as redis://user:password@host:6379/0, with special characters as %XX"
     }
 }
 
