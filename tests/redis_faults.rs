@@ -16,15 +16,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ledger::{Wallet, completed, decimal};
-use postback::clock::SystemClock;
+use postback::clock::{SystemClock, Timestamp};
 use postback::decision::Decision;
 use postback::event::Event;
+use postback::guard::{Considered, Record, consider};
 use postback::handler::HandlerError;
 use postback::receiver::{HandlingReceiver, Receive, ReceiveError, Receiver};
 use postback::steps::{Receipt, Timing};
-use postback::store::redis::RedisStore;
+use postback::store::redis::{RedisOptions, RedisStore};
 use postback::store::{DedupStore, StoreError, Swapped, Version};
 use postback::web::{Refusal, Reply};
+use redis_server::proxy::Proxy;
 
 type Purse = Arc<Mutex<Wallet>>;
 
@@ -76,6 +78,32 @@ async fn delivered(receiver: &impl Receive, event: &Event) -> Receipt {
             Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error:?}"),
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A store whose answers can be made to get lost.
+async fn through(proxy: &Proxy) -> RedisStore {
+    let options = RedisOptions::new().response_timeout(Duration::from_millis(300));
+    options.connect(proxy.url()).await.unwrap()
+}
+
+/// What the store says once it has a connection again.
+async fn eventually<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    let start = Instant::now();
+    loop {
+        match ask().await {
+            Ok(value) => return value,
+            Err(error) => assert!(start.elapsed() < Duration::from_secs(20), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn open_record(transaction: &str) -> Record {
+    let event = Arc::new(completed(transaction, "500"));
+    match consider(&Record::new(event.key()), &event, Timestamp::from_millis(1)) {
+        Considered::Decided(record) => record,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -191,38 +219,57 @@ async fn a_server_that_hangs_is_given_up_on_in_time() {
     assert_eq!(balance(&purse), decimal("501"));
 }
 
-/// The write happens and its answer does not come: that is an error, and the next look finds what was written.
+/// The change takes place, and its answer does not arrive: that is an error, and the next look finds the change.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swap_whose_answer_is_lost_is_an_error_and_never_done() {
     let Some(server) = redis_server::start() else {
         return;
     };
-    let store = server.store("s").await;
-    let event = Arc::new(completed("o1", "5"));
-    let postback::guard::Considered::Decided(record) = postback::guard::consider(
-        &postback::guard::Record::new(event.key()),
-        &event,
-        postback::clock::Timestamp::from_millis(1),
-    ) else {
-        panic!("a first callback is decided about")
-    };
-    let _: () = server.ask(&["CLIENT", "PAUSE", "1200", "WRITE"]);
-    let swapped = store.swap(None, &record).await;
-    assert!(
-        matches!(swapped, Err(StoreError::Unavailable { .. })),
-        "{swapped:?}"
-    );
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let late = store.swap(None, &record).await.unwrap();
-    // Whether the late write still took place depends on when the server noticed that nobody waits for it.
-    match late {
-        Swapped::Done(version) => assert_eq!(version, Version::FIRST),
-        Swapped::Lost(current) => assert_eq!(current.unwrap().record, record),
+    let proxy = Proxy::to(server.port());
+    let store = through(&proxy).await;
+    // So that the server knows the script: else what is lost is the answer that it does not.
+    store.swap(None, &open_record("first")).await.unwrap();
+    for (name, lose) in [
+        ("swallowed", Proxy::swallow_answers as fn(&Proxy)),
+        ("reset", Proxy::reset_at_answers),
+    ] {
+        let record = open_record(name);
+        lose(&proxy);
+        let swapped = store.swap(None, &record).await;
+        let is_unavailable = matches!(swapped, Err(StoreError::Unavailable { .. }));
+        assert!(is_unavailable, "{name}: {swapped:?}");
+        proxy.pass_answers();
+        let stored = eventually(async || store.load(record.key()).await).await;
+        let stored = stored.expect("it was stored");
+        assert_eq!(stored.version, Version::FIRST);
+        let again = store.swap(None, &record).await.unwrap();
+        assert_eq!(again, Swapped::Lost(Some(stored)), "sent again, it loses");
     }
-    assert_eq!(
-        store.load(record.key()).await.unwrap().unwrap().version,
-        Version::FIRST
-    );
+}
+
+/// The reward is paid and settled, and nobody hears of it: 503, and the next delivery is a duplicate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_whose_answer_is_lost_is_not_paid_again() {
+    let Some(server) = redis_server::start() else {
+        return;
+    };
+    let proxy = Proxy::to(server.port());
+    let losing = proxy.clone();
+    let purse = Purse::default();
+    let wallet = Arc::clone(&purse);
+    let handler = move |decision: &Decision| {
+        wallet.lock().unwrap().carry_out(decision);
+        losing.swallow_answers();
+        async { Ok::<(), HandlerError>(()) }
+    };
+    let receiver =
+        Receiver::with_clock(through(&proxy).await, SystemClock, SHORT).with_handler(handler);
+    is_unavailable(&receiver, completed("o1", "500")).await;
+    proxy.pass_answers();
+    let receipt = delivered(&receiver, &completed("o1", "500")).await;
+    assert_eq!(receipt, Receipt::Duplicate);
+    let wallet = purse.lock().unwrap();
+    assert_eq!((wallet.balance, wallet.log.len()), (decimal("500"), 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
