@@ -16,10 +16,13 @@
 //! | `POSTBACK_LEASE_MS` | how long a decision is reserved for the copy that is at work on it | 30000 |
 //! | `BITLABS_APP_SECRET` | the App Secret; several, separated by commas, while rotating | a demo secret |
 //! | `BITLABS_OFFERS_URL`, `…_SURVEYS_URL`, `…_RECEIPTS_URL`, `…_CASHBACK_URL`, `…_REWARDS_URL`, `…_BANS_URL` | the URLs exactly as typed into the dashboard | see `game/settings.rs` |
+//! | `PHONEXA_LOGIN` and `PHONEXA_PASSWORD`, `PHONEXA_TOKEN` | what Phonexa's network authenticates with; `/callbacks/phonexa` is off without | – |
 //! | `RUST_LOG` | what to log | `info` |
 
 #[path = "game/greeting.rs"]
 mod greeting;
+#[path = "game/phonexa.rs"]
+mod phonexa;
 #[path = "game/settings.rs"]
 mod settings;
 #[path = "game/redis_wallet.rs"]
@@ -47,12 +50,28 @@ use wallet::Wallet;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error with the setting that it is about.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting} cannot be used")]
+struct SettingError {
+    setting: &'static str,
+    source: BoxError,
+}
+
+fn about(setting: &'static str, source: impl Into<BoxError>) -> SettingError {
+    SettingError {
+        setting,
+        source: source.into(),
+    }
+}
+
 /// How often what a crash of another copy left open is looked for.
 const RESUME_EVERY: Duration = Duration::from_secs(10);
 
 /// What the greeting tells about.
 struct Game {
     settings: Settings,
+    phonexa: Option<postback::phonexa::Endpoint>,
 }
 
 #[tokio::main]
@@ -83,7 +102,7 @@ async fn serve() -> Result<(), BoxError> {
     let settings = Settings {
         // Host and port alone: the greeting is no place for a password.
         database: format!("Redis at {}", server.get_connection_info().addr()),
-        ..Settings::from_environment()
+        ..Settings::from_environment()?
     };
     let timing = Timing {
         lease: lease()?,
@@ -104,22 +123,46 @@ async fn serve() -> Result<(), BoxError> {
 
     let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
     let urls = &settings.urls;
-    let offers = app.offers(&urls.offers).build()?;
-    let surveys = app.surveys(&urls.surveys).build()?;
-    let receipts = app.receipts(&urls.receipts).build()?;
-    let cashback = app.cashback(&urls.cashback).build()?;
-    let rewards = app.rewards(&urls.rewards).build()?;
-    let bans = app.bans(&urls.bans).build()?;
+    let offers = app
+        .offers(&urls.offers)
+        .build()
+        .map_err(|error| about("BITLABS_OFFERS_URL", error))?;
+    let surveys = app
+        .surveys(&urls.surveys)
+        .build()
+        .map_err(|error| about("BITLABS_SURVEYS_URL", error))?;
+    let receipts = app
+        .receipts(&urls.receipts)
+        .build()
+        .map_err(|error| about("BITLABS_RECEIPTS_URL", error))?;
+    let cashback = app
+        .cashback(&urls.cashback)
+        .build()
+        .map_err(|error| about("BITLABS_CASHBACK_URL", error))?;
+    let rewards = app
+        .rewards(&urls.rewards)
+        .build()
+        .map_err(|error| about("BITLABS_REWARDS_URL", error))?;
+    let bans = app
+        .bans(&urls.bans)
+        .build()
+        .map_err(|error| about("BITLABS_BANS_URL", error))?;
     let routes = Router::new()
         .route("/callbacks/offers", callbacks(offers, receiver.clone()))
         .route("/callbacks/surveys", callbacks(surveys, receiver.clone()))
         .route("/callbacks/receipts", callbacks(receipts, receiver.clone()))
         .route("/callbacks/cashback", callbacks(cashback, receiver.clone()))
         .route("/callbacks/rewards", callbacks(rewards, receiver.clone()))
-        .route("/callbacks/bans", callbacks(bans, receiver))
+        .route("/callbacks/bans", callbacks(bans, receiver.clone()))
         .route("/players/{id}", get(player))
         .route("/health", get(async || "ok"))
         .with_state(wallet);
+
+    let phonexa = phonexa::endpoint(&settings.phonexa)?;
+    let routes = match &phonexa {
+        Some(endpoint) => routes.route("/callbacks/phonexa", callbacks(endpoint.clone(), receiver)),
+        None => routes,
+    };
 
     let listener = TcpListener::bind(&settings.listen).await.map_err(|error| {
         format!(
@@ -128,7 +171,7 @@ async fn serve() -> Result<(), BoxError> {
         )
     })?;
     let address = listener.local_addr()?;
-    greeting::print(&Game { settings }, address);
+    greeting::print(&Game { settings, phonexa }, address);
     axum::serve(listener, routes)
         .with_graceful_shutdown(interrupted())
         .await?;

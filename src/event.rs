@@ -43,7 +43,8 @@ pub struct Event {
     /// Whether it comes from the network's tester.
     #[serde(default)]
     pub test: TestCallback,
-    /// The query string (or form) that was authenticated, byte for byte, without its hash.
+    /// What was authenticated, as a query string: for a signed URL byte for byte, without its hash; for a network
+    /// that signs nothing, its parameters re-encoded, without credentials.
     pub signed: String,
 }
 

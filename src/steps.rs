@@ -22,7 +22,10 @@ use crate::guard::{Considered, Record, consider};
 use crate::store::{Stored, Swapped, Version};
 
 /// One callback (or one request to resume) on its way through store and handler.
-#[derive(Debug)]
+///
+/// A plain value: a copy that is told of something else goes another way, which is how a model checker
+/// tries them all.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Steps {
     key: RecordKey,
     event: Option<Arc<Event>>,
