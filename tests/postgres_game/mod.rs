@@ -146,16 +146,22 @@ impl Wallet {
 }
 
 impl PostgresHandler for Wallet {
-    async fn handle(&self, game: &mut PgConnection, decision: &Decision) -> Result<(), HandlerError> {
+    async fn handle(
+        &self,
+        game: &mut PgConnection,
+        decision: &Decision,
+    ) -> Result<(), HandlerError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let amount = decision.balance_change();
         if !amount.is_zero() {
-            sqlx::query("INSERT INTO credits (id, player, amount) VALUES ($1, $2, $3::text::numeric)")
-                .bind(decision.id().as_str())
-                .bind(decision.player().as_str())
-                .bind(amount.to_string())
-                .execute(&mut *game)
-                .await?;
+            sqlx::query(
+                "INSERT INTO credits (id, player, amount) VALUES ($1, $2, $3::text::numeric)",
+            )
+            .bind(decision.id().as_str())
+            .bind(decision.player().as_str())
+            .bind(amount.to_string())
+            .execute(&mut *game)
+            .await?;
         }
         if !self.is_bad.load(Ordering::SeqCst) || !decision.id().as_str().contains("/bad") {
             return Ok(());

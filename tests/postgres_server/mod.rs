@@ -295,3 +295,38 @@ fn unprivileged_user() -> Option<(u32, u32)> {
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     })
 }
+
+/// A small disk that the server may write to; unmounted when dropped.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    pub(crate) fn place(&self) -> PathBuf {
+        self.0.join("space")
+    }
+}
+
+impl Server {
+    /// A disk of so many MiB. `None` where none can be mounted.
+    pub(crate) fn small_disk(&self, mebibytes: u32) -> Option<SmallDisk> {
+        let place = self.directory.path().join("disk");
+        std::fs::create_dir(&place).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
+            .arg(&place)
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let disk = SmallDisk(place);
+        std::fs::create_dir(disk.place()).unwrap();
+        own(&disk.place());
+        Some(disk)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server still has files on it open.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
