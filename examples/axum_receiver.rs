@@ -14,18 +14,21 @@
 //! | `RUST_LOG` | what to log | `info` |
 
 mod game;
+#[path = "game/axum_routes.rs"]
+mod routes;
+#[path = "game/sqlite_wallet.rs"]
+mod wallet;
 
 use std::process::ExitCode;
 
+use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use axum::{Json, Router};
 use game::{BoxError, Game};
-use postback::store::sqlite::SqliteStore;
-use postback::web::axum::callbacks;
+use postback::decision::Decision;
+use postback::store::sqlite::{InTransaction, SqliteStore};
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -40,56 +43,19 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), BoxError> {
-    let game = Game::open().await?;
-    let Game {
-        offers,
-        surveys,
-        receipts,
-        cashback,
-        rewards,
-        bans,
-        receiver,
-        ..
-    } = &game;
-    let app = Router::new()
-        .route(
-            "/callbacks/offers",
-            callbacks(offers.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/surveys",
-            callbacks(surveys.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/receipts",
-            callbacks(receipts.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/cashback",
-            callbacks(cashback.clone(), receiver.clone()),
-        )
-        .route(
-            "/callbacks/rewards",
-            callbacks(rewards.clone(), receiver.clone()),
-        )
-        .route("/callbacks/bans", callbacks(bans.clone(), receiver.clone()))
-        .route("/players/{id}", get(player))
-        .route("/health", get(async || "ok"))
-        .with_state(game.store.clone());
+    let game = Game::from_environment()?;
+    let file = std::env::var("POSTBACK_DB").unwrap_or_else(|_| "postback.db".to_owned());
+    let store = SqliteStore::open(&file)?;
+    store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
+    let receiver = store
+        .receiver(|db: &InTransaction<'_>, decision: &Decision| wallet::carry_out(db, decision));
+    game::tell_resumed(receiver.resume().await?);
 
-    let listener = TcpListener::bind(&game.settings.listen)
-        .await
-        .map_err(|error| {
-            format!(
-                "cannot listen on {} (POSTBACK_LISTEN): {error}",
-                game.settings.listen
-            )
-        })?;
-    game.greet(listener.local_addr()?);
-    axum::serve(listener, app)
-        .with_graceful_shutdown(interrupted())
-        .await?;
-    game.store.close().await;
+    let app = routes::routes(&game, &receiver)
+        .route("/players/{id}", get(player))
+        .with_state(store.clone());
+    routes::serve(&game, app, &file).await?;
+    store.close().await;
     println!("Ended cleanly.");
     Ok(())
 }
@@ -98,14 +64,12 @@ async fn player(
     State(store): State<SqliteStore>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, StatusCode> {
-    game::statement(&store, id)
+    store
+        .read(move |db| wallet::statement(db, &id))
         .await
         .map(Json)
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-async fn interrupted() {
-    game::interrupted().await;
-    println!("Ending: no new requests are taken.");
+        .map_err(|error| {
+            tracing::error!(%error, "a player's statement could not be read");
+            StatusCode::SERVICE_UNAVAILABLE
+        })
 }

@@ -7,11 +7,8 @@ use postback::testing::bitlabs::{CallbackBuilder, Network};
 
 use super::Game;
 
-pub(crate) fn print(game: &Game, address: SocketAddr) {
-    println!(
-        "Listening on http://{address}; records and wallet are in {}.",
-        game.settings.database
-    );
+pub(crate) fn print(game: &Game, address: SocketAddr, place: &str) {
+    println!("Listening on http://{address}; records and wallet are in {place}.");
     if game.settings.is_demo {
         println!(
             "BITLABS_APP_SECRET is not set: using the public demo secret {:?}.",

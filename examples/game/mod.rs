@@ -1,8 +1,8 @@
-//! What the example backends share whatever their web framework: settings, endpoints, wallet, greeting.
+//! What the example backends share whatever their web framework and database: settings, endpoints, greeting.
 
 mod greeting;
+pub(crate) mod history;
 mod settings;
-mod wallet;
 
 use std::net::SocketAddr;
 
@@ -10,16 +10,14 @@ use postback::bitlabs::{
     App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback,
     SurveyCallback,
 };
-use postback::decision::Decision;
-use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
+use postback::receiver::Resumed;
 use postback::wire::KeyRing;
-use serde_json::Value;
 use settings::Settings;
 
 /// Any error, on its way to a person.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The game: its endpoints, its store, and the receiver that pays into its wallet.
+/// The game's settings and endpoints.
 pub(crate) struct Game {
     pub(crate) settings: Settings,
     pub(crate) offers: Endpoint<OfferCallback>,
@@ -28,13 +26,11 @@ pub(crate) struct Game {
     pub(crate) cashback: Endpoint<CashbackCallback>,
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
-    pub(crate) store: SqliteStore,
-    pub(crate) receiver: SqliteReceiver,
 }
 
 impl Game {
-    /// Reads the environment, opens the file, and carries out what a crash left open.
-    pub(crate) async fn open() -> Result<Self, BoxError> {
+    /// Reads the environment.
+    pub(crate) fn from_environment() -> Result<Self, BoxError> {
         let settings = Settings::from_environment();
         let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
         let urls = &settings.urls;
@@ -62,19 +58,6 @@ impl Game {
             .bans(&urls.bans)
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
-
-        let store = SqliteStore::open(&settings.database)?;
-        store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
-        let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
-            wallet::carry_out(db, decision)
-        });
-        let resumed = receiver.resume().await?;
-        if resumed.settled + resumed.failed > 0 {
-            println!(
-                "Left open by the last run: {} settled, {} failed again.",
-                resumed.settled, resumed.failed
-            );
-        }
         Ok(Self {
             settings,
             offers,
@@ -83,25 +66,23 @@ impl Game {
             cashback,
             rewards,
             bans,
-            store,
-            receiver,
         })
     }
 
-    /// Tells what to do next.
-    pub(crate) fn greet(&self, address: SocketAddr) {
-        greeting::print(self, address);
+    /// Tells what to do next. `place` is where records and wallet are.
+    pub(crate) fn greet(&self, address: SocketAddr, place: &str) {
+        greeting::print(self, address, place);
     }
 }
 
-/// What `GET /players/{id}` answers.
-pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Value, BoxError> {
-    Ok(store
-        .read(move |db| wallet::statement(db, &player))
-        .await
-        .inspect_err(|error| {
-            tracing::error!(%error, "a player's statement could not be read");
-        })?)
+/// Tells what was carried out at the start.
+pub(crate) fn tell_resumed(resumed: Resumed) {
+    if resumed.settled + resumed.failed > 0 {
+        println!(
+            "Left open by the last run: {} settled, {} failed again.",
+            resumed.settled, resumed.failed
+        );
+    }
 }
 
 pub(crate) fn start_logging() {

@@ -25,8 +25,6 @@ const BANS_URL: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&
 pub(crate) struct Settings {
     /// `POSTBACK_LISTEN`: where to listen.
     pub(crate) listen: String,
-    /// `POSTBACK_DB`: the SQLite file.
-    pub(crate) database: String,
     /// `BITLABS_APP_SECRET`: one secret, or several separated by commas while rotating.
     pub(crate) secrets: String,
     /// Whether the public demo secret is in use.
@@ -50,7 +48,6 @@ impl Settings {
         let secrets = env::var("BITLABS_APP_SECRET").ok();
         Self {
             listen: or("POSTBACK_LISTEN", "127.0.0.1:8080"),
-            database: or("POSTBACK_DB", "postback.db"),
             is_demo: secrets.is_none(),
             secrets: secrets.unwrap_or_else(|| DEMO_SECRET.to_owned()),
             urls: Urls {

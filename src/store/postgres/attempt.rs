@@ -128,9 +128,27 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
                 self.failed(decision, error)
             }
         };
+        self.undo(transaction, decision).await?;
+        Ok(Happened::Handled(handled))
+    }
+
+    /// What the handler wrote never happened.
+    async fn undo(
+        &mut self,
+        transaction: &mut PgConnection,
+        decision: &Decision,
+    ) -> Result<(), Ended> {
+        let store = self.store;
+        let doing = "undo what a handler wrote";
         let undo = sqlx::raw_sql(UNDO).execute(&mut *transaction);
-        match store.bounded("undo what a handler wrote", undo).await {
-            Ok(_) => Ok(Happened::Handled(handled)),
+        let mut undone = store.bounded(doing, undo).await;
+        if undone.is_err() {
+            // Of a statement that the handler no longer waited for, the error comes first.
+            let undo = sqlx::raw_sql(UNDO).execute(&mut *transaction);
+            undone = store.bounded(doing, undo).await;
+        }
+        match undone {
+            Ok(_) => Ok(()),
             // The transaction is gone with all that was in it, so nothing can be written down either.
             Err(error) => Err(match (self.said.take(), has_ended(&error)) {
                 (Some(said), true) => meddled(decision, said),

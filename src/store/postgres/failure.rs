@@ -60,12 +60,12 @@ pub(super) fn too_slow(doing: &'static str, limit: Duration) -> StoreError {
 }
 
 /// A URL that cannot be parsed is not repeated: it holds the password.
-pub(super) fn wrong_url(error: Error) -> StoreError {
+pub(super) fn wrong_url(source: impl Into<Cause>) -> StoreError {
     open(
         "of that URL",
         "it is not a Postgres URL: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, special characters \
          percent-encoded",
-        error,
+        source,
     )
 }
 

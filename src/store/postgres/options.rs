@@ -79,6 +79,9 @@ impl PostgresOptions {
     /// [`StoreError::Open`] names the server and the database, the cause and what to do; never the URL, which
     /// holds the password. [`StoreError::Newer`]: a later version of this crate has used the tables.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            return Err(failure::wrong_url("another scheme than postgres://"));
+        }
         let options: PgConnectOptions = url
             .parse()
             .map_err(|error: sqlx::Error| failure::wrong_url(error))?;
