@@ -140,7 +140,7 @@ impl Storm {
         let (mut conversions, mut messages, mut attempts) = (0, 0, 0);
         while started.elapsed() < Duration::from_secs(seconds) {
             let mut batch = Vec::new();
-            for _ in 0..100 {
+            for _ in 0..200 {
                 conversions += 1;
                 storm.add(conversions, &mut chance, &mut batch);
             }
