@@ -13,8 +13,9 @@ mod postgres_server;
 
 use std::time::{Duration, Instant};
 
+use postback::clock::SystemClock;
 use postback::receiver::{Receive, Resume};
-use postback::steps::Receipt;
+use postback::steps::{Receipt, Timing};
 use postback::store::postgres::{PostgresOptions, sqlx};
 use postback::store::{DedupStore, StoreError};
 use postgres_game::{
@@ -87,7 +88,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    server.signal_clients("-STOP", &[process]).await;
+    server.signal_clients("-STOP", &[process]);
     let started = Instant::now();
     let hung = receiver.receive(completed("o2", 1)).await;
     assert!(is_unavailable(&hung), "{hung:?}");
@@ -101,7 +102,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         "{:?}",
         started.elapsed()
     );
-    server.signal_clients("-CONT", &[process]).await;
+    server.signal_clients("-CONT", &[process]);
     insist(&receiver, &completed("o2", 1)).await;
     assert_eq!(wallet(&pool).await, (2.into(), 2));
 }
@@ -144,6 +145,40 @@ async fn a_request_that_is_cancelled_leaves_neither_lock_nor_transaction() {
     handler.get_along();
     assert!(is_settled(&receiver.receive(completed("bad", 500)).await));
     assert_eq!(wallet(&pool).await, (500.into(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_falls_asleep_with_its_transaction_open_is_cut_off_and_cannot_settle() {
+    let Some(server) = shared() else { return };
+    let url = server.database().await;
+    let (other, _) = game(pool(&url, 4), Then::Nothing).await;
+    let sleepy = Wallet::new(Then::SleepThrough(Duration::from_secs(4)));
+    let options = PostgresOptions::new().timeout(Duration::from_millis(300));
+    let timing = Timing {
+        lease: Duration::from_millis(900),
+        ..Timing::default()
+    };
+    let sleeper = options.store(pool(&url, 1));
+    let sleeper = sleeper.receiver_with(sleepy.clone(), SystemClock, timing);
+    let slept = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(sleeper.receive(completed("bad", 500)))
+    });
+    while sleepy.calls() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let started = Instant::now();
+    insist(&other, &completed("bad", 500)).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "the server has ended the sleeper's transaction"
+    );
+    let slept = slept.join().unwrap();
+    assert!(slept.is_err(), "{slept:?}");
+    assert_eq!(wallet(other.store().pool()).await, (500.into(), 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@
 mod postgres_game;
 mod postgres_server;
 
+use postback::receiver::Receive;
 use postback::store::postgres::{NameError, PostgresOptions, PostgresStore, sqlx};
 use postback::store::{DedupStore, StoreError, Swapped, Version};
 use postgres_game::{completed, open_record};
@@ -265,7 +266,6 @@ async fn a_person_reads_records_with_plain_sql() {
     let Some(server) = shared() else { return };
     let pool = pool(&server.database().await, 2);
     let (receiver, _) = postgres_game::game(pool.clone(), postgres_game::Then::Nothing).await;
-    use postback::receiver::Receive;
     let mut event = completed("o1", 500);
     // Texts may hold what Postgres' own texts cannot.
     event.reason = Some("a\0b \\u0000 \u{1F3AE}".to_owned());

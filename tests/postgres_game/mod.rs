@@ -114,6 +114,8 @@ pub(crate) enum Then {
     Refuse,
     Hang,
     HangInSql,
+    /// As a process does that is stopped.
+    SleepThrough(Duration),
     Swallow,
     BreakDeferred,
     LeaveSavepoints,
@@ -175,6 +177,7 @@ impl PostgresHandler for Wallet {
             Then::HangInSql => {
                 sqlx::raw_sql("SELECT pg_sleep(600)").execute(game).await?;
             }
+            Then::SleepThrough(span) => std::thread::sleep(span),
             Then::Swallow => {
                 let _ = sqlx::raw_sql("SELECT 1 / 0").execute(game).await;
             }

@@ -90,7 +90,8 @@ impl Server {
         };
         let mut configuration = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
         for setting in settings {
-            configuration.push_str(&format!("\n{setting}\n"));
+            configuration.push('\n');
+            configuration.push_str(setting);
         }
         std::fs::write(data.join("postgresql.conf"), configuration).unwrap();
         server.restart();
@@ -160,7 +161,7 @@ impl Server {
     }
 
     /// Stops the processes that serve clients, or lets them go on: a server that hangs.
-    pub(crate) async fn signal_clients(&self, signal: &str, pids: &[i32]) {
+    pub(crate) fn signal_clients(&self, signal: &str, pids: &[i32]) {
         for pid in pids {
             let done = Command::new("kill")
                 .arg(signal)

@@ -302,7 +302,11 @@ fn program(example: &str, features: &str) -> PathBuf {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .unwrap();
-        assert!(built.success() && program.is_file(), "no {program:?}");
+        assert!(
+            built.success() && program.is_file(),
+            "no {}",
+            program.display()
+        );
     }
     program
 }

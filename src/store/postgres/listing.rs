@@ -35,13 +35,12 @@ impl PostgresStore {
             let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < wanted;
             for row in rows {
                 let text: String = row.try_get(0).map_err(|error| self.failed(doing, error))?;
-                match text.parse() {
-                    Ok(key) => keys.push(key),
+                let key = text.parse().ok();
+                if key.is_none() {
                     // Nobody can ask for it, and it must not keep the others from being found.
-                    Err(_) => tracing::error!(
-                        "postback_records holds a row whose key is not a record key"
-                    ),
+                    tracing::error!("postback_records holds a row whose key is not a record key");
                 }
+                keys.extend(key);
                 after = text;
             }
             if is_last {

@@ -176,6 +176,7 @@ impl PostgresStore {
 }
 
 /// What is in the database.
+#[derive(Clone, Copy)]
 enum Found {
     Nothing,
     /// Tables, and the number that notes their form.
