@@ -13,6 +13,8 @@ use postback::store::redis::redis::{self, Client, RedisError};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use crate::game::history::Line;
+
 /// `KEYS`: account, pending, decisions, history. `ARGV`: the decision's id, the balance that was read, the new one,
 /// the line for the history, the conversion, what is pending of it (empty: as it was; `-`: nothing any more),
 /// whether the player is banned (empty: as he was).
@@ -162,18 +164,7 @@ fn banned(decision: &Decision) -> &'static str {
 }
 
 fn line(decision: &Decision) -> Result<Value, HandlerError> {
-    let amount = match decision {
-        Decision::Reward(reward) => Some(reward.amount()),
-        Decision::Reversal(reversal) => Some(reversal.amount()),
-        Decision::Pending(pending) => pending.amount(),
-        Decision::Purchase(notice) => Some(notice.purchase().usd),
-        _ => None,
-    };
-    let note = match decision {
-        Decision::NothingToPay(nothing) => serde_json::to_value(nothing.why())?,
-        Decision::Conflict(conflict) => serde_json::to_value(conflict.kind())?,
-        _ => json!(decision.cause().reason),
-    };
+    let Line { amount, note } = Line::of(decision)?;
     let at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
