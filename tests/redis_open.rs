@@ -21,7 +21,7 @@ use ledger::completed;
 use postback::clock::Timestamp;
 use postback::guard::{Considered, Record, consider};
 use postback::store::redis::{DurabilityRisk, RedisOptions, RedisStore};
-use postback::store::{StoreError, Version};
+use postback::store::{DedupStore, Retention, StoreError, Version};
 use redis_server::PASSWORD;
 
 fn open_record(transaction: &str) -> Record {
