@@ -11,65 +11,61 @@
 //! | `POSTBACK_DB` | the SQLite file | `postback.db` |
 //! | `BITLABS_APP_SECRET` | the App Secret; several, separated by commas, while rotating | a demo secret |
 //! | `BITLABS_OFFERS_URL`, `…_SURVEYS_URL`, `…_RECEIPTS_URL`, `…_CASHBACK_URL`, `…_REWARDS_URL`, `…_BANS_URL` | the URLs exactly as typed into the dashboard | see `game/settings.rs` |
+//! | `PHONEXA_LOGIN` and `PHONEXA_PASSWORD`, `PHONEXA_TOKEN` | what Phonexa's network authenticates with; `/callbacks/phonexa` is off without | – |
 //! | `RUST_LOG` | what to log | `info` |
 
+#[path = "game/sqlite.rs"]
+mod database;
 mod game;
-#[path = "game/axum_routes.rs"]
-mod routes;
-#[path = "game/sqlite_wallet.rs"]
-mod wallet;
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use game::{BoxError, Game};
-use postback::decision::Decision;
-use postback::store::sqlite::{InTransaction, SqliteStore};
+use axum::{Json, Router};
+use game::{Ending, Game, Routes};
+use postback::receiver::Receive;
+use postback::source::Source;
+use postback::store::sqlite::SqliteStore;
+use postback::web::axum::callbacks;
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    game::start_logging();
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            game::print_error(&*error);
-            ExitCode::FAILURE
-        }
-    }
+    game::run(serve).await
 }
 
-async fn serve() -> Result<(), BoxError> {
-    let game = Game::from_environment()?;
-    let file = std::env::var("POSTBACK_DB").unwrap_or_else(|_| "postback.db".to_owned());
-    let store = SqliteStore::open(&file)?;
-    store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
-    let receiver = store
-        .receiver(|db: &InTransaction<'_>, decision: &Decision| wallet::carry_out(db, decision));
-    game::tell_resumed(receiver.resume().await?);
-
-    let app = routes::routes(&game, &receiver)
+async fn serve(
+    game: Arc<Game<SqliteStore>>,
+    listener: TcpListener,
+    ending: Ending,
+) -> io::Result<()> {
+    let app = game
+        .mount(Router::new())
         .route("/players/{id}", get(player))
-        .with_state(store.clone());
-    routes::serve(&game, app, &file).await?;
-    store.close().await;
-    println!("Ended cleanly.");
-    Ok(())
+        .route("/health", get(async || "ok"))
+        .with_state(game.database.clone());
+    axum::serve(listener, app)
+        .with_graceful_shutdown(ending)
+        .await
+}
+
+impl<R: Receive + Clone> Routes<R> for Router<SqliteStore> {
+    fn endpoint<E: Source>(self, path: &str, endpoint: E, receiver: R) -> Self {
+        self.route(path, callbacks(endpoint, receiver))
+    }
 }
 
 async fn player(
     State(store): State<SqliteStore>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, StatusCode> {
-    store
-        .read(move |db| wallet::statement(db, &id))
+    game::statement(&store, id)
         .await
         .map(Json)
-        .map_err(|error| {
-            tracing::error!(%error, "a player's statement could not be read");
-            StatusCode::SERVICE_UNAVAILABLE
-        })
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }

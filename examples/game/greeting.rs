@@ -5,21 +5,27 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use postback::testing::bitlabs::{CallbackBuilder, Network};
 
-use super::Game;
+use super::settings::Settings;
 
-pub(crate) fn print(game: &Game, address: SocketAddr, place: &str) {
-    println!("Listening on http://{address}; records and wallet are in {place}.");
-    if game.settings.is_demo {
+pub(crate) fn print(settings: &Settings, is_phonexa_on: bool, address: SocketAddr) {
+    println!(
+        "Listening on http://{address}; records and wallet are in {}.",
+        settings.database
+    );
+    if settings.is_demo {
         println!(
             "BITLABS_APP_SECRET is not set: using the public demo secret {:?}.",
-            game.settings.secrets
+            settings.secrets
         );
         println!("Never let a real network call this: anyone can sign with it.");
     }
+    if !is_phonexa_on {
+        println!("Phonexa is off: set PHONEXA_LOGIN and PHONEXA_PASSWORD, or PHONEXA_TOKEN.");
+    }
     // While a secret is being rotated, the first one signs.
-    let secret = game.settings.secrets.split(',').next().unwrap_or_default();
+    let secret = settings.secrets.split(',').next().unwrap_or_default();
     let network = Network::new(secret);
-    let urls = &game.settings.urls;
+    let urls = &settings.urls;
     // Transactions of their own at every start, so that the lines are no duplicates of the last run's.
     let run = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,24 +1,47 @@
-//! What the example backends share whatever their web framework and database: settings, endpoints, greeting.
+//! What the example backends share whatever their web framework and database: their life, settings, endpoints,
+//! routes, greeting.
 
 mod greeting;
 pub(crate) mod history;
+mod phonexa;
+mod routes;
+mod running;
 mod settings;
 
+use std::future::Future;
 use std::net::SocketAddr;
 
 use postback::bitlabs::{
     App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback,
     SurveyCallback,
 };
-use postback::receiver::Resumed;
+use postback::receiver::{Receive, Resumed};
 use postback::wire::KeyRing;
-use settings::Settings;
+pub(crate) use routes::Routes;
+pub(crate) use running::{Ending, run};
+use serde_json::Value;
+pub(crate) use settings::Settings;
 
 /// Any error, on its way to a person.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The game's settings and endpoints.
-pub(crate) struct Game {
+/// The database with the store and the wallet.
+pub(crate) trait Database: Sized + Send + Sync + 'static {
+    type Receiver: Receive + Clone;
+
+    /// Opens it, notes in the settings where it is, and carries out what a crash left open.
+    fn open(
+        settings: &mut Settings,
+    ) -> impl Future<Output = Result<(Self, Self::Receiver, Resumed), BoxError>>;
+
+    /// What `GET /players/{id}` answers.
+    fn statement(&self, player: String) -> impl Future<Output = Result<Value, BoxError>> + Send;
+
+    fn close(&self) -> impl Future<Output = ()>;
+}
+
+/// The game: its endpoints, its database, and the receiver that pays into its wallet.
+pub(crate) struct Game<D: Database> {
     pub(crate) settings: Settings,
     pub(crate) offers: Endpoint<OfferCallback>,
     pub(crate) surveys: Endpoint<SurveyCallback>,
@@ -26,13 +49,18 @@ pub(crate) struct Game {
     pub(crate) cashback: Endpoint<CashbackCallback>,
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
+    pub(crate) phonexa: Option<postback::phonexa::Endpoint>,
+    pub(crate) database: D,
+    pub(crate) receiver: D::Receiver,
 }
 
-impl Game {
-    /// Reads the environment.
-    pub(crate) fn from_environment() -> Result<Self, BoxError> {
-        let settings = Settings::from_environment();
-        let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
+impl<D: Database> Game<D> {
+    /// Reads the environment, opens the database, and carries out what a crash left open.
+    pub(crate) async fn open() -> Result<Self, BoxError> {
+        let mut settings = Settings::from_environment()?;
+        let keys = KeyRing::from_list(settings.secrets.as_str())
+            .map_err(|error| about("BITLABS_APP_SECRET", error))?;
+        let app = App::new("game", keys)?;
         let urls = &settings.urls;
         let offers = app
             .offers(&urls.offers)
@@ -58,6 +86,16 @@ impl Game {
             .bans(&urls.bans)
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
+
+        let phonexa = phonexa::endpoint(&settings.phonexa)?;
+
+        let (database, receiver, resumed) = D::open(&mut settings).await?;
+        if resumed.settled + resumed.failed > 0 {
+            println!(
+                "Left open by the last run: {} settled, {} failed again.",
+                resumed.settled, resumed.failed
+            );
+        }
         Ok(Self {
             settings,
             offers,
@@ -66,64 +104,23 @@ impl Game {
             cashback,
             rewards,
             bans,
+            phonexa,
+            database,
+            receiver,
         })
     }
 
-    /// Tells what to do next. `place` is where records and wallet are.
-    pub(crate) fn greet(&self, address: SocketAddr, place: &str) {
-        greeting::print(self, address, place);
+    /// Tells what to do next.
+    pub(crate) fn greet(&self, address: SocketAddr) {
+        greeting::print(&self.settings, self.phonexa.is_some(), address);
     }
 }
 
-/// Tells what was carried out at the start.
-pub(crate) fn tell_resumed(resumed: Resumed) {
-    if resumed.settled + resumed.failed > 0 {
-        println!(
-            "Left open by the last run: {} settled, {} failed again.",
-            resumed.settled, resumed.failed
-        );
-    }
-}
-
-pub(crate) fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// Prints an error and everything that led to it.
-pub(crate) fn print_error(error: &(dyn std::error::Error + 'static)) {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-pub(crate) async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return ctrl_c.await;
-        };
-        tokio::select! {
-            () = ctrl_c => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    ctrl_c.await;
+/// What `GET /players/{id}` answers; an error is logged.
+pub(crate) async fn statement(database: &impl Database, player: String) -> Result<Value, BoxError> {
+    database.statement(player).await.inspect_err(|error| {
+        tracing::error!(%error, "a player's statement could not be read");
+    })
 }
 
 /// An error with the setting that it is about.
@@ -131,9 +128,12 @@ pub(crate) async fn interrupted() {
 #[error("{setting} cannot be used")]
 struct SettingError {
     setting: &'static str,
-    source: postback::bitlabs::ConfigError,
+    source: BoxError,
 }
 
-fn about(setting: &'static str, source: postback::bitlabs::ConfigError) -> SettingError {
-    SettingError { setting, source }
+fn about(setting: &'static str, source: impl Into<BoxError>) -> SettingError {
+    SettingError {
+        setting,
+        source: source.into(),
+    }
 }

@@ -12,6 +12,8 @@ pub mod json;
 mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod retention;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod settle;
