@@ -88,7 +88,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    server.signal_clients("-STOP", &[process]);
+    Server::signal_clients("-STOP", &[process]);
     let started = Instant::now();
     let hung = receiver.receive(completed("o2", 1)).await;
     assert!(is_unavailable(&hung), "{hung:?}");
@@ -102,7 +102,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         "{:?}",
         started.elapsed()
     );
-    server.signal_clients("-CONT", &[process]);
+    Server::signal_clients("-CONT", &[process]);
     insist(&receiver, &completed("o2", 1)).await;
     assert_eq!(wallet(&pool).await, (2.into(), 2));
 }

@@ -161,7 +161,7 @@ impl Server {
     }
 
     /// Stops the processes that serve clients, or lets them go on: a server that hangs.
-    pub(crate) fn signal_clients(&self, signal: &str, pids: &[i32]) {
+    pub(crate) fn signal_clients(signal: &str, pids: &[i32]) {
         for pid in pids {
             let done = Command::new("kill")
                 .arg(signal)
