@@ -52,7 +52,7 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`source`] | the networks: [`bitlabs`]; how to add one |
+//! | [`source`] | the networks: [`bitlabs`], Phonexa, any with a [`trailing_hash`](source::trailing_hash); how to add one |
 //! | [`wire`] | secrets, signatures, templates of dashboard URLs, parameters |
 //! | [`event`] | what any source says, in one vocabulary |
 //! | [`guard`] | what is due: pure functions over what is remembered |
@@ -60,7 +60,7 @@
 //! | [`store`] | where it is remembered: memory, SQLite, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
-//! | [`web`] | statuses and bodies; extractors and a route for axum |
+//! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
 //!
 //! # Features
 //!
@@ -68,9 +68,12 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `actix-web` | extractors and a route for actix-web 4 |
 //! | `axum` | extractors and a route for axum 0.8 |
+//! | `phonexa` | the source for Phonexa's callbacks and postbacks |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
-//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by the two above |
+//! | `redis` | the Redis store: several processes share one server; one script for each change |
+//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!
 //! # What is guaranteed
@@ -102,6 +105,8 @@ pub mod web;
 pub mod wire;
 
 pub use source::bitlabs;
+#[cfg(feature = "phonexa")]
+pub use source::phonexa;
 
 /// The README's code compiles.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]

@@ -19,6 +19,9 @@ pub(crate) fn print(game: &Game, address: SocketAddr) {
         );
         println!("Never let a real network call this: anyone can sign with it.");
     }
+    if game.phonexa.is_none() {
+        println!("Phonexa is off: set PHONEXA_LOGIN and PHONEXA_PASSWORD, or PHONEXA_TOKEN.");
+    }
     // While a secret is being rotated, the first one signs.
     let secret = game.settings.secrets.split(',').next().unwrap_or_default();
     let network = Network::new(secret);

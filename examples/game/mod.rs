@@ -1,6 +1,10 @@
-//! What the example backends share whatever their web framework: settings, endpoints, wallet, greeting.
+//! What the example backends share whatever their web framework: its life, settings, endpoints,
+//! routes, wallet, greeting.
 
 mod greeting;
+mod phonexa;
+mod routes;
+mod running;
 mod settings;
 mod wallet;
 
@@ -13,6 +17,8 @@ use postback::bitlabs::{
 use postback::decision::Decision;
 use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
 use postback::wire::KeyRing;
+pub(crate) use routes::Routes;
+pub(crate) use running::{Ending, run};
 use serde_json::Value;
 use settings::Settings;
 
@@ -28,6 +34,7 @@ pub(crate) struct Game {
     pub(crate) cashback: Endpoint<CashbackCallback>,
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
+    pub(crate) phonexa: Option<postback::phonexa::Endpoint>,
     pub(crate) store: SqliteStore,
     pub(crate) receiver: SqliteReceiver,
 }
@@ -35,8 +42,10 @@ pub(crate) struct Game {
 impl Game {
     /// Reads the environment, opens the file, and carries out what a crash left open.
     pub(crate) async fn open() -> Result<Self, BoxError> {
-        let settings = Settings::from_environment();
-        let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
+        let settings = Settings::from_environment()?;
+        let keys = KeyRing::from_list(settings.secrets.as_str())
+            .map_err(|error| about("BITLABS_APP_SECRET", error))?;
+        let app = App::new("game", keys)?;
         let urls = &settings.urls;
         let offers = app
             .offers(&urls.offers)
@@ -63,6 +72,8 @@ impl Game {
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
 
+        let phonexa = phonexa::endpoint(&settings.phonexa)?;
+
         let store = SqliteStore::open(&settings.database)?;
         store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
         let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
@@ -83,6 +94,7 @@ impl Game {
             cashback,
             rewards,
             bans,
+            phonexa,
             store,
             receiver,
         })
@@ -104,55 +116,17 @@ pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Val
         })?)
 }
 
-pub(crate) fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// Prints an error and everything that led to it.
-pub(crate) fn print_error(error: &(dyn std::error::Error + 'static)) {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-pub(crate) async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return ctrl_c.await;
-        };
-        tokio::select! {
-            () = ctrl_c => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    ctrl_c.await;
-}
-
 /// An error with the setting that it is about.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting} cannot be used")]
 struct SettingError {
     setting: &'static str,
-    source: postback::bitlabs::ConfigError,
+    source: BoxError,
 }
 
-fn about(setting: &'static str, source: postback::bitlabs::ConfigError) -> SettingError {
-    SettingError { setting, source }
+fn about(setting: &'static str, source: impl Into<BoxError>) -> SettingError {
+    SettingError {
+        setting,
+        source: source.into(),
+    }
 }

@@ -10,6 +10,8 @@ mod error;
 #[cfg(feature = "json")]
 pub mod json;
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod retention;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
