@@ -10,6 +10,7 @@ pub mod interleaved;
 #[path = "../../tests/ledger/mod.rs"]
 pub mod ledger;
 pub mod money;
+pub mod phonexa;
 pub mod wire;
 
 /// Reads numbers from the fuzzer's bytes; zeros when they are used up.
