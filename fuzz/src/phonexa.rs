@@ -91,7 +91,7 @@ pub fn check(is_json: bool, content_type: &str, target: &str, body: &[u8]) {
             continue;
         };
         match name {
-            "player" => assert_eq!(postback.player(), text),
+            "player" => assert_eq!(postback.player().as_str(), text),
             "conversion_id" => assert_eq!(postback.conversion(), text),
             "goal" => assert_eq!(postback.goal().unwrap_or_default(), text),
             "status" => assert!(postback.status().as_str().eq_ignore_ascii_case(text)),
