@@ -14,6 +14,8 @@
 //! | `PHONEXA_LOGIN` and `PHONEXA_PASSWORD`, `PHONEXA_TOKEN` | what Phonexa's network authenticates with; `/callbacks/phonexa` is off without | – |
 //! | `RUST_LOG` | what to log | `info` |
 
+#[path = "game/sqlite_bank.rs"]
+mod bank;
 mod game;
 
 use std::io;
@@ -22,9 +24,10 @@ use std::sync::Arc;
 
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{App, HttpResponse, HttpServer};
-use game::{Ending, Game, Routes};
+use bank::SqliteBank;
+use game::{Bank, Ending, Game, Routes};
+use postback::receiver::Receive;
 use postback::source::Source;
-use postback::store::sqlite::{SqliteReceiver, SqliteStore};
 use postback::web::actix::callbacks;
 use tokio::net::TcpListener;
 
@@ -33,7 +36,11 @@ async fn main() -> ExitCode {
     game::run(serve).await
 }
 
-async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Result<()> {
+async fn serve(
+    game: Arc<Game<SqliteBank>>,
+    listener: TcpListener,
+    ending: Ending,
+) -> io::Result<()> {
     let app = move || {
         App::new()
             .configure(|config| {
@@ -49,7 +56,7 @@ async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Re
                     .route(web::get().to(health))
                     .route(web::head().to(health)),
             )
-            .app_data(Data::new(game.store.clone()))
+            .app_data(Data::new(game.bank.clone()))
     };
     HttpServer::new(app)
         // In place of actix-web's own handling of signals. How long the end may take is the game's business.
@@ -61,15 +68,18 @@ async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Re
 }
 
 impl Routes for &mut ServiceConfig {
-    fn endpoint<E: Source>(self, path: &str, endpoint: E, receiver: SqliteReceiver) -> Self {
+    fn endpoint<E: Source, R: Receive>(self, path: &str, endpoint: E, receiver: R) -> Self {
         self.route(path, callbacks(endpoint, receiver))
     }
 }
 
-async fn player(store: Data<SqliteStore>, id: Path<String>) -> HttpResponse {
-    match game::statement(&store, id.into_inner()).await {
+async fn player(bank: Data<SqliteBank>, id: Path<String>) -> HttpResponse {
+    match bank.statement(id.into_inner()).await {
         Ok(statement) => HttpResponse::Ok().json(statement),
-        Err(_) => HttpResponse::ServiceUnavailable().finish(),
+        Err(error) => {
+            tracing::error!(%error, "a player's statement could not be read");
+            HttpResponse::ServiceUnavailable().finish()
+        }
     }
 }
 

@@ -14,51 +14,15 @@
 //! | `PHONEXA_LOGIN` and `PHONEXA_PASSWORD`, `PHONEXA_TOKEN` | what Phonexa's network authenticates with; `/callbacks/phonexa` is off without | – |
 //! | `RUST_LOG` | what to log | `info` |
 
+#[path = "game/sqlite_bank.rs"]
+mod bank;
 mod game;
+#[path = "game/axum_routes.rs"]
+mod routes;
 
-use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
-use game::{Ending, Game, Routes};
-use postback::source::Source;
-use postback::store::sqlite::{SqliteReceiver, SqliteStore};
-use postback::web::axum::callbacks;
-use serde_json::Value;
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    game::run(serve).await
-}
-
-async fn serve(game: Arc<Game>, listener: TcpListener, ending: Ending) -> io::Result<()> {
-    let app = game
-        .mount(Router::new())
-        .route("/players/{id}", get(player))
-        .route("/health", get(async || "ok"))
-        .with_state(game.store.clone());
-    axum::serve(listener, app)
-        .with_graceful_shutdown(ending)
-        .await
-}
-
-impl Routes for Router<SqliteStore> {
-    fn endpoint<E: Source>(self, path: &str, endpoint: E, receiver: SqliteReceiver) -> Self {
-        self.route(path, callbacks(endpoint, receiver))
-    }
-}
-
-async fn player(
-    State(store): State<SqliteStore>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, StatusCode> {
-    game::statement(&store, id)
-        .await
-        .map(Json)
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    game::run(routes::serve::<bank::SqliteBank>).await
 }

@@ -1,32 +1,30 @@
-//! What the example backends share whatever their web framework: its life, settings, endpoints,
-//! routes, wallet, greeting.
+//! What the example backends share whatever their web framework and database: their life, settings,
+//! endpoints, routes, greeting.
 
+mod bank;
 mod greeting;
+pub(crate) mod history;
 mod phonexa;
 mod routes;
 mod running;
-mod settings;
-mod wallet;
-
-use std::net::SocketAddr;
+pub(crate) mod settings;
 
 use postback::bitlabs::{
     App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback,
     SurveyCallback,
 };
-use postback::decision::Decision;
-use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
 use postback::wire::KeyRing;
+use settings::Settings;
+
+pub(crate) use bank::Bank;
 pub(crate) use routes::Routes;
 pub(crate) use running::{Ending, run};
-use serde_json::Value;
-use settings::Settings;
 
 /// Any error, on its way to a person.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The game: its endpoints, its store, and the receiver that pays into its wallet.
-pub(crate) struct Game {
+/// The game: its endpoints, where records and wallet are, and the receiver that pays into the wallet.
+pub(crate) struct Game<B: Bank> {
     pub(crate) settings: Settings,
     pub(crate) offers: Endpoint<OfferCallback>,
     pub(crate) surveys: Endpoint<SurveyCallback>,
@@ -35,12 +33,12 @@ pub(crate) struct Game {
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
     pub(crate) phonexa: Option<postback::phonexa::Endpoint>,
-    pub(crate) store: SqliteStore,
-    pub(crate) receiver: SqliteReceiver,
+    pub(crate) bank: B,
+    pub(crate) receiver: B::Receiver,
 }
 
-impl Game {
-    /// Reads the environment, opens the file, and carries out what a crash left open.
+impl<B: Bank> Game<B> {
+    /// Reads the environment, opens the bank, and carries out what a crash left open.
     pub(crate) async fn open() -> Result<Self, BoxError> {
         let settings = Settings::from_environment()?;
         let keys = KeyRing::from_list(settings.secrets.as_str())
@@ -71,21 +69,8 @@ impl Game {
             .bans(&urls.bans)
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
-
         let phonexa = phonexa::endpoint(&settings.phonexa)?;
-
-        let store = SqliteStore::open(&settings.database)?;
-        store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
-        let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
-            wallet::carry_out(db, decision)
-        });
-        let resumed = receiver.resume().await?;
-        if resumed.settled + resumed.failed > 0 {
-            println!(
-                "Left open by the last run: {} settled, {} failed again.",
-                resumed.settled, resumed.failed
-            );
-        }
+        let (opened, receiver) = B::open().await?;
         Ok(Self {
             settings,
             offers,
@@ -95,25 +80,10 @@ impl Game {
             rewards,
             bans,
             phonexa,
-            store,
+            bank: opened,
             receiver,
         })
     }
-
-    /// Tells what to do next.
-    pub(crate) fn greet(&self, address: SocketAddr) {
-        greeting::print(self, address);
-    }
-}
-
-/// What `GET /players/{id}` answers.
-pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Value, BoxError> {
-    Ok(store
-        .read(move |db| wallet::statement(db, &player))
-        .await
-        .inspect_err(|error| {
-            tracing::error!(%error, "a player's statement could not be read");
-        })?)
 }
 
 /// An error with the setting that it is about.

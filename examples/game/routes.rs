@@ -1,18 +1,18 @@
 //! Which endpoint stands under which path, whatever the web framework.
 
+use postback::receiver::Receive;
 use postback::source::Source;
-use postback::store::sqlite::SqliteReceiver;
 
-use super::Game;
+use super::{Bank, Game};
 
 /// The router of a web framework, as far as it is needed for callbacks.
 pub(crate) trait Routes {
     /// Mounts one endpoint, all the way from request to wallet.
     #[must_use]
-    fn endpoint<E: Source>(self, path: &str, endpoint: E, receiver: SqliteReceiver) -> Self;
+    fn endpoint<E: Source, R: Receive>(self, path: &str, endpoint: E, receiver: R) -> Self;
 }
 
-impl Game {
+impl<B: Bank> Game<B> {
     /// Mounts all endpoints.
     pub(crate) fn mount<R: Routes>(&self, routes: R) -> R {
         let receiver = || self.receiver.clone();

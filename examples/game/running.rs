@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postback::receiver::{Resume, spawn_resume};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{BoxError, Game};
+use super::{Bank, BoxError, Game, greeting};
 
 /// How long requests under way may take to end after Ctrl-C. Longer than the store waits for a locked
 /// file; a client that never finishes its request would otherwise keep the program from ending.
@@ -20,8 +21,8 @@ pub(crate) const GRACE: Duration = Duration::from_secs(6);
 pub(crate) type Ending = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What `main` does. `serve` answers requests until it is told to end and those under way are done.
-pub(crate) async fn run<Served>(
-    serve: impl FnOnce(Arc<Game>, TcpListener, Ending) -> Served,
+pub(crate) async fn run<B: Bank, Served>(
+    serve: impl FnOnce(Arc<Game<B>>, TcpListener, Ending) -> Served,
 ) -> ExitCode
 where
     Served: Future<Output = io::Result<()>>,
@@ -36,18 +37,26 @@ where
     }
 }
 
-async fn start_and_serve<Served>(
-    serve: impl FnOnce(Arc<Game>, TcpListener, Ending) -> Served,
+async fn start_and_serve<B: Bank, Served>(
+    serve: impl FnOnce(Arc<Game<B>>, TcpListener, Ending) -> Served,
 ) -> Result<(), BoxError>
 where
     Served: Future<Output = io::Result<()>>,
 {
-    let game = Arc::new(Game::open().await?);
+    let game = Arc::new(Game::<B>::open().await?);
+    let resumed = game.receiver.resume().await?;
+    if resumed.settled + resumed.failed > 0 {
+        println!(
+            "Left open by the last run: {} settled, {} failed again.",
+            resumed.settled, resumed.failed
+        );
+    }
     let listen = &game.settings.listen;
     let listener = TcpListener::bind(listen)
         .await
         .map_err(|error| format!("cannot listen on {listen} (POSTBACK_LISTEN): {error}"))?;
-    game.greet(listener.local_addr()?);
+    greeting::print(&game, listener.local_addr()?);
+    let resuming = spawn_resume(game.receiver.clone(), B::RESUME_EVERY);
 
     let (end, asked_to_end) = oneshot::channel();
     let serving = serve(
@@ -70,7 +79,8 @@ where
         result = serving => result?,
         () = patience => println!("Some client keeps its connection open: it is closed now."),
     }
-    game.store.close().await;
+    resuming.abort();
+    game.bank.close().await;
     println!("Ended cleanly.");
     Ok(())
 }

@@ -25,8 +25,6 @@ const BANS_URL: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&
 pub(crate) struct Settings {
     /// `POSTBACK_LISTEN`: where to listen.
     pub(crate) listen: String,
-    /// `POSTBACK_DB`: the SQLite file.
-    pub(crate) database: String,
     /// `BITLABS_APP_SECRET`: one secret, or several separated by commas while rotating.
     pub(crate) secrets: String,
     /// Whether the public demo secret is in use.
@@ -67,7 +65,6 @@ impl Settings {
         let secrets = value("BITLABS_APP_SECRET")?;
         Ok(Self {
             listen: or("POSTBACK_LISTEN", "127.0.0.1:8080")?,
-            database: or("POSTBACK_DB", "postback.db")?,
             is_demo: secrets.is_none(),
             secrets: secrets.unwrap_or_else(|| DEMO_SECRET.to_owned()),
             phonexa: Phonexa {
@@ -87,11 +84,13 @@ impl Settings {
     }
 }
 
-fn or(variable: &'static str, default: &str) -> Result<String, NotText> {
+/// A variable's text, or a default where it is not set.
+pub(crate) fn or(variable: &'static str, default: &str) -> Result<String, NotText> {
     Ok(value(variable)?.unwrap_or_else(|| default.to_owned()))
 }
 
-fn value(variable: &'static str) -> Result<Option<String>, NotText> {
+/// A variable's text; `None` where it is not set.
+pub(crate) fn value(variable: &'static str) -> Result<Option<String>, NotText> {
     match env::var(variable) {
         Ok(value) => Ok(Some(value)),
         Err(env::VarError::NotPresent) => Ok(None),
