@@ -63,7 +63,7 @@ async fn measure() {
         let callers = u64::from(connections) * 2;
         let name = format!("r{connections}");
         let store = receiver.store().clone();
-        let received = rate(callers, move |number| {
+        let callbacks = rate(callers, move |number| {
             let (receiver, event) = (receiver.clone(), completed(&format!("{name}-{number}"), 1));
             async move {
                 receiver.receive(event).await.unwrap();
@@ -80,7 +80,7 @@ async fn measure() {
             }
         })
         .await;
-        println!("{connections} connections: {received:.0} callbacks/s, {swapped:.0} swaps/s");
+        println!("{connections} connections: {callbacks:.0} callbacks/s, {swapped:.0} swaps/s");
     }
 
     // What batching could bring at best: 64 such rows in one statement, on one connection.
