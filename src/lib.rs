@@ -60,6 +60,7 @@
 //! | [`store`] | where it is remembered: memory, SQLite, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
+//! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum |
 //!
 //! # Features
@@ -71,6 +72,8 @@
 //! | `axum` | extractors and a route for axum 0.8 |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by the two above |
+//! | `explain` | finds out why a signature does not match |
+//! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!
 //! # What is guaranteed
@@ -90,6 +93,8 @@ pub mod clock;
 pub mod decision;
 pub mod delivery;
 pub mod event;
+#[cfg(feature = "explain")]
+pub mod explain;
 pub mod guard;
 pub mod handler;
 pub mod receiver;

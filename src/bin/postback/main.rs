@@ -1,0 +1,2 @@
+//! The `postback` command.
+fn main() {}
