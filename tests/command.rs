@@ -88,7 +88,7 @@ fn every_example_in_a_help_runs_as_printed() {
         .parent()
         .unwrap();
     for (name, status) in [("sign", 0), ("verify", 0), ("explain", 1), ("template", 0)] {
-        let help = text(&run(&[name, "--help"]).stdout);
+        let help = text(&command(&[name, "--help"]).output().unwrap().stdout);
         assert!(help.contains("Exit status: 0"), "{help}");
         let example = help
             .lines()
