@@ -6,6 +6,7 @@ mod ending;
 mod endpoint;
 mod explain;
 mod input;
+mod play;
 mod secret;
 mod sign;
 mod template;
@@ -40,6 +41,8 @@ enum Command {
     Explain(explain::Explain),
     /// Checks a dashboard URL: macros, what is missing, which endpoints can use it.
     Template(template::Template),
+    /// Acts as the network against a running receiver, and checks answers and balances.
+    Play(play::Play),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Verify(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Template(command) => command.run(),
+        Command::Play(command) => command.run(),
     };
     match result {
         Ok(Ending::Fine) => ExitCode::SUCCESS,
