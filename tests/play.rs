@@ -116,6 +116,34 @@ fn every_scenario_is_green_against_the_axum_example() {
     assert!(text(&load).contains("180 callbacks"), "{}", text(&load));
 }
 
+#[test]
+fn the_example_in_the_help_runs_as_printed() {
+    let example = Example::start("axum_receiver");
+    let binary = Path::new(env!("CARGO_BIN_EXE_postback"));
+    let help = Command::new(binary)
+        .args(["play", "--help"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("Exit status: 0"), "{help}");
+    let line = help
+        .lines()
+        .skip_while(|line| !line.starts_with("Example"))
+        .nth(1)
+        .unwrap();
+    // But for the port, which may be taken here.
+    let line = line.replace("http://127.0.0.1:8080", &example.address);
+    let output = Command::new("sh")
+        .args(["-c", &line])
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", binary.parent().unwrap().display()),
+        )
+        .output()
+        .unwrap();
+    assert_status(&output, 0);
+}
+
 /// The faults that the field's receivers have, each in a receiver that is right otherwise.
 #[test]
 fn faulty_receivers_are_found_by_their_wallet_or_their_answers() {

@@ -5,11 +5,15 @@ mod dashboard;
 mod ending;
 mod endpoint;
 mod explain;
+mod history;
 mod input;
 mod play;
+mod records;
 mod secret;
 mod sign;
 mod template;
+mod time;
+mod unsettled;
 mod verify;
 mod words;
 
@@ -43,6 +47,10 @@ enum Command {
     Template(template::Template),
     /// Acts as the network against a running receiver, and checks answers and balances.
     Play(play::Play),
+    /// Every callback of a conversion or a player, and what became of it, from a receiver's records.
+    History(history::History),
+    /// What a receiver has decided and not carried out yet.
+    Unsettled(unsettled::Unsettled),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +61,8 @@ fn main() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Template(command) => command.run(),
         Command::Play(command) => command.run(),
+        Command::History(command) => command.run(),
+        Command::Unsettled(command) => command.run(),
     };
     match result {
         Ok(Ending::Fine) => ExitCode::SUCCESS,

@@ -54,6 +54,7 @@ mod options;
 mod queue;
 mod reader;
 mod receiver;
+mod records;
 mod retention;
 mod rows;
 mod schema;
@@ -72,6 +73,7 @@ use tokio::sync::{oneshot, watch};
 pub use operations::WorkError;
 pub use options::SqliteOptions;
 pub use receiver::SqliteReceiver;
+pub use records::SqliteRecords;
 pub use transaction::{InTransaction, SettleError, SqliteHandler};
 
 use self::leash::Leashed;
