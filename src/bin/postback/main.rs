@@ -15,6 +15,7 @@ mod template;
 mod time;
 mod unsettled;
 mod verify;
+mod watch;
 mod words;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Command {
     History(history::History),
     /// What a receiver has decided and not carried out yet.
     Unsettled(unsettled::Unsettled),
+    /// A development receiver with a live page of what arrives and what it means.
+    Watch(watch::Watch),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Play(command) => command.run(),
         Command::History(command) => command.run(),
         Command::Unsettled(command) => command.run(),
+        Command::Watch(command) => command.run(),
     };
     match result {
         Ok(Ending::Fine) => ExitCode::SUCCESS,
