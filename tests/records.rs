@@ -116,7 +116,7 @@ async fn a_history_answers_why_a_player_has_what_he_has() {
             let text = shown(&run(&["history", path, name]), 0);
             for part in [
                 "bitlabs/game/conversion/o1  player p1  settled  balance 300",
-                "PENDING of 500: nothing is due yet",
+                "PENDING 500, not final",
                 "paid 500, carried out",
                 "corrected by -200 (CHARGEBACK)",
                 "took back 200",

@@ -32,14 +32,14 @@ fn effect_in_words(effect: &Effect) -> String {
         Effect::Pending {
             stage,
             amount: Some(amount),
-        } => format!("{} of {amount}: nothing is due yet", shown(stage)),
-        Effect::Pending { stage, .. } => format!("{}: nothing is due yet", shown(stage)),
+        } => format!("{} {amount}, not final", shown(stage)),
+        Effect::Pending { stage, .. } => format!("{}, not final", shown(stage)),
         Effect::Completed {
             amount,
             milestone: Some(milestone),
             ..
-        } => format!("completed ({}): {amount} due", shown(milestone)),
-        Effect::Completed { amount, .. } => format!("completed: {amount} due"),
+        } => format!("completed ({}) {amount}", shown(milestone)),
+        Effect::Completed { amount, .. } => format!("completed {amount}"),
         Effect::Adjusted { by, .. } => format!("corrected by {by}"),
         Effect::Revoked => "revoked: all of it is taken back".to_owned(),
         Effect::Noted { word, .. } => format!("{}: moves nothing", shown(word)),
