@@ -8,11 +8,17 @@
 //! let forged = Reward { amount: 500.into() };
 //! ```
 
+mod kind;
+mod verdict;
+
 use std::fmt;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+
+pub use kind::DecisionKind;
+pub(crate) use verdict::Verdict;
 
 use crate::event::{Event, PlayerId, Purchase, RecordKey};
 
@@ -303,57 +309,6 @@ pub enum ConflictKind {
     AmountOutOfRange,
 }
 
-/// The kinds of decision, for logs, counters and histories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum DecisionKind {
-    /// [`Decision::Reward`] of a completed event.
-    Reward,
-    /// [`Decision::Reward`] that gives back what was taken.
-    RestoredReward,
-    /// [`Decision::Reversal`].
-    Reversal,
-    /// [`Decision::Pending`].
-    Pending,
-    /// [`Decision::Rejected`].
-    Rejected,
-    /// [`Decision::NothingToPay`].
-    NothingToPay,
-    /// [`Decision::Purchase`].
-    Purchase,
-    /// [`Decision::Ban`].
-    Ban,
-    /// [`Decision::Unban`].
-    Unban,
-    /// [`Decision::Conflict`].
-    Conflict,
-}
-
-impl DecisionKind {
-    /// One fixed word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reward => "reward",
-            Self::RestoredReward => "restored_reward",
-            Self::Reversal => "reversal",
-            Self::Pending => "pending",
-            Self::Rejected => "rejected",
-            Self::NothingToPay => "nothing_to_pay",
-            Self::Purchase => "purchase",
-            Self::Ban => "ban",
-            Self::Unban => "unban",
-            Self::Conflict => "conflict",
-        }
-    }
-}
-
-impl fmt::Display for DecisionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Decision {
     fn ground(&self) -> &Ground {
         match self {
@@ -445,46 +400,6 @@ impl Decision {
             Verdict::Ban => Self::Ban(Ban { ground }),
             Verdict::Unban => Self::Unban(Unban { ground }),
             Verdict::Conflict { kind } => Self::Conflict(Conflict { ground, kind }),
-        }
-    }
-}
-
-/// What the guard found, as it is written down. A [`Decision`] is a verdict with its ground.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Verdict {
-    Reward {
-        amount: Decimal,
-        restored: bool,
-    },
-    Reversal {
-        amount: Decimal,
-    },
-    Pending {
-        amount: Option<Decimal>,
-        stage: String,
-    },
-    Rejected,
-    NothingToPay {
-        why: NothingWhy,
-    },
-    Purchase {
-        purchase: Purchase,
-    },
-    Ban,
-    Unban,
-    Conflict {
-        kind: ConflictKind,
-    },
-}
-
-impl Verdict {
-    /// By how much the settled amount changes once the game has carried it out.
-    pub(crate) fn balance_change(&self) -> Decimal {
-        match self {
-            Self::Reward { amount, .. } => *amount,
-            Self::Reversal { amount } => -*amount,
-            _ => Decimal::ZERO,
         }
     }
 }

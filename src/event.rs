@@ -4,223 +4,16 @@
 //! which player, and with what [`Effect`] on the money. Everything below the source — guard, store,
 //! receiver — knows only this vocabulary and no network.
 
+mod id;
+mod key;
+
 use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// Why a text cannot be an identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IdError {
-    /// There is nothing in it.
-    #[error("it is empty")]
-    Empty,
-    /// It is longer than [`MAX_ID_BYTES`].
-    #[error("it is longer than {MAX_ID_BYTES} bytes")]
-    TooLong,
-    /// It holds a control character (NUL, a line feed …).
-    #[error("it holds a control character")]
-    ControlCharacter,
-    /// A name chosen by the operator holds something other than `a-z A-Z 0-9 . _ -`.
-    #[error("it may only hold letters, digits, '.', '_' and '-'")]
-    NotAName,
-}
-
-/// The longest identifier that is accepted, in bytes. The networks' own are far shorter.
-pub const MAX_ID_BYTES: usize = 256;
-
-fn check_id(text: &str) -> Result<(), IdError> {
-    if text.is_empty() {
-        Err(IdError::Empty)
-    } else if text.len() > MAX_ID_BYTES {
-        Err(IdError::TooLong)
-    } else if text.chars().any(char::is_control) {
-        Err(IdError::ControlCharacter)
-    } else {
-        Ok(())
-    }
-}
-
-fn check_name(text: &str) -> Result<(), IdError> {
-    check_id(text)?;
-    if text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    {
-        Ok(())
-    } else {
-        Err(IdError::NotAName)
-    }
-}
-
-macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// Takes the text over as it is.
-            ///
-            /// # Errors
-            /// [`IdError`], when the text cannot serve as an identifier.
-            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-                let text = text.into();
-                $check(&text)?;
-                Ok(Self(text.into_boxed_str()))
-            }
-
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(text: String) -> Result<Self, IdError> {
-                Self::new(text)
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = IdError;
-            fn try_from(text: &str) -> Result<Self, IdError> {
-                Self::new(text)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = IdError;
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                Self::new(text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0.into_string()
-            }
-        }
-
-        impl PartialEq<str> for $name {
-            fn eq(&self, other: &str) -> bool {
-                self.as_str() == other
-            }
-        }
-
-        impl PartialEq<&str> for $name {
-            fn eq(&self, other: &&str) -> bool {
-                self.as_str() == *other
-            }
-        }
-    };
-}
-
-identifier! {
-    /// The player as the game knows him: the user id that the game gave to the network.
-    PlayerId, check_id
-}
-identifier! {
-    /// A transaction id as the network gave it, unique within one app.
-    TransactionId, check_id
-}
-identifier! {
-    /// A network's name, such as `bitlabs`. Part of every key, so that two networks' transactions never meet.
-    SourceName, check_name
-}
-identifier! {
-    /// The operator's name for one app of a network. Each app has its own secrets and its own name space of transactions.
-    AppName, check_name
-}
-
-/// Under which record an event is remembered.
-///
-/// Written `bitlabs/my-game/conversion/o233` or `bitlabs/my-game/player/player-7`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RecordKey {
-    /// The network.
-    pub source: SourceName,
-    /// The app of that network.
-    pub app: AppName,
-    /// The conversion or the player.
-    pub subject: Subject,
-}
-
-/// What a record is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
-    /// One conversion, named by its original transaction.
-    Conversion(TransactionId),
-    /// One player's standing with the network: banned or not.
-    Player(PlayerId),
-}
-
-impl fmt::Display for RecordKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (word, id) = match &self.subject {
-            Subject::Conversion(id) => ("conversion", id.as_str()),
-            Subject::Player(id) => ("player", id.as_str()),
-        };
-        write!(f, "{}/{}/{word}/{id}", self.source, self.app)
-    }
-}
-
-impl From<RecordKey> for String {
-    fn from(key: RecordKey) -> Self {
-        key.to_string()
-    }
-}
-
-/// A text is not a record's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a record key: expected source/app/conversion/ID or source/app/player/ID")]
-pub struct RecordKeyError;
-
-impl std::str::FromStr for RecordKey {
-    type Err = RecordKeyError;
-    fn from_str(text: &str) -> Result<Self, RecordKeyError> {
-        let mut parts = text.splitn(4, '/');
-        let mut next = || parts.next().ok_or(RecordKeyError);
-        let source = SourceName::new(next()?).map_err(|_| RecordKeyError)?;
-        let app = AppName::new(next()?).map_err(|_| RecordKeyError)?;
-        let (word, id) = (next()?, next()?);
-        let subject = match word {
-            "conversion" => {
-                Subject::Conversion(TransactionId::new(id).map_err(|_| RecordKeyError)?)
-            }
-            "player" => Subject::Player(PlayerId::new(id).map_err(|_| RecordKeyError)?),
-            _ => return Err(RecordKeyError),
-        };
-        Ok(Self {
-            source,
-            app,
-            subject,
-        })
-    }
-}
-
-impl TryFrom<String> for RecordKey {
-    type Error = RecordKeyError;
-    fn try_from(text: String) -> Result<Self, RecordKeyError> {
-        text.parse()
-    }
-}
+pub use id::{AppName, IdError, MAX_ID_BYTES, PlayerId, SourceName, TransactionId};
+pub use key::{RecordKey, RecordKeyError, Subject};
 
 /// One genuine callback, said in the vocabulary that all networks share.
 ///
@@ -250,7 +43,8 @@ pub struct Event {
     /// Whether it comes from the network's tester.
     #[serde(default)]
     pub test: TestCallback,
-    /// The query string (or form) that was authenticated, byte for byte, without its hash.
+    /// What was authenticated, as a query string: for a signed URL byte for byte, without its hash; for a network
+    /// that signs nothing, its parameters re-encoded, without credentials.
     pub signed: String,
 }
 

@@ -52,16 +52,16 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`source`] | the networks: [`bitlabs`]; how to add one |
+//! | [`source`] | the networks: [`bitlabs`], Phonexa, any with a [`trailing_hash`](source::trailing_hash); how to add one |
 //! | [`wire`] | secrets, signatures, templates of dashboard URLs, parameters |
 //! | [`event`] | what any source says, in one vocabulary |
 //! | [`guard`] | what is due: pure functions over what is remembered |
 //! | [`decision`] | what the game is told: [`Reward`](decision::Reward), [`Reversal`](decision::Reversal) … |
-//! | [`store`] | where it is remembered: memory, SQLite, your own |
+//! | [`store`] | where it is remembered: memory, SQLite, Postgres, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
-//! | [`web`] | statuses and bodies; extractors and a route for axum |
+//! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
 //!
 //! # Features
 //!
@@ -69,19 +69,23 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `actix-web` | extractors and a route for actix-web 4 |
 //! | `axum` | extractors and a route for axum 0.8 |
+//! | `phonexa` | the source for Phonexa's callbacks and postbacks |
+//! | `postgres` | the Postgres store (sqlx 0.9, Rust 1.94): many processes, wallet and record in one transaction |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
-//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by the two above |
 //! | `explain` | finds out why a signature does not match |
 //! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
+//! | `redis` | the Redis store: several processes share one server; one script for each change |
+//! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
 //!
 //! # What is guaranteed
 //!
 //! - A callback's type cannot be had without verification; a [`Reward`](decision::Reward) cannot be had
 //!   without the guard.
-//! - With the wallet in the store's own SQLite file, reward and record are committed in one transaction:
-//!   exactly once, with nothing for the handler to do.
+//! - With the wallet in the store's own SQLite file or Postgres database, reward and record are committed in one
+//!   transaction: exactly once, with nothing for the handler to do.
 //! - With a wallet elsewhere, a decision is written down before the handler is called. No crash loses it,
 //!   and should it be repeated, it has the same [`id`](decision::Decision::id): make the wallet idempotent
 //!   on that.
@@ -107,6 +111,8 @@ pub mod web;
 pub mod wire;
 
 pub use source::bitlabs;
+#[cfg(feature = "phonexa")]
+pub use source::phonexa;
 
 /// The README's code compiles.
 #[cfg(all(doctest, feature = "axum", feature = "sqlite"))]

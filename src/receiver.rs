@@ -3,7 +3,7 @@
 //! A [`Receiver`] is the async shell around the [steps](crate::steps): it loads, swaps, waits and calls the
 //! handler as they say. Nothing is decided here.
 
-mod attempt;
+pub(crate) mod attempt;
 pub(crate) mod log;
 mod resume;
 

@@ -20,7 +20,9 @@ fn url(query: &str) -> String {
 }
 
 fn refusal<C: BitlabsCallback>(builder: EndpointBuilder<C>) -> String {
-    builder.build().expect_err("refused").to_string()
+    let error = builder.build().expect_err("refused");
+    let cause = std::error::Error::source(&error);
+    cause.map_or(error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 const BASE: &str = "p=[%UID%]&t=[%TX%]&a=[%VAL%]";

@@ -34,3 +34,37 @@ async fn sqlite_store() {
     );
     conformance::shared(&one, &other).await;
 }
+
+#[cfg(feature = "postgres")]
+mod postgres_server;
+
+#[cfg(feature = "postgres")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_store() {
+    use postback::store::postgres::{PostgresOptions, PostgresStore};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let Some(server) = postgres_server::shared() else {
+        return;
+    };
+    // In a database that sorts texts by language, not by bytes.
+    let url = server
+        .database_like("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en'")
+        .await;
+    let pool = postgres_server::pool(&url, 8);
+    let count = AtomicUsize::new(0);
+    let open = async || {
+        let schema = format!("store_{}", count.fetch_add(1, Ordering::Relaxed));
+        let options = PostgresOptions::new().schema(&schema).unwrap();
+        let store = options.store(pool.clone());
+        store.migrate().await.unwrap();
+        store
+    };
+    conformance::all(open).await;
+    conformance::retention(open).await;
+
+    let one = PostgresStore::new(pool.clone());
+    one.migrate().await.unwrap();
+    let other = PostgresStore::new(postgres_server::pool(&url, 2));
+    conformance::shared(&one, &other).await;
+}

@@ -5,19 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use postback::testing::bitlabs::{CallbackBuilder, Network};
 
-use super::Game;
+use super::{Bank, Game};
 
-pub(crate) fn print(game: &Game, address: SocketAddr) {
-    println!(
-        "Listening on http://{address}; records and wallet are in {}.",
-        game.settings.database
-    );
+pub(crate) fn print<B: Bank>(game: &Game<B>, address: SocketAddr) {
+    let place = game.bank.place();
+    println!("Listening on http://{address}; records and wallet are in {place}.");
     if game.settings.is_demo {
         println!(
             "BITLABS_APP_SECRET is not set: using the public demo secret {:?}.",
             game.settings.secrets
         );
         println!("Never let a real network call this: anyone can sign with it.");
+    }
+    if game.phonexa.is_none() {
+        println!("Phonexa is off: set PHONEXA_LOGIN and PHONEXA_PASSWORD, or PHONEXA_TOKEN.");
     }
     // While a secret is being rotated, the first one signs.
     let secret = game.settings.secrets.split(',').next().unwrap_or_default();

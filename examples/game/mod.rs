@@ -1,26 +1,30 @@
-//! What the example backends share whatever their web framework: settings, endpoints, wallet, greeting.
+//! What the example backends share whatever their web framework and database: their life, settings,
+//! endpoints, routes, greeting.
 
+mod bank;
 mod greeting;
-mod settings;
-mod wallet;
-
-use std::net::SocketAddr;
+pub(crate) mod history;
+mod phonexa;
+mod routes;
+mod running;
+pub(crate) mod settings;
 
 use postback::bitlabs::{
     App, BanCallback, CashbackCallback, Endpoint, OfferCallback, ReceiptCallback, RewardCallback,
     SurveyCallback,
 };
-use postback::decision::Decision;
-use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
 use postback::wire::KeyRing;
-use serde_json::Value;
 use settings::Settings;
+
+pub(crate) use bank::Bank;
+pub(crate) use routes::Routes;
+pub(crate) use running::{Ending, run};
 
 /// Any error, on its way to a person.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The game: its endpoints, its store, and the receiver that pays into its wallet.
-pub(crate) struct Game {
+/// The game: its endpoints, where records and wallet are, and the receiver that pays into the wallet.
+pub(crate) struct Game<B: Bank> {
     pub(crate) settings: Settings,
     pub(crate) offers: Endpoint<OfferCallback>,
     pub(crate) surveys: Endpoint<SurveyCallback>,
@@ -28,15 +32,18 @@ pub(crate) struct Game {
     pub(crate) cashback: Endpoint<CashbackCallback>,
     pub(crate) rewards: Endpoint<RewardCallback>,
     pub(crate) bans: Endpoint<BanCallback>,
-    pub(crate) store: SqliteStore,
-    pub(crate) receiver: SqliteReceiver,
+    pub(crate) phonexa: Option<postback::phonexa::Endpoint>,
+    pub(crate) bank: B,
+    pub(crate) receiver: B::Receiver,
 }
 
-impl Game {
-    /// Reads the environment, opens the file, and carries out what a crash left open.
+impl<B: Bank> Game<B> {
+    /// Reads the environment, opens the bank, and carries out what a crash left open.
     pub(crate) async fn open() -> Result<Self, BoxError> {
-        let settings = Settings::from_environment();
-        let app = App::new("game", KeyRing::from_list(settings.secrets.as_str())?)?;
+        let settings = Settings::from_environment()?;
+        let keys = KeyRing::from_list(settings.secrets.as_str())
+            .map_err(|error| about("BITLABS_APP_SECRET", error))?;
+        let app = App::new("game", keys)?;
         let urls = &settings.urls;
         let offers = app
             .offers(&urls.offers)
@@ -62,19 +69,8 @@ impl Game {
             .bans(&urls.bans)
             .build()
             .map_err(|error| about("BITLABS_BANS_URL", error))?;
-
-        let store = SqliteStore::open(&settings.database)?;
-        store.write(|db| db.execute_batch(wallet::SCHEMA)).await?;
-        let receiver = store.receiver(|db: &InTransaction<'_>, decision: &Decision| {
-            wallet::carry_out(db, decision)
-        });
-        let resumed = receiver.resume().await?;
-        if resumed.settled + resumed.failed > 0 {
-            println!(
-                "Left open by the last run: {} settled, {} failed again.",
-                resumed.settled, resumed.failed
-            );
-        }
+        let phonexa = phonexa::endpoint(&settings.phonexa)?;
+        let (opened, receiver) = B::open().await?;
         Ok(Self {
             settings,
             offers,
@@ -83,66 +79,11 @@ impl Game {
             cashback,
             rewards,
             bans,
-            store,
+            phonexa,
+            bank: opened,
             receiver,
         })
     }
-
-    /// Tells what to do next.
-    pub(crate) fn greet(&self, address: SocketAddr) {
-        greeting::print(self, address);
-    }
-}
-
-/// What `GET /players/{id}` answers.
-pub(crate) async fn statement(store: &SqliteStore, player: String) -> Result<Value, BoxError> {
-    Ok(store
-        .read(move |db| wallet::statement(db, &player))
-        .await
-        .inspect_err(|error| {
-            tracing::error!(%error, "a player's statement could not be read");
-        })?)
-}
-
-pub(crate) fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// Prints an error and everything that led to it.
-pub(crate) fn print_error(error: &(dyn std::error::Error + 'static)) {
-    eprintln!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
-}
-
-/// Resolves at Ctrl-C, or when the process is asked to end.
-pub(crate) async fn interrupted() {
-    let ctrl_c = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return ctrl_c.await;
-        };
-        tokio::select! {
-            () = ctrl_c => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    ctrl_c.await;
 }
 
 /// An error with the setting that it is about.
@@ -150,9 +91,12 @@ pub(crate) async fn interrupted() {
 #[error("{setting} cannot be used")]
 struct SettingError {
     setting: &'static str,
-    source: postback::bitlabs::ConfigError,
+    source: BoxError,
 }
 
-fn about(setting: &'static str, source: postback::bitlabs::ConfigError) -> SettingError {
-    SettingError { setting, source }
+fn about(setting: &'static str, source: impl Into<BoxError>) -> SettingError {
+    SettingError {
+        setting,
+        source: source.into(),
+    }
 }

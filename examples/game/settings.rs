@@ -25,14 +25,21 @@ const BANS_URL: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&
 pub(crate) struct Settings {
     /// `POSTBACK_LISTEN`: where to listen.
     pub(crate) listen: String,
-    /// `POSTBACK_DB`: the SQLite file.
-    pub(crate) database: String,
     /// `BITLABS_APP_SECRET`: one secret, or several separated by commas while rotating.
     pub(crate) secrets: String,
     /// Whether the public demo secret is in use.
     pub(crate) is_demo: bool,
+    /// What Phonexa's network authenticates with.
+    pub(crate) phonexa: Phonexa,
     /// The dashboard URLs, by family: `BITLABS_OFFERS_URL` and so on.
     pub(crate) urls: Urls,
+}
+
+/// `PHONEXA_LOGIN` with `PHONEXA_PASSWORD`, and `PHONEXA_TOKEN`: either, or both.
+pub(crate) struct Phonexa {
+    pub(crate) login: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// The URLs as typed into the network's dashboard.
@@ -45,26 +52,48 @@ pub(crate) struct Urls {
     pub(crate) bans: String,
 }
 
+/// A variable is set to something that is not text: no reason to fall back on a default, least of all on
+/// the demo secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} is set, but not to UTF-8 text")]
+pub(crate) struct NotText {
+    variable: &'static str,
+}
+
 impl Settings {
-    pub(crate) fn from_environment() -> Self {
-        let secrets = env::var("BITLABS_APP_SECRET").ok();
-        Self {
-            listen: or("POSTBACK_LISTEN", "127.0.0.1:8080"),
-            database: or("POSTBACK_DB", "postback.db"),
+    pub(crate) fn from_environment() -> Result<Self, NotText> {
+        let secrets = value("BITLABS_APP_SECRET")?;
+        Ok(Self {
+            listen: or("POSTBACK_LISTEN", "127.0.0.1:8080")?,
             is_demo: secrets.is_none(),
             secrets: secrets.unwrap_or_else(|| DEMO_SECRET.to_owned()),
-            urls: Urls {
-                offers: or("BITLABS_OFFERS_URL", OFFERS_URL),
-                surveys: or("BITLABS_SURVEYS_URL", SURVEYS_URL),
-                receipts: or("BITLABS_RECEIPTS_URL", RECEIPTS_URL),
-                cashback: or("BITLABS_CASHBACK_URL", CASHBACK_URL),
-                rewards: or("BITLABS_REWARDS_URL", REWARDS_URL),
-                bans: or("BITLABS_BANS_URL", BANS_URL),
+            phonexa: Phonexa {
+                login: value("PHONEXA_LOGIN")?,
+                password: value("PHONEXA_PASSWORD")?,
+                token: value("PHONEXA_TOKEN")?,
             },
-        }
+            urls: Urls {
+                offers: or("BITLABS_OFFERS_URL", OFFERS_URL)?,
+                surveys: or("BITLABS_SURVEYS_URL", SURVEYS_URL)?,
+                receipts: or("BITLABS_RECEIPTS_URL", RECEIPTS_URL)?,
+                cashback: or("BITLABS_CASHBACK_URL", CASHBACK_URL)?,
+                rewards: or("BITLABS_REWARDS_URL", REWARDS_URL)?,
+                bans: or("BITLABS_BANS_URL", BANS_URL)?,
+            },
+        })
     }
 }
 
-fn or(variable: &str, default: &str) -> String {
-    env::var(variable).unwrap_or_else(|_| default.to_owned())
+/// A variable's text, or a default where it is not set.
+pub(crate) fn or(variable: &'static str, default: &str) -> Result<String, NotText> {
+    Ok(value(variable)?.unwrap_or_else(|| default.to_owned()))
+}
+
+/// A variable's text; `None` where it is not set.
+pub(crate) fn value(variable: &'static str) -> Result<Option<String>, NotText> {
+    match env::var(variable) {
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(NotText { variable }),
+    }
 }

@@ -76,13 +76,13 @@ fn consider_standing(record: &Record, event: &Event, status: &BanStatus) -> Opti
 }
 
 fn consider_conversion(
-    record: &Record,
+    heard: &Record,
     event: &Arc<Event>,
     effect: &Effect,
     at: Timestamp,
 ) -> Option<Finding> {
-    let mut record = record.clone();
-    let was_reinstated = lift_if_reinstated(&mut record, effect);
+    let mut record = heard.clone();
+    let was_reinstated = lift_if_reinstated(&mut record, event, effect);
     let counted = || {
         record
             .entries()
@@ -101,7 +101,8 @@ fn consider_conversion(
     }
     if let Some(kind) = contradiction(&record, event, effect) {
         return Some(Finding {
-            record,
+            // What is put aside reinstates nothing.
+            record: heard.clone(),
             standing: Standing::Aside,
             verdict: Verdict::Conflict { kind },
         });
@@ -127,29 +128,30 @@ fn consider_conversion(
             verdict,
         });
     }
-    let decided = verdict(&record, event, effect, was_reinstated, at);
-    let out_of_range = |OutOfRange| Verdict::Conflict {
-        kind: ConflictKind::AmountOutOfRange,
-    };
-    let standing = if decided.is_ok() {
-        Standing::Counted
-    } else {
-        Standing::Aside
-    };
-    Some(Finding {
-        record,
-        standing,
-        verdict: decided.unwrap_or_else(out_of_range),
+    Some(match verdict(&record, event, effect, was_reinstated, at) {
+        Ok(verdict) => Finding {
+            record,
+            standing: Standing::Counted,
+            verdict,
+        },
+        Err(OutOfRange) => Finding {
+            record: heard.clone(),
+            standing: Standing::Aside,
+            verdict: Verdict::Conflict {
+                kind: ConflictKind::AmountOutOfRange,
+            },
+        },
     })
 }
 
 /// A completed message that may reinstate, after the reward was revoked, starts the conversion anew.
-fn lift_if_reinstated(record: &mut Record, effect: &Effect) -> bool {
+fn lift_if_reinstated(record: &mut Record, event: &Event, effect: &Effect) -> bool {
     let is_revoked = record
         .entries()
         .iter()
         .any(|entry| entry.counts() && matches!(entry.effect(), Some(Effect::Revoked)));
     let reinstates = is_revoked
+        && !is_purchase_only(event)
         && matches!(
             effect,
             Effect::Completed {

@@ -22,7 +22,15 @@ pub(crate) async fn attempt<H: Handler>(
     limit: impl Future<Output = ()> + Send,
 ) -> Attempt {
     // The call itself is inside, for a handler may panic before it returns its future.
-    let mut work = pin!(async { handler.handle(decision).await });
+    bounded(async { handler.handle(decision).await }, limit).await
+}
+
+/// Does a handler's work; gives up on it when `limit` is over; takes a panic for a failure.
+pub(crate) async fn bounded(
+    work: impl Future<Output = Result<(), HandlerError>> + Send,
+    limit: impl Future<Output = ()> + Send,
+) -> Attempt {
+    let mut work = pin!(work);
     let mut limit = pin!(limit);
     let ended = poll_fn(|context| {
         // After a panic the future is not polled again, so that nothing half-done is seen.

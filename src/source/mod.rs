@@ -3,15 +3,104 @@
 //! A [`Source`] is one endpoint of one network's app. It turns a raw request into the network's own typed
 //! callback, or refuses it; a [`Callback`] says what it means as an [`Event`]. A new network is a new
 //! implementation of these two traits and touches nothing else.
+//!
+//! | network | source |
+//! |---|---|
+//! | BitLabs | [`bitlabs`] |
+//! | Phonexa, GET, form and JSON | `phonexa`, with the feature of that name |
+//! | any that signs its URL with a keyed hash in the last parameter | [`trailing_hash`]: described, not programmed |
+//!
+//! # A source of your own
+//!
+//! A network that sends `?player=…&tx=…&coins=…&key=…` and proves by the key alone that it is the network:
+//!
+//! ```
+//! # #[cfg(feature = "tokio")] {
+//! use postback::decision::Decision;
+//! use postback::event::{Effect, Event, EventKind, PlayerId, TestCallback, TransactionId};
+//! use postback::handler::HandlerError;
+//! use postback::receiver::Receiver;
+//! use postback::source::{Callback, OpenError, Source};
+//! use postback::store::MemoryStore;
+//! use postback::wire::{Limits, Params, Request, Secret};
+//!
+//! struct Acme { key: Secret }
+//! #[derive(Debug)]
+//! struct Reward { event: Event }
+//!
+//! fn value<'p>(params: &'p Params, name: &str) -> Result<&'p str, OpenError> {
+//!     params.once(name).ok_or_else(|| OpenError::Missing { name: name.into() })
+//! }
+//!
+//! impl Source for Acme {
+//!     type Callback = Reward;
+//!
+//!     fn open(&self, request: &Request<'_>) -> Result<Reward, OpenError> {
+//!         // The key comes last, and what is kept must not hold it.
+//!         let cut = request.query().and_then(|query| query.rsplit_once("&key="));
+//!         let (kept, _) = cut.filter(|(_, key)| self.key.is_presented_by(key))
+//!             .ok_or(OpenError::Credentials { challenge: None })?;
+//!         let params = Params::decode(kept, Limits::default())?;
+//!         let unusable = |name: &str| { let name = name.into(); |source| OpenError::Identifier { name, source } };
+//!         let coins: u32 = value(&params, "coins")?.parse()
+//!             .map_err(|_| OpenError::Malformed { name: "coins".into(), reason: "not a whole number" })?;
+//!         let kind = EventKind::Conversion {
+//!             transaction: TransactionId::new(value(&params, "tx")?).map_err(unusable("tx"))?,
+//!             original: None,
+//!             effect: Effect::Completed { amount: coins.into(), milestone: None, reinstates: false },
+//!         };
+//!         Ok(Reward { event: Event {
+//!             source: "acme".parse().map_err(unusable("source"))?,
+//!             app: "my-game".parse().map_err(unusable("app"))?,
+//!             endpoint: "rewards".into(),
+//!             player: PlayerId::new(value(&params, "player")?).map_err(unusable("player"))?,
+//!             kind, usd: None, purchase: None, reason: None, test: TestCallback::No, signed: kept.into(),
+//!         } })
+//!     }
+//! }
+//!
+//! impl Callback for Reward {
+//!     type Source = Acme;
+//!     fn event(&self) -> Event { self.event.clone() }
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::sync::atomic::{AtomicU32, Ordering};
+//! # let paid = AtomicU32::new(0);
+//! let acme = Acme { key: Secret::new("a-long-random-text")? };
+//! let receiver = Receiver::new(MemoryStore::new());
+//! let pay = |decision: &Decision| {
+//!     println!("{} gets {}", decision.player(), decision.balance_change());
+//! #   paid.fetch_add(1, Ordering::SeqCst);
+//!     async { Ok::<(), HandlerError>(()) }
+//! };
+//! for _ in 0..2 { // the network repeats itself; the player is paid once
+//!     let callback = acme.open(&Request::get("/acme?player=p1&tx=t1&coins=500&key=a-long-random-text"))?;
+//!     receiver.receive(callback.event(), &pay).await?;
+//! }
+//! # assert_eq!(paid.load(Ordering::SeqCst), 1);
+//! # assert!(acme.open(&Request::get("/acme?player=p1&tx=t1&coins=500&key=guessed")).is_err());
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+//! # }
+//! ```
 
 use std::fmt::Debug;
 
 use crate::event::Event;
 use crate::wire::Request;
 
+mod amount;
 pub mod bitlabs;
+mod field;
 mod open_error;
+#[cfg(feature = "phonexa")]
+pub mod phonexa;
+mod signed_url;
+pub mod trailing_hash;
 
+pub use field::Field;
 pub use open_error::{Fault, OpenError};
 
 /// One endpoint of a network: verifies requests and types them.

@@ -18,7 +18,8 @@ pub enum Fault {
 
 /// Why a request was not accepted.
 ///
-/// Parameter names in it come from the configured template, never from the request.
+/// Parameter names in it come from the configuration, never from the request; but for [`Nested`](Self::Nested),
+/// which shows them escaped and cut short.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -38,7 +39,7 @@ pub enum OpenError {
     #[error("the URL holds a '#'")]
     Fragment,
     /// More parameters than the endpoint's limit. The sender's fault.
-    #[error("the URL has more than {limit} parameters")]
+    #[error("more than {limit} parameters")]
     TooManyParameters {
         /// The limit.
         limit: usize,
@@ -66,7 +67,7 @@ pub enum OpenError {
         /// The configured name.
         name: String,
     },
-    /// A parameter is missing that the configured URL has. The configuration's fault.
+    /// A parameter is missing that the endpoint is configured to receive. The configuration's fault.
     #[error(
         "parameter {name:?} is missing: is the configured URL the one in the network's dashboard?"
     )]
@@ -115,6 +116,33 @@ pub enum OpenError {
     /// The body ended before it was complete. The sender's fault, or the line's.
     #[error("the body ended before it was complete")]
     BodyCutOff,
+    /// None of the accepted credentials was presented. It is not told which part was wrong. A forgery, or the
+    /// configuration's fault: other credentials here than in the network's dashboard.
+    #[error(
+        "no accepted credentials: if the call is genuine, compare the configured ones with the network's dashboard"
+    )]
+    Credentials {
+        /// What the caller is asked for, for the `WWW-Authenticate` header.
+        challenge: Option<&'static str>,
+    },
+    /// The body's content type is missing, doubled, or none that the endpoint reads. The sender's fault.
+    #[error("the content type is missing, doubled or another one than {accepted}")]
+    UnsupportedMediaType {
+        /// The content types that the endpoint reads.
+        accepted: &'static str,
+    },
+    /// The body is not what its content type says. The sender's fault.
+    #[error("the body is malformed: {reason}")]
+    BodyMalformed {
+        /// What is wrong with it, without anything of it.
+        reason: &'static str,
+    },
+    /// A field of the body holds an object or a list, where there must be a single value. The sender's fault.
+    #[error("field {name:?} holds an object or a list: it must be a single value")]
+    Nested {
+        /// The field's name as sent, at most its first 64 characters.
+        name: String,
+    },
     /// The callback says another state than the only one this endpoint is set to receive. The configuration's fault.
     #[error(
         "this endpoint receives {expected} only: correct the callback's activity in the network's dashboard"
@@ -136,7 +164,7 @@ impl OpenError {
         }
     }
 
-    /// Whether the sender did not prove that it knows the secret.
+    /// Whether the sender did not prove that it knows a secret.
     pub fn is_unauthenticated(&self) -> bool {
         matches!(
             self,
@@ -144,6 +172,7 @@ impl OpenError {
                 | Self::SignatureEmpty
                 | Self::SignatureMalformed
                 | Self::SignatureWrong
+                | Self::Credentials { .. }
         )
     }
 }

@@ -10,7 +10,13 @@ mod error;
 #[cfg(feature = "json")]
 pub mod json;
 mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 mod retention;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod settle;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -21,6 +27,8 @@ use std::sync::Arc;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use retention::{Forgotten, Pruned, Retention, forget, prune};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use settle::SettleError;
 
 use crate::event::RecordKey;
 use crate::guard::Record;

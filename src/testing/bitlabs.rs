@@ -14,8 +14,11 @@
 
 use std::fmt;
 
+use super::trailing_hash::Signer;
+use crate::wire::{Algorithm, Encoding};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha1::{Digest, Sha1};
+
+pub use super::trailing_hash::SignedCallback;
 
 /// The network, knowing an app's secret.
 #[derive(Clone)]
@@ -46,14 +49,7 @@ impl Network {
 
     /// Signs any URL as it stands.
     pub fn sign_url(&self, url: &str) -> SignedCallback {
-        let digest = hmac_sha1(self.secret.as_bytes(), url.as_bytes());
-        let mut signed = format!("{url}&hash=");
-        for byte in digest {
-            for digit in [byte >> 4, byte & 15] {
-                signed.extend(char::from_digit(digit.into(), 16));
-            }
-        }
-        SignedCallback::new(signed)
+        Signer::new(&*self.secret, "hash", Algorithm::HmacSha1, Encoding::Hex).sign_url(url)
     }
 }
 
@@ -228,77 +224,6 @@ impl fmt::Debug for CallbackBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackBuilder").finish_non_exhaustive()
     }
-}
-
-/// A signed callback, ready to be sent.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SignedCallback {
-    url: String,
-    target: String,
-}
-
-impl SignedCallback {
-    fn new(url: String) -> Self {
-        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let target = rest
-            .find(['/', '?'])
-            .and_then(|at| rest.get(at..))
-            .unwrap_or("/");
-        // HTTP has no empty path.
-        let target = if target.starts_with('?') {
-            format!("/{target}")
-        } else {
-            target.to_owned()
-        };
-        Self { url, target }
-    }
-
-    /// The whole URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// The request target: path and query.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-
-    /// The query, signature and all.
-    pub fn query(&self) -> &str {
-        self.target.split_once('?').map_or("", |(_, query)| query)
-    }
-
-    /// The signature.
-    pub fn hash(&self) -> &str {
-        self.url.rsplit_once("&hash=").map_or("", |(_, hash)| hash)
-    }
-}
-
-/// Not shown: the URL holds the signature.
-impl fmt::Debug for SignedCallback {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedCallback").finish_non_exhaustive()
-    }
-}
-
-/// Written out by RFC 2104, so that signer and verifier share no code and cannot share a mistake.
-fn hmac_sha1(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mut block = if key.len() > 64 {
-        Sha1::digest(key).to_vec()
-    } else {
-        key.to_vec()
-    };
-    block.resize(64, 0);
-    let padded = |pad: u8| block.iter().map(|byte| byte ^ pad).collect::<Vec<u8>>();
-    let inner = Sha1::new()
-        .chain_update(padded(0x36))
-        .chain_update(message)
-        .finalize();
-    Sha1::new()
-        .chain_update(padded(0x5c))
-        .chain_update(inner)
-        .finalize()
-        .to_vec()
 }
 
 #[cfg(test)]

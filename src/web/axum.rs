@@ -4,79 +4,33 @@
 //! - [`Delivery<T, S>`] also takes it through guard and store and hands the handler a delivery to settle.
 //! - [`callbacks`] is the whole route in one call: verify, type, remember, let the game act, answer.
 //!
-//! All of them read the query as it stood in the request line, and nothing else of the request: they work
+//! All of them read the query as it stood in the request line, and of the rest only what the source asks for: they work
 //! in nested routers and behind proxies that strip prefixes, end TLS or change `Host`.
 
-mod delivery;
+mod extractors;
 mod route;
-mod verified;
 
-pub use delivery::{Delivery, Settled};
+pub use super::adapter::{Settled, Verified};
 pub use route::{callbacks, callbacks_answering};
-pub use verified::Verified;
 
 use axum::body::{self, Body, Bytes, HttpBody};
 use axum::extract;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::{Refusal, Reply};
+use super::{Reply, adapter};
 use crate::source::{OpenError, Source};
 use crate::wire::{Headers, Request};
 
-/// Why a request was answered with something other than 200.
-///
-/// To answer otherwise, let the handler take `Result<Verified<T>, Rejection>` (or of [`Delivery`]) and
-/// look at [`Rejection::refusal`].
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Rejection(#[from] Refusal);
+adapter::delivery_and_rejection!(StatusCode);
 
-impl Rejection {
-    /// The status of the response.
-    pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(Reply::from(&self.0).status)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// The body of the response: a fixed word.
-    pub fn body_text(&self) -> &'static str {
-        Reply::from(&self.0).body
-    }
-
-    /// The reason.
-    pub fn refusal(&self) -> &Refusal {
-        &self.0
-    }
-}
-
-impl From<OpenError> for Rejection {
-    fn from(error: OpenError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl From<crate::receiver::ReceiveError> for Rejection {
-    fn from(error: crate::receiver::ReceiveError) -> Self {
-        Self(error.into())
-    }
-}
-
-impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
-        respond(Reply::from(&self.0))
-    }
-}
-
-fn respond(reply: Reply) -> Response {
+fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, reply.body).into_response();
-    let headers = response.headers_mut();
-    if let Some(seconds) = reply.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if let Some(allow) = reply.allow {
-        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    for (name, value) in reply.headers() {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
@@ -84,27 +38,15 @@ fn respond(reply: Reply) -> Response {
 /// Opens a request at an endpoint, and logs why not.
 async fn open<S: Source>(source: &S, request: extract::Request) -> Result<S::Callback, OpenError> {
     let (parts, body) = request.into_parts();
-    let opened = match read(body, source.body_limit()).await {
-        Ok(body) => open_read(source, &parts, &body),
-        Err(error) => Err(error),
-    };
-    opened.inspect_err(|error| {
-        tracing::warn!(%error, fault = ?error.fault(), "request refused");
-    })
-}
-
-fn open_read<S: Source>(source: &S, parts: &Parts, body: &[u8]) -> Result<S::Callback, OpenError> {
+    let body = read(body, source.body_limit()).await;
     // Only what stands behind the `?` is read, which no nesting changes.
     let target = parts
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str());
     let headers = HeaderLookup(&parts.headers);
-    source.open(
-        &Request::new(parts.method.as_str(), target)
-            .with_headers(&headers)
-            .with_body(body),
-    )
+    let request = Request::new(parts.method.as_str(), target).with_headers(&headers);
+    adapter::open(source, request, body)
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, OpenError> {

@@ -3,18 +3,25 @@
 //! | status | when |
 //! |---|---|
 //! | 200 | settled, duplicate, nothing to pay, refused by the game, test callback |
-//! | 400 | a parameter is missing, malformed or doubled |
+//! | 400 | a parameter is missing, malformed or doubled, or the body is malformed |
+//! | 401 | the credentials are missing or wrong |
 //! | 403 | the signature is missing, malformed or wrong |
 //! | 405 | another method |
 //! | 413, 414 | the body or the URL is too long |
-//! | 500 | the handler failed |
+//! | 415 | the body is of another content type than the endpoint reads |
+//! | 500 | the handler failed, or the web server was not given endpoint or receiver |
 //! | 503 | the store is down, or another delivery of the same conversion is at work; with `Retry-After` |
 //!
 //! Bodies are short, fixed words: never what was sent, never a secret.
 
+#[cfg(feature = "actix-web")]
+pub mod actix;
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod adapter;
 #[cfg(feature = "axum")]
 pub mod axum;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::receiver::ReceiveError;
@@ -31,6 +38,12 @@ pub enum Refusal {
     /// It is genuine, and could not be taken all the way.
     #[error("the callback could not be taken all the way")]
     Receive(#[from] ReceiveError),
+    /// The web server was not given what the handler needs. The configuration's fault.
+    #[error("the web server was not given a {missing}: add it to the app data")]
+    NotConfigured {
+        /// The type that is missing.
+        missing: &'static str,
+    },
 }
 
 impl Refusal {
@@ -39,6 +52,7 @@ impl Refusal {
         match self {
             Self::Open(error) => error.fault(),
             Self::Receive(error) => error.fault(),
+            Self::NotConfigured { .. } => Fault::Configuration,
         }
     }
 }
@@ -55,6 +69,8 @@ pub struct Reply {
     pub retry_after: Option<u64>,
     /// The value of `Allow`.
     pub allow: Option<&'static str>,
+    /// The value of `WWW-Authenticate`.
+    pub authenticate: Option<&'static str>,
 }
 
 impl Reply {
@@ -65,7 +81,32 @@ impl Reply {
             body,
             retry_after: None,
             allow: None,
+            authenticate: None,
         }
+    }
+}
+
+impl Reply {
+    /// The header fields of the response, apart from what every response has.
+    ///
+    /// ```
+    /// use postback::source::OpenError;
+    /// use postback::web::{Refusal, Reply};
+    ///
+    /// let refusal = Refusal::from(OpenError::Method { allowed: "GET" });
+    /// let fields: Vec<_> = Reply::from(&refusal).headers().collect();
+    /// assert_eq!(fields, [("allow", "GET".into())]);
+    /// ```
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> + use<> {
+        let retry_after = self.retry_after.map(|seconds| seconds.to_string().into());
+        let fields = [
+            ("retry-after", retry_after),
+            ("allow", self.allow.map(Cow::Borrowed)),
+            ("www-authenticate", self.authenticate.map(Cow::Borrowed)),
+        ];
+        fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -87,6 +128,7 @@ impl From<&Refusal> for Reply {
                 retry_after: Some(whole_seconds(*retry_after)),
                 ..Self::new(503, "busy")
             },
+            Refusal::NotConfigured { .. } => Self::new(500, "not configured"),
             Refusal::Receive(_) => Self {
                 retry_after: Some(whole_seconds(STORE_RETRY)),
                 ..Self::new(503, "store unavailable")
@@ -103,6 +145,11 @@ fn from_open_error(error: &OpenError) -> Reply {
         },
         OpenError::TooLong { .. } => Reply::new(414, "url too long"),
         OpenError::BodyTooLarge { .. } => Reply::new(413, "body too large"),
+        OpenError::UnsupportedMediaType { .. } => Reply::new(415, "unsupported media type"),
+        OpenError::Credentials { challenge } => Reply {
+            authenticate: *challenge,
+            ..Reply::new(401, "unauthorized")
+        },
         error if error.is_unauthenticated() => Reply::new(403, "forbidden"),
         _ => Reply::new(400, "bad callback"),
     }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::event::{AppName, IdError};
@@ -40,6 +42,22 @@ impl Secret {
         }
     }
 
+    /// Whether this is the secret that a caller presented. The time that it takes tells neither how much of it was
+    /// right nor how long it is.
+    ///
+    /// ```
+    /// use postback::wire::Secret;
+    ///
+    /// let secret = Secret::new("a long random text")?;
+    /// assert!(secret.is_presented_by(b"a long random text"));
+    /// assert!(!secret.is_presented_by(b"a long random tex"));
+    /// # Ok::<(), postback::wire::SecretError>(())
+    /// ```
+    pub fn is_presented_by(&self, given: impl AsRef<[u8]>) -> bool {
+        let hash = |text: &[u8]| <[u8; 32]>::from(Sha256::digest(text));
+        hash(self.bytes()).ct_eq(&hash(given.as_ref())).into()
+    }
+
     /// The key's bytes, for the keyed hashes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -58,7 +76,7 @@ impl fmt::Debug for Secret {
 pub enum SecretError {
     /// It is empty: with an empty key anyone can sign.
     #[error(
-        "the secret is empty: copy the App Secret from the network's dashboard (is the environment variable set?)"
+        "the secret is empty: copy it from the network's dashboard (is the environment variable set?)"
     )]
     Empty,
     /// White space stands before or behind it, for example a line feed from a file.
@@ -224,7 +242,7 @@ mod tests {
     fn an_empty_secret_is_refused_and_the_error_says_where_to_find_it() {
         let error = Secret::new("").unwrap_err();
         assert_eq!(error, SecretError::Empty);
-        assert!(error.to_string().contains("copy the App Secret"));
+        assert!(error.to_string().contains("copy it from"));
     }
 
     #[test]

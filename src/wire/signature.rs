@@ -10,6 +10,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use super::encoding::{self, Encoding};
 use super::secret::{KeyId, KeyRing};
 use crate::source::OpenError;
 
@@ -21,14 +22,6 @@ pub enum Algorithm {
     HmacSha1,
     /// HMAC-SHA256: 32 bytes.
     HmacSha256,
-}
-
-/// How the hash is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Encoding {
-    /// Hexadecimal in lower case. Upper case is malformed: a URL has one valid form only.
-    Hex,
 }
 
 /// How a network signs a URL: a parameter of a fixed name at the very end, holding a keyed hash of
@@ -92,17 +85,9 @@ impl SignatureScheme {
             bytes: [0; 32],
             len,
         };
-        match self.encoding {
-            Encoding::Hex => {
-                let (pairs, odd) = text.as_bytes().as_chunks::<2>();
-                if pairs.len() != len || !odd.is_empty() {
-                    return Err(OpenError::SignatureMalformed);
-                }
-                for (byte, [high, low]) in digest.bytes.iter_mut().zip(pairs) {
-                    *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-                }
-            }
-        }
+        let place = digest.bytes.get_mut(..len).unwrap_or_default();
+        encoding::decode(self.encoding, text.as_bytes(), place)
+            .ok_or(OpenError::SignatureMalformed)?;
         Ok(digest)
     }
 }
@@ -111,14 +96,6 @@ impl SignatureScheme {
 struct Digest {
     bytes: [u8; 32],
     len: usize,
-}
-
-fn hex_digit(character: u8) -> Result<u8, OpenError> {
-    match character {
-        b'0'..=b'9' => Ok(character - b'0'),
-        b'a'..=b'f' => Ok(character - b'a' + 10),
-        _ => Err(OpenError::SignatureMalformed),
-    }
 }
 
 /// A hash that has already taken in the key and the signed prefix.

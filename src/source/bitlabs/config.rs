@@ -10,8 +10,9 @@ use super::macros::{Role, nearest};
 use super::words::OfferState;
 use super::{App, RESERVED, scheme};
 use crate::event::IdError;
+use crate::source::signed_url::SignedUrl;
 use crate::wire::template::{Parameter, Value};
-use crate::wire::{Limits, Template, TemplateError, Verifier};
+use crate::wire::{Limits, Template, TemplateError};
 
 /// Why an app or an endpoint cannot be set up. Every message says what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,16 +145,8 @@ impl<C: BitlabsCallback> EndpointBuilder<C> {
         let state_name = self.state_parameter.as_deref().or(family.state_parameter());
         let roles = self.roles(family, template.parameters(), state_name)?;
         self.check_required(family, &roles, state_name)?;
-        let verifier = Verifier::new(scheme(), &self.app.keys, template.signed_prefixes());
-        let setup = Setup::new(
-            self.app,
-            family,
-            template,
-            verifier,
-            self.limits,
-            roles,
-            self.options,
-        );
+        let url = SignedUrl::new(template, scheme(), &self.app.keys, self.limits);
+        let setup = Setup::new(self.app, family, url, roles, self.options);
         Ok(Endpoint::from_setup(Arc::new(setup)))
     }
 

@@ -5,11 +5,11 @@ use std::fmt;
 use rust_decimal::Decimal;
 
 use super::family::Family;
-use super::field::Field;
 use super::macros::Role;
 use super::meaning::{Facts, Meaning};
 use super::received::Received;
 use crate::event::{Event, EventKind, Purchase, TransactionId};
+use crate::source::Field;
 use crate::source::OpenError;
 
 /// A genuine callback about a conversion, with its meaning decided.

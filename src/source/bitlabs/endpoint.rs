@@ -9,9 +9,10 @@ use super::config::Options;
 use super::family::{BitlabsCallback, Family};
 use super::macros::Role;
 use super::received::Received;
+use crate::source::signed_url::SignedUrl;
 use crate::source::{OpenError, Source};
+use crate::wire::Request;
 use crate::wire::template::Parameter;
-use crate::wire::{Limits, Request, Template, Verifier};
 
 /// An endpoint for one family of callbacks of one app. Cheap to clone.
 ///
@@ -46,13 +47,13 @@ impl<C: BitlabsCallback> Endpoint<C> {
 
     /// Scheme, host, port and path of the configured URL, as typed.
     pub fn url_prefix(&self) -> &str {
-        self.setup.template.prefix()
+        self.setup.url.template().prefix()
     }
 
     /// The path of the configured URL: where a router mounts the endpoint, unless a proxy changes paths.
     /// `/` where none was typed.
     pub fn path(&self) -> &str {
-        match self.setup.template.path() {
+        match self.setup.url.template().path() {
             "" => "/",
             path => path,
         }
@@ -91,9 +92,7 @@ pub(super) struct Setup {
     pub(super) app: App,
     pub(super) family: Family,
     pub(super) options: Options,
-    pub(super) limits: Limits,
-    pub(super) verifier: Verifier,
-    template: Template,
+    pub(super) url: SignedUrl,
     roles: Vec<Option<Role>>,
     /// For each role, which parameter of the template has it.
     slots: [Option<usize>; Role::COUNT],
@@ -103,9 +102,7 @@ impl Setup {
     pub(super) fn new(
         app: App,
         family: Family,
-        template: Template,
-        verifier: Verifier,
-        limits: Limits,
+        url: SignedUrl,
         roles: Vec<Option<Role>>,
         options: Options,
     ) -> Self {
@@ -119,9 +116,7 @@ impl Setup {
             app,
             family,
             options,
-            limits,
-            verifier,
-            template,
+            url,
             roles,
             slots,
         }
@@ -129,7 +124,7 @@ impl Setup {
 
     /// The configured parameters.
     pub(super) fn parameters(&self) -> &[Parameter] {
-        self.template.parameters()
+        self.url.template().parameters()
     }
 
     /// What the configured parameters stand for, in the same order.

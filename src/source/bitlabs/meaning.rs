@@ -3,9 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::config::Options;
-use super::field::Field;
 use super::words::{CallbackType, CashbackState, OfferState, ReceiptState};
 use crate::event::{Effect, NotedWhy};
+use crate::source::Field;
 use crate::source::OpenError;
 
 /// What a conversion's callback says, as far as it decides over money.

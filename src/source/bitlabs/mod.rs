@@ -30,18 +30,17 @@ use std::fmt;
 use crate::event::{AppName, SourceName};
 use crate::wire::{Algorithm, Encoding, KeyRing, SignatureScheme};
 
-mod amount;
 mod callbacks;
 mod config;
 mod conversion;
 mod endpoint;
 mod family;
-mod field;
 mod macros;
 mod meaning;
 mod received;
 mod words;
 
+pub use super::Field;
 pub use callbacks::{
     BanCallback, CashbackCallback, OfferCallback, PurchaseCallback, ReceiptCallback,
     RewardCallback, SurveyCallback,
@@ -49,7 +48,6 @@ pub use callbacks::{
 pub use config::{ConfigError, EndpointBuilder};
 pub use endpoint::Endpoint;
 pub use family::{BitlabsCallback, Family, PaysExtras, StateByName, Stateful};
-pub use field::Field;
 pub use macros::{Vocabulary, macro_meaning};
 pub use words::{
     CallbackType, CashbackState, FraudLevel, OfferState, ReceiptState, RejectionReason, TaskType,

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use serde::ser::{SerializeMap, Serializer};
 
-use super::amount;
 use super::endpoint::Setup;
-use super::field::Field;
 use super::macros::Role;
 use crate::event::{Event, EventKind, IdError, PlayerId, TestCallback};
-use crate::source::OpenError;
+use crate::source::signed_url::Opened;
+use crate::source::{Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::template::{Parameter, Value};
 use crate::wire::{KeyId, Params, Request};
 use rust_decimal::Decimal;
 
@@ -29,26 +27,14 @@ pub struct Received {
 
 impl Received {
     pub(super) fn open(setup: &Arc<Setup>, request: &Request<'_>) -> Result<Self, OpenError> {
-        if request.method() != "GET" {
-            return Err(OpenError::Method { allowed: "GET" });
-        }
-        let limit = setup.limits.most_url_bytes();
-        if request.target().len() > limit {
-            return Err(OpenError::TooLong { limit });
-        }
-        if request.target().contains('#') {
-            return Err(OpenError::Fragment);
-        }
-        let query = request.query().ok_or(OpenError::SignatureMissing)?;
-        // Nothing is allocated before this line returns.
-        let signed = setup.verifier.verify(query)?;
-        let params = Params::decode(signed.query(), setup.limits)?;
-        let places = params.locate(setup.parameters(), Parameter::name)?;
-        let is_test = check_reserved(&params)?;
-        check_static(setup, &params, &places)?;
+        let Opened {
+            params,
+            places,
+            key,
+        } = setup.url.open(request)?;
+        let is_test = is_test(&params)?;
         let text = |role| text_of(setup, &params, &places, role);
         let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
-        let key = signed.key().clone();
         Ok(Self {
             setup: Arc::clone(setup),
             params,
@@ -204,41 +190,19 @@ fn identifier<T>(
     }
 }
 
-/// Refuses a second signature, and tells whether the callback is a test.
+/// Whether the callback is a test.
 ///
 /// A player can add parameters to the offer wall's URL, and they are signed like the others: `debug` counts
-/// once only, and a parameter called like the signature is never the network's.
-fn check_reserved(params: &Params) -> Result<bool, OpenError> {
+/// once only.
+fn is_test(params: &Params) -> Result<bool, OpenError> {
     let mut is_test = None;
     for (name, value) in params.iter() {
-        let is_second = match name {
-            "hash" => true,
-            "debug" => is_test
-                .replace(value.eq_ignore_ascii_case("true"))
-                .is_some(),
-            _ => false,
-        };
-        if is_second {
+        let is_true = value.eq_ignore_ascii_case("true");
+        if name == "debug" && is_test.replace(is_true).is_some() {
             return Err(OpenError::Repeated {
                 name: name.to_owned(),
             });
         }
     }
     Ok(is_test.unwrap_or(false))
-}
-
-fn check_static(setup: &Setup, params: &Params, places: &Places) -> Result<(), OpenError> {
-    for (slot, parameter) in setup.parameters().iter().enumerate() {
-        if let Value::Static(expected) = parameter.value() {
-            let name = || parameter.name().to_owned();
-            match params.value_at(places, slot) {
-                None => return Err(OpenError::Missing { name: name() }),
-                Some(value) if value != &**expected => {
-                    return Err(OpenError::StaticChanged { name: name() });
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    Ok(())
 }

@@ -70,11 +70,12 @@ pub use rusqlite;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+pub use super::SettleError;
 pub use operations::WorkError;
 pub use options::SqliteOptions;
 pub use receiver::SqliteReceiver;
 pub use records::SqliteRecords;
-pub use transaction::{InTransaction, SettleError, SqliteHandler};
+pub use transaction::{InTransaction, SqliteHandler};
 
 use self::leash::Leashed;
 use self::operations::{Changing, Working, unavailable};

@@ -10,7 +10,7 @@ use super::rows::{Row, RowSwapped};
 use crate::decision::Decision;
 use crate::guard::Record;
 use crate::handler::HandlerError;
-use crate::store::{StoreError, Stored, Version};
+use crate::store::{SettleError, StoreError, Version};
 
 /// A connection inside a transaction that somebody else commits.
 ///
@@ -93,21 +93,6 @@ where
     ) -> Result<(), HandlerError> {
         self(transaction, decision)
     }
-}
-
-/// Why a record was not settled in the caller's transaction. In every case: roll that transaction back.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettleError {
-    /// Somebody else took the decision over while the caller was at work on it.
-    #[error("somebody else took the decision over: roll the transaction back")]
-    TakenOver {
-        /// How things stand now.
-        current: Option<Box<Stored>>,
-    },
-    /// The store failed.
-    #[error("the record could not be settled: roll the transaction back")]
-    Store(#[from] StoreError),
 }
 
 impl SqliteStore {

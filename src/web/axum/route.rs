@@ -6,9 +6,9 @@ use axum::extract::Request;
 use axum::routing::{MethodRouter, any};
 
 use super::{open, respond};
-use crate::receiver::{Receive, ReceiveError};
-use crate::source::{Callback, Source};
-use crate::steps::Receipt;
+use crate::receiver::Receive;
+use crate::source::Source;
+use crate::web::adapter::Route;
 use crate::web::{Refusal, Reply};
 
 /// A route that takes an endpoint's callbacks all the way: verify, type, remember, let the game act,
@@ -34,33 +34,12 @@ pub fn callbacks_answering<E: Source, R: Receive, S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    let shared = Arc::new((endpoint, receiver));
+    let route = Route::new(endpoint, receiver, reply);
     any(move |request: Request| {
-        let shared = Arc::clone(&shared);
+        let route = Arc::clone(&route);
         async move {
-            match answer(shared, request).await {
-                Ok(receipt) => respond(Reply::from(&receipt)),
-                Err(refusal) => respond(reply(&refusal)),
-            }
+            let opened = open(route.endpoint(), request).await;
+            respond(&route.answer(opened).await)
         }
     })
-}
-
-async fn answer<E: Source, R: Receive>(
-    shared: Arc<(E, R)>,
-    request: Request,
-) -> Result<Receipt, Refusal> {
-    let event = open(&shared.0, request).await?.event();
-    let work = tokio::spawn(async move { shared.1.receive(event).await });
-    Ok(joined(work).await?)
-}
-
-async fn joined(
-    work: tokio::task::JoinHandle<Result<Receipt, ReceiveError>>,
-) -> Result<Receipt, ReceiveError> {
-    match work.await {
-        Ok(result) => result,
-        // Only when the runtime shuts down or a store panics: the sender comes again.
-        Err(_) => Err(ReceiveError::Store(crate::store::StoreError::Closed)),
-    }
 }

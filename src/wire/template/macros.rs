@@ -27,7 +27,7 @@ pub(super) fn found_in(text: &str) -> Option<String> {
     Some(format!("[%{}%]", meant.unwrap_or("TX")))
 }
 
-fn is_name(byte: u8) -> bool {
+pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'_')
 }
 

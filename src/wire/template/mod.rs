@@ -54,7 +54,7 @@ impl Parameter {
 /// What a parameter of a [`Template`] stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// A macro that the network replaces; the text between `[%` and `%]`.
+    /// A macro that the network replaces: the text between `[%` and `%]`; where macros may have any form, all of it.
     Macro(Box<str>),
     /// A text of the publisher's own, decoded; sent as it is.
     Static(Box<str>),
@@ -68,6 +68,36 @@ impl Template {
     /// # Errors
     /// [`TemplateError`], which says what to type instead.
     pub fn parse(typed: &str, reserved: &[&str]) -> Result<Self, TemplateError> {
+        let template = Self::read(typed, |piece| read(piece, reserved))?;
+        template.refuse_macro_twice()?;
+        Ok(template)
+    }
+
+    /// The same, where a network writes its macros in some form of its own (`{tx}`, `%tx%`, `[tx]` …): a value
+    /// counts as a macro when it holds such a bracket, a `$`, or a `%` that is no escape, and as static otherwise.
+    ///
+    /// # Errors
+    /// [`TemplateError`], which says what to type instead.
+    ///
+    /// ```
+    /// use postback::wire::{Template, template::Value};
+    ///
+    /// let typed = "https://game.example/cb?player={user_id}&tx=%TX%&source=a%20network";
+    /// let template = Template::parse_any_macros(typed, &["hash"])?;
+    /// let values: Vec<&Value> = template.parameters().iter().map(|p| p.value()).collect();
+    /// assert_eq!(values[0], &Value::Macro("{user_id}".into()));
+    /// assert_eq!(values[1], &Value::Macro("%TX%".into()));
+    /// assert_eq!(values[2], &Value::Static("a network".into()));
+    /// # Ok::<(), postback::wire::TemplateError>(())
+    /// ```
+    pub fn parse_any_macros(typed: &str, reserved: &[&str]) -> Result<Self, TemplateError> {
+        Self::read(typed, |piece| read_any_macro(piece, reserved))
+    }
+
+    fn read(
+        typed: &str,
+        read: impl Fn(&str) -> Result<Parameter, TemplateError>,
+    ) -> Result<Self, TemplateError> {
         let typed = typed.trim();
         let (prefix, query) = prefix::split(typed)?;
         let path_at = prefix::check(prefix)?;
@@ -79,21 +109,10 @@ impl Template {
         }
         let mut parameters: Vec<Parameter> = Vec::new();
         for piece in query.split('&') {
-            let parameter = read(piece, reserved)?;
+            let parameter = read(piece)?;
             if parameters.iter().any(|known| known.name == parameter.name) {
                 return Err(TemplateError::NameTwice {
                     name: parameter.name.into(),
-                });
-            }
-            if let Value::Macro(text) = &parameter.value
-                && let Some(first) = parameters
-                    .iter()
-                    .find(|known| known.value == parameter.value)
-            {
-                return Err(TemplateError::MacroTwice {
-                    text: text.to_string(),
-                    first: first.name.to_string(),
-                    second: parameter.name.to_string(),
                 });
             }
             parameters.push(parameter);
@@ -103,6 +122,22 @@ impl Template {
             path_at,
             parameters,
         })
+    }
+
+    fn refuse_macro_twice(&self) -> Result<(), TemplateError> {
+        for (number, parameter) in self.parameters.iter().enumerate() {
+            let mut before = self.parameters.iter().take(number);
+            if let Value::Macro(text) = &parameter.value
+                && let Some(first) = before.find(|known| known.value == parameter.value)
+            {
+                return Err(TemplateError::MacroTwice {
+                    text: text.to_string(),
+                    first: first.name.to_string(),
+                    second: parameter.name.to_string(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Scheme, host, port and path as typed.
@@ -140,7 +175,10 @@ impl fmt::Debug for Template {
 impl fmt::Debug for Parameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Value::Macro(text) => write!(f, "{}=[%{text}%]", self.name),
+            Value::Macro(text) if text.bytes().all(macros::is_name) => {
+                write!(f, "{}=[%{text}%]", self.name)
+            }
+            Value::Macro(_) => write!(f, "{}=(macro)", self.name),
             Value::Static(_) => write!(f, "{}=…", self.name),
         }
     }
@@ -154,12 +192,7 @@ fn read(piece: &str, reserved: &[&str]) -> Result<Parameter, TemplateError> {
     if let Some(suggestion) = macros::found_in(name) {
         return Err(TemplateError::MacroWithoutName { suggestion });
     }
-    let name = decode(name).ok_or(TemplateError::NameEncoding)?;
-    if let Some(reserved) = reserved.iter().find(|reserved| **reserved == &*name) {
-        return Err(TemplateError::Reserved {
-            name: (*reserved).to_owned(),
-        });
-    }
+    let name = decode_name(name, reserved)?;
     if let Some(text) = macros::exactly(value) {
         return Ok(Parameter {
             name,
@@ -178,6 +211,30 @@ fn read(piece: &str, reserved: &[&str]) -> Result<Parameter, TemplateError> {
             value: Value::Static(text),
         }),
         None => Err(TemplateError::StaticEncoding { name: name.into() }),
+    }
+}
+
+fn read_any_macro(piece: &str, reserved: &[&str]) -> Result<Parameter, TemplateError> {
+    let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+    if name.is_empty() {
+        return Err(TemplateError::EmptyName);
+    }
+    let name = decode_name(name, reserved)?;
+    let is_static = |text: &str| !text.contains(['[', ']', '{', '}', '<', '>', '$']);
+    let value = match decode(value).filter(|text| is_static(text)) {
+        Some(text) => Value::Static(text),
+        None => Value::Macro(value.into()),
+    };
+    Ok(Parameter { name, value })
+}
+
+fn decode_name(name: &str, reserved: &[&str]) -> Result<Box<str>, TemplateError> {
+    let name = decode(name).ok_or(TemplateError::NameEncoding)?;
+    match reserved.iter().find(|reserved| **reserved == &*name) {
+        Some(reserved) => Err(TemplateError::Reserved {
+            name: (*reserved).to_owned(),
+        }),
+        None => Ok(name),
     }
 }
 

@@ -9,6 +9,8 @@ use postback::store::sqlite::rusqlite::{self, Connection, OptionalExtension, par
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use crate::game::history::Line;
+
 /// Amounts are kept as decimal text: SQLite's numbers are floats.
 pub(crate) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS game_players (
@@ -91,18 +93,7 @@ fn no_longer_pending(db: &Connection, conversion: &str) -> Result<(), HandlerErr
 }
 
 fn record(db: &Connection, decision: &Decision, conversion: &str) -> Result<(), HandlerError> {
-    let amount = match decision {
-        Decision::Reward(reward) => Some(reward.amount()),
-        Decision::Reversal(reversal) => Some(reversal.amount()),
-        Decision::Pending(pending) => pending.amount(),
-        Decision::Purchase(notice) => Some(notice.purchase().usd),
-        _ => None,
-    };
-    let note = match decision {
-        Decision::NothingToPay(nothing) => Some(word(&nothing.why())?),
-        Decision::Conflict(conflict) => Some(word(&conflict.kind())?),
-        _ => decision.cause().reason.clone(),
-    };
+    let Line { amount, note } = Line::of(decision)?;
     db.prepare_cached(
         "INSERT INTO game_history (id, player, kind, amount, change, conversion, usd, note)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -118,14 +109,6 @@ fn record(db: &Connection, decision: &Decision, conversion: &str) -> Result<(), 
         note,
     ])?;
     Ok(())
-}
-
-/// The fixed word under which a value of an enum is serialised.
-fn word(value: &impl serde::Serialize) -> Result<String, HandlerError> {
-    Ok(serde_json::to_value(value)?
-        .as_str()
-        .unwrap_or_default()
-        .to_owned())
 }
 
 /// What `GET /players/{id}` answers.

@@ -1,0 +1,97 @@
+//! A URL that is signed up to its end: what all sources share whose network signs in this way.
+
+use super::OpenError;
+use crate::wire::params::Places;
+use crate::wire::template::{Parameter, Value};
+use crate::wire::{KeyId, KeyRing, Limits, Params, Request, SignatureScheme, Template, Verifier};
+
+/// The configured URL, and what its requests are verified with.
+pub(super) struct SignedUrl {
+    template: Template,
+    verifier: Verifier,
+    limits: Limits,
+}
+
+/// The parameters of a request that is genuine.
+pub(super) struct Opened {
+    /// All of them.
+    pub(super) params: Params,
+    /// Where the configured ones stand.
+    pub(super) places: Places,
+    /// The key that signed.
+    pub(super) key: KeyId,
+}
+
+impl SignedUrl {
+    pub(super) fn new(
+        template: Template,
+        scheme: SignatureScheme,
+        keys: &KeyRing,
+        limits: Limits,
+    ) -> Self {
+        let verifier = Verifier::new(scheme, keys, template.signed_prefixes());
+        Self {
+            template,
+            verifier,
+            limits,
+        }
+    }
+
+    pub(super) fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// Verifies a request, decodes what was signed, and finds the configured parameters in it.
+    pub(super) fn open(&self, request: &Request<'_>) -> Result<Opened, OpenError> {
+        if request.method() != "GET" {
+            return Err(OpenError::Method { allowed: "GET" });
+        }
+        let limit = self.limits.most_url_bytes();
+        if request.target().len() > limit {
+            return Err(OpenError::TooLong { limit });
+        }
+        if request.target().contains('#') {
+            return Err(OpenError::Fragment);
+        }
+        let query = request.query().ok_or(OpenError::SignatureMissing)?;
+        // Nothing is allocated before this line returns.
+        let signed = self.verifier.verify(query)?;
+        let params = Params::decode(signed.query(), self.limits)?;
+        let places = params.locate(self.template.parameters(), Parameter::name)?;
+        self.refuse_second_signature(&params)?;
+        self.check_static(&params, &places)?;
+        Ok(Opened {
+            params,
+            places,
+            key: signed.key().clone(),
+        })
+    }
+
+    /// A player can add parameters to the offer wall's URL, and they are signed like the others: one called
+    /// like the signature is never the network's.
+    fn refuse_second_signature(&self, params: &Params) -> Result<(), OpenError> {
+        let signature = self.verifier.scheme().parameter();
+        if params.iter().any(|(name, _)| name == signature) {
+            return Err(OpenError::Repeated {
+                name: signature.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_static(&self, params: &Params, places: &Places) -> Result<(), OpenError> {
+        for (slot, parameter) in self.template.parameters().iter().enumerate() {
+            if let Value::Static(expected) = parameter.value() {
+                let name = || parameter.name().to_owned();
+                match params.value_at(places, slot) {
+                    None => return Err(OpenError::Missing { name: name() }),
+                    Some(value) if value != &**expected => {
+                        return Err(OpenError::StaticChanged { name: name() });
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}

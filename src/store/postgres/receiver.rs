@@ -1,0 +1,213 @@
+//! Takes callbacks all the way inside the store's own transactions.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::attempt::{Attempt, Ended};
+use super::handler::PostgresHandler;
+use super::{PostgresStore, failure};
+use crate::clock::{Clock, SystemClock};
+use crate::event::{Event, RecordKey};
+use crate::receiver::log::Origin;
+use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
+use crate::steps::{Receipt, Steps, Timing};
+use crate::store::{DedupStore, StoreError};
+
+/// How many keys are asked for at a time.
+const PAGE: usize = 256;
+
+/// How long resuming waits for a conversion that somebody is at work on.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
+///
+/// Made by [`PostgresStore::receiver`]. Cheap to clone. Each callback takes one connection of the pool for the
+/// length of its transaction; callbacks of the same conversion take turns, in all processes.
+pub struct PostgresReceiver<H, C = SystemClock> {
+    store: PostgresStore,
+    desk: Arc<Desk<H, C>>,
+}
+
+/// What each delivery needs.
+pub(super) struct Desk<H, C> {
+    pub(super) handler: Arc<H>,
+    pub(super) clock: C,
+    pub(super) timing: Timing,
+    pub(super) handler_timeout: Duration,
+}
+
+impl<H, C> Clone for PostgresReceiver<H, C> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            desk: Arc::clone(&self.desk),
+        }
+    }
+}
+
+impl<H, C> fmt::Debug for PostgresReceiver<H, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresReceiver")
+            .field("store", &self.store)
+            .field("timing", &self.desk.timing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// A receiver that settles in the store's own transactions: what the handler writes and the record are
+    /// committed together.
+    pub fn receiver<H: PostgresHandler>(&self, handler: H) -> PostgresReceiver<H> {
+        let timing = Timing::default();
+        PostgresReceiver::with_desk(self, handler, SystemClock, timing)
+    }
+
+    /// The same with a clock and timing of your own. A handler is given up on after a third of the lease (10 s
+    /// unless set), and a callback waits for its twin in flight as long as the patience says.
+    pub fn receiver_with<H: PostgresHandler, C: Clock>(
+        &self,
+        handler: H,
+        clock: C,
+        timing: Timing,
+    ) -> PostgresReceiver<H, C> {
+        PostgresReceiver::with_desk(self, handler, clock, timing)
+    }
+}
+
+impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
+    fn with_desk(store: &PostgresStore, handler: H, clock: C, timing: Timing) -> Self {
+        let desk = Desk {
+            handler: Arc::new(handler),
+            clock,
+            timing,
+            handler_timeout: timing.lease / 3,
+        };
+        Self {
+            store: store.clone(),
+            desk: Arc::new(desk),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &PostgresStore {
+        &self.store
+    }
+
+    /// Repeats every open decision that nobody is at work on. To be called when the program starts, and
+    /// from time to time. Safe in several processes at once.
+    ///
+    /// # Errors
+    /// [`StoreError`], when the store does not answer. A record that cannot be read counts as failed.
+    pub async fn resume(&self) -> Result<Resumed, StoreError> {
+        let mut resumed = Resumed::default();
+        let mut after: Option<RecordKey> = None;
+        loop {
+            let keys = self.store.unsettled(after.as_ref(), PAGE).await?;
+            for key in &keys {
+                let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
+                match self.settle(key, steps, GLANCE).await {
+                    Ok(_) => resumed.settled += 1,
+                    Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
+                    Err(ReceiveError::Store(
+                        error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }),
+                    )) => {
+                        tracing::error!(%key, %error, "an open decision cannot be read");
+                        resumed.failed += 1;
+                    }
+                    Err(ReceiveError::Store(error)) => return Err(error),
+                    // Logged where it failed.
+                    Err(ReceiveError::Handler { .. }) => resumed.failed += 1,
+                }
+            }
+            if keys.len() < PAGE {
+                return Ok(resumed);
+            }
+            after = keys.last().cloned();
+        }
+    }
+
+    async fn settle(
+        &self,
+        key: &RecordKey,
+        steps: Steps,
+        patience: Duration,
+    ) -> Result<Receipt, ReceiveError> {
+        let store = &self.store;
+        let mut session = store.session("take a callback").await?;
+        let begin = AssertSqlSafe(self.begin(key, patience));
+        let begin = session.connection().begin_with(begin);
+        let limit = store.options().timeout.saturating_add(patience);
+        let mut transaction = match tokio::time::timeout(limit, begin).await {
+            Ok(Ok(transaction)) => transaction,
+            // Its twin is at work still. `55P03`: the lock could not be had in time.
+            Ok(Err(error)) if failure::code(&error).as_deref() == Some("55P03") => {
+                let retry_after = self.desk.timing.patience;
+                return Err(ReceiveError::Busy { retry_after });
+            }
+            Ok(Err(error)) => return Err(store.failed("begin a transaction", error).into()),
+            Err(_) => return Err(failure::too_slow("begin a transaction", limit).into()),
+        };
+        let attempt = Attempt {
+            store,
+            desk: &*self.desk,
+            said: None,
+        };
+        let result = match attempt.run(&mut transaction, steps).await {
+            Ended::Commit(result) => {
+                // Should its answer not arrive, nobody knows the outcome; the repetition sees it.
+                store.bounded("commit", transaction.commit()).await?;
+                result
+            }
+            Ended::RollBack(error) => {
+                store.bounded("roll back", transaction.rollback()).await?;
+                Err(error)
+            }
+            Ended::Abandon(error) => return Err(error),
+        };
+        session.give_back();
+        result
+    }
+
+    /// Begins the transaction and takes the conversion's lock, all in one message to the server.
+    ///
+    /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
+    /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
+    /// process be cut off.
+    fn begin(&self, key: &RecordKey, patience: Duration) -> String {
+        let millis = |span: Duration| span.as_millis().clamp(1, i32::MAX as u128);
+        let timeout = self.store.options().timeout;
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SET LOCAL lock_timeout = {}; \
+             SELECT pg_advisory_xact_lock({}); \
+             SET LOCAL lock_timeout TO DEFAULT",
+            millis(timeout),
+            millis(self.desk.handler_timeout.saturating_add(timeout)),
+            millis(patience),
+            self.store.options().names.lock(&key.to_string()),
+        )
+    }
+}
+
+impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
+    async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let origin = Origin::of(&event);
+        let (key, timing) = (event.key(), self.desk.timing);
+        let steps = Steps::receive_in_transaction(event, timing);
+        let result = self.settle(&key, steps, timing.patience).await;
+        origin.log(&result);
+        result
+    }
+}
+
+impl<H: PostgresHandler, C: Clock> Resume for PostgresReceiver<H, C> {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        PostgresReceiver::resume(self)
+    }
+}
