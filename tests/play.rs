@@ -17,15 +17,20 @@ use std::process::{Child, Command, Output, Stdio};
 use faulty::Fault;
 
 const SECRET: &str = "demo-secret-do-not-use";
+const TOKEN: &str = "phonexa-token-of-the-test";
 
-fn play(to: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_postback"))
+fn command(to: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postback"));
+    command
         .args(["play", "--to", to])
         .args(arguments)
         .env_clear()
-        .env("BITLABS_APP_SECRET", SECRET)
-        .output()
-        .unwrap()
+        .env("BITLABS_APP_SECRET", SECRET);
+    command
+}
+
+fn play(to: &str, arguments: &[&str]) -> Output {
+    command(to, arguments).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -34,7 +39,7 @@ fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(!text.contains(SECRET), "{text}");
+    assert!(!text.contains(SECRET) && !text.contains(TOKEN), "{text}");
     text
 }
 
@@ -66,6 +71,7 @@ impl Example {
             .env_clear()
             .env("POSTBACK_LISTEN", "127.0.0.1:0")
             .env("POSTBACK_DB", directory.path().join("game.db"))
+            .env("PHONEXA_TOKEN", TOKEN)
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
@@ -95,10 +101,15 @@ impl Drop for Example {
     }
 }
 
-#[test]
-fn every_scenario_is_green_against_the_axum_example() {
-    let example = Example::start("axum_receiver");
-    let output = play(&example.address, &["all"]);
+fn every_scenario_is_green_against(example: &str) {
+    let example = Example::start(example);
+    let all = || {
+        command(&example.address, &["all"])
+            .env("PHONEXA_TOKEN", TOKEN)
+            .output()
+            .unwrap()
+    };
+    let output = all();
     assert_status(&output, 0);
     let shown = text(&output);
     assert!(shown.contains("all as expected"), "{shown}");
@@ -107,13 +118,24 @@ fn every_scenario_is_green_against_the_axum_example() {
         "{shown}"
     );
     // Again: no scenario depends on what an earlier run left.
-    assert_status(&play(&example.address, &["all"]), 0);
+    assert_status(&all(), 0);
     let load = play(
         &example.address,
         &["duplicates", "--count", "20", "--rate", "200"],
     );
     assert_status(&load, 0);
     assert!(text(&load).contains("180 callbacks"), "{}", text(&load));
+}
+
+#[test]
+fn every_scenario_is_green_against_the_axum_example() {
+    every_scenario_is_green_against("axum_receiver");
+}
+
+#[cfg(feature = "actix-web")]
+#[test]
+fn every_scenario_is_green_against_the_actix_example() {
+    every_scenario_is_green_against("actix_receiver");
 }
 
 #[test]

@@ -62,10 +62,28 @@ pub(crate) fn or_demo(mut given: Dashboard) -> Dashboard {
     given
 }
 
+/// What Phonexa's network authenticates with.
+pub(crate) enum Phonexa {
+    Token(String),
+    Login(String, String),
+}
+
+impl Phonexa {
+    /// As the example receivers have it: from the environment, if it is there.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        match (variable("PHONEXA_LOGIN"), variable("PHONEXA_PASSWORD")) {
+            (Some(login), Some(password)) => Some(Self::Login(login, password)),
+            _ => variable("PHONEXA_TOKEN").map(Self::Token),
+        }
+    }
+}
+
 /// One performance of a scenario.
 pub(crate) struct Cast<'a> {
     pub(crate) network: &'a Network,
     pub(crate) dashboard: &'a Dashboard,
+    pub(crate) phonexa: Option<&'a Phonexa>,
     pub(crate) player: String,
     /// Makes transactions its own: digits only, as the network's are.
     pub(crate) number: String,

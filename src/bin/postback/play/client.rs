@@ -1,13 +1,14 @@
-//! Sends requests as the network does: plain GETs, the target byte for byte.
+//! Sends requests as networks do, the target byte for byte.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use postback::testing::phonexa::Sent;
 use tokio::net::TcpStream;
 
 use crate::ending::{Failure, about};
@@ -23,6 +24,36 @@ pub(crate) struct Client {
     authority: String,
     address: SocketAddr,
     base: String,
+}
+
+/// A request, ready to be sent.
+pub(crate) struct Outgoing {
+    method: &'static str,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Outgoing {
+    pub(crate) fn get(target: &str) -> Self {
+        Self {
+            method: "GET",
+            target: target.to_owned(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
+    }
+}
+
+impl From<&Sent> for Outgoing {
+    fn from(sent: &Sent) -> Self {
+        Self {
+            method: sent.method(),
+            target: sent.target().to_owned(),
+            headers: sent.headers().clone(),
+            body: Bytes::copy_from_slice(sent.body()),
+        }
+    }
 }
 
 /// What a receiver answered.
@@ -70,10 +101,10 @@ impl Client {
         })
     }
 
-    /// One GET, on a connection of its own.
-    pub(crate) async fn get(&self, target: &str) -> Result<Answer, Failure> {
+    /// One request, on a connection of its own.
+    pub(crate) async fn send(&self, request: &Outgoing) -> Result<Answer, Failure> {
         let started = Instant::now();
-        let answer = tokio::time::timeout(PATIENCE, self.exchange(target));
+        let answer = tokio::time::timeout(PATIENCE, self.exchange(request));
         let (status, body) = answer
             .await
             .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))??;
@@ -84,16 +115,21 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, target: &str) -> Result<(u16, Bytes), Failure> {
+    async fn exchange(&self, outgoing: &Outgoing) -> Result<(u16, Bytes), Failure> {
         let stream = TcpStream::connect(self.address)
             .await
             .map_err(|error| about(format!("nobody listens on {}", self.authority), error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = tokio::spawn(connection);
-        let request = Request::get(format!("{}{target}", self.base))
+        let mut request = Request::builder()
+            .method(outgoing.method)
+            .uri(format!("{}{}", self.base, outgoing.target))
             .header(hyper::header::HOST, &self.authority)
-            .header(hyper::header::USER_AGENT, "postback-play")
-            .body(Empty::<Bytes>::new())?;
+            .header(hyper::header::USER_AGENT, "postback-play");
+        for (name, value) in &outgoing.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(outgoing.body.clone()))?;
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MOST_BODY)

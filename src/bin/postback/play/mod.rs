@@ -5,6 +5,7 @@ mod client;
 mod load;
 mod perform;
 mod scenario;
+mod script;
 mod statement;
 
 use std::sync::Arc;
@@ -14,9 +15,9 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use postback::testing::bitlabs::Network;
 
-use cast::Cast;
 pub(crate) use cast::or_demo;
-use client::Client;
+use cast::{Cast, Phonexa};
+use client::{Client, Outgoing};
 use perform::{Line, Stage};
 use scenario::{ALL, Act, Scenario};
 use statement::Statements;
@@ -30,7 +31,8 @@ use crate::secret::SecretArguments;
     after_help = "Example (against `cargo run --example axum_receiver --features axum,sqlite`):\n  \
     BITLABS_APP_SECRET=demo-secret-do-not-use postback play all --to http://127.0.0.1:8080\n\n\
     Without dashboard URLs, those of the example receivers are used; with at least one, only the scenarios that it \
-    allows are played.\n\n\
+    allows are played. The phonexa-* scenarios need PHONEXA_TOKEN, or PHONEXA_LOGIN and PHONEXA_PASSWORD, in the \
+    environment, as the examples do; they go to /callbacks/phonexa.\n\n\
     Exit status: 0 every answer and balance is as expected; 1 at least one is not; 2 nothing could be played."
 )]
 pub(crate) struct Play {
@@ -73,6 +75,7 @@ fn speed(text: &str) -> Result<f64, String> {
 struct Theatre {
     network: Network,
     dashboard: Dashboard,
+    phonexa: Option<Phonexa>,
     stage: Arc<Stage>,
     /// Distinguishes this run from all others.
     run: u128,
@@ -83,6 +86,7 @@ impl Theatre {
         let cast = Cast {
             network: &self.network,
             dashboard: &self.dashboard,
+            phonexa: self.phonexa.as_ref(),
             player: format!("play-{}-{number}", self.run),
             number: format!("{}{number:03}", self.run),
         };
@@ -165,7 +169,7 @@ impl Play {
             None => None,
         };
         // Is anybody there? Any answer will do.
-        client.get("/").await?;
+        client.send(&Outgoing::get("/")).await?;
         let statements = match named {
             Some(named) => Some(named),
             None => self.usual_statements().await?,
@@ -178,6 +182,7 @@ impl Play {
         Ok(Theatre {
             network: Network::new(secret),
             dashboard,
+            phonexa: Phonexa::from_environment(),
             stage: Arc::new(stage),
             run: SystemTime::now()
                 .duration_since(UNIX_EPOCH)

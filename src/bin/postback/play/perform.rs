@@ -136,7 +136,7 @@ impl Stage {
         let mut pauses = PAUSES.into_iter();
         loop {
             sent.tries += 1;
-            sent.status = match self.client.get(&sending.target).await {
+            sent.status = match self.client.send(&sending.request).await {
                 Ok(answer) => {
                     sent.took.push(answer.took);
                     Some(answer.status)

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::{Client, Outgoing};
 use crate::ending::Failure;
 
 /// Where statements are: a client, and a target with `{player}` in it.
@@ -39,7 +39,7 @@ impl Statements {
     /// Whether there is a statement of anybody at all.
     pub(crate) async fn are_offered(&self) -> bool {
         let target = self.target.replace("{player}", "postback-play-probe");
-        match self.client.get(&target).await {
+        match self.client.send(&Outgoing::get(&target)).await {
             Ok(answer) => answer.status == 200 && read(&answer.body).is_some(),
             Err(_) => false,
         }
@@ -47,10 +47,8 @@ impl Statements {
 
     /// Somebody who is not known yet has nothing.
     pub(crate) async fn of(&self, player: &str) -> Result<Standing, Failure> {
-        let answer = self
-            .client
-            .get(&self.target.replace("{player}", player))
-            .await?;
+        let request = Outgoing::get(&self.target.replace("{player}", player));
+        let answer = self.client.send(&request).await?;
         match answer.status {
             200 => read(&answer.body).ok_or_else(|| {
                 "the statement is no JSON object with a \"balance\" (a number, or a text that is one)".into()
