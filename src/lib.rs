@@ -60,6 +60,7 @@
 //! | [`store`] | where it is remembered: memory, SQLite, Postgres, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
+//! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
 //!
 //! # Features
@@ -73,6 +74,8 @@
 //! | `phonexa` | the source for Phonexa's callbacks and postbacks |
 //! | `postgres` | the Postgres store (sqlx 0.9, Rust 1.94): many processes, wallet and record in one transaction |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
+//! | `explain` | finds out why a signature does not match |
+//! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
 //! | `redis` | the Redis store: several processes share one server; one script for each change |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
@@ -94,6 +97,8 @@ pub mod clock;
 pub mod decision;
 pub mod delivery;
 pub mod event;
+#[cfg(feature = "explain")]
+pub mod explain;
 pub mod guard;
 pub mod handler;
 pub mod receiver;

@@ -140,6 +140,40 @@ impl Role {
     }
 }
 
+/// Which of the network's two vocabularies a macro belongs to; both are in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Vocabulary {
+    /// The older one, which the dashboard's tester calls legacy: `UID`, `VAL`, `OFFER_STATE`.
+    Old,
+    /// The newer one: `USER:UID`, `VALUE:CURRENCY`, `OFFER:TASK:STATE`.
+    New,
+    /// The same in both: `TX`, `REF`, `TYPE`.
+    Both,
+    /// A slip of one of the vendor's pages, understood all the same.
+    Slip,
+}
+
+/// What a macro of the network's brings and where it comes from; `None` for an unknown one. `text` is what
+/// stands between `[%` and `%]`.
+///
+/// ```
+/// use postback::bitlabs::{Vocabulary, macro_meaning};
+///
+/// assert_eq!(macro_meaning("UID"), Some(("player", Vocabulary::Old)));
+/// assert_eq!(macro_meaning("USER:UDI"), None);
+/// ```
+pub fn macro_meaning(text: &str) -> Option<(&'static str, Vocabulary)> {
+    let role = Role::of_macro(text)?;
+    let vocabulary = match text {
+        "TX" | "REF" | "TYPE" | "OFFER:TITLE" | "OFFER:DELAY" | "APP:TOKEN" => Vocabulary::Both,
+        "CURRENCY:VALUE" | "CURRENCY:USD" | "USER:ID" => Vocabulary::Slip,
+        _ if text.contains(':') => Vocabulary::New,
+        _ => Vocabulary::Old,
+    };
+    Some((role.key(), vocabulary))
+}
+
 /// The known macro that an unknown one was probably meant to be.
 pub(super) fn nearest(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_uppercase();

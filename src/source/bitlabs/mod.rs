@@ -48,14 +48,15 @@ pub use callbacks::{
 pub use config::{ConfigError, EndpointBuilder};
 pub use endpoint::Endpoint;
 pub use family::{BitlabsCallback, Family, PaysExtras, StateByName, Stateful};
+pub use macros::{Vocabulary, macro_meaning};
 pub use words::{
     CallbackType, CashbackState, FraudLevel, OfferState, ReceiptState, RejectionReason, TaskType,
 };
 
 /// The parameters that the network adds by itself.
-const RESERVED: [&str; 2] = ["hash", "debug"];
+pub(crate) const RESERVED: [&str; 2] = ["hash", "debug"];
 
-fn scheme() -> SignatureScheme {
+pub(crate) fn scheme() -> SignatureScheme {
     SignatureScheme::trailing("hash", Algorithm::HmacSha1, Encoding::Hex)
 }
 

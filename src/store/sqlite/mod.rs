@@ -54,6 +54,7 @@ mod options;
 mod queue;
 mod reader;
 mod receiver;
+mod records;
 mod retention;
 mod rows;
 mod schema;
@@ -73,6 +74,7 @@ pub use super::SettleError;
 pub use operations::WorkError;
 pub use options::SqliteOptions;
 pub use receiver::SqliteReceiver;
+pub use records::SqliteRecords;
 pub use transaction::{InTransaction, SqliteHandler};
 
 use self::leash::Leashed;

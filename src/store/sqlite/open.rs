@@ -52,7 +52,7 @@ pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<Connections, 
 }
 
 /// Errors before SQLite is asked, because it would say less.
-fn checked(path: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn checked(path: &Path) -> Result<PathBuf, StoreError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
         return Err(failed(
             path,
@@ -137,7 +137,7 @@ fn is_locked(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn hint(error: &rusqlite::Error) -> &'static str {
+pub(super) fn hint(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process holds it locked: end that process, or open it with a longer busy timeout"
@@ -162,7 +162,7 @@ fn hint(error: &rusqlite::Error) -> &'static str {
     }
 }
 
-fn failed(
+pub(super) fn failed(
     path: &Path,
     hint: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

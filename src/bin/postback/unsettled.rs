@@ -1,0 +1,38 @@
+//! `postback unsettled`.
+
+use clap::Args;
+
+use crate::ending::{Ending, Outcome};
+use crate::records::{as_json, as_text, open};
+
+#[derive(Args)]
+#[command(
+    after_help = "Example (records of `cargo run --example axum_receiver --features axum,sqlite`):\n  \
+    postback unsettled postback.db\n\n\
+    The file is opened read-only; a receiver may be using it, so that something may be open for a moment.\n\n\
+    Exit status: 0 nothing is open; 1 something is; 2 the store cannot be read."
+)]
+pub(crate) struct Unsettled {
+    /// One JSON object a record.
+    #[arg(long)]
+    json: bool,
+    /// The SQLite file with the receiver's records.
+    store: String,
+}
+
+impl Unsettled {
+    pub(crate) fn run(self) -> Outcome {
+        let records = open(&self.store)?.unsettled()?;
+        for record in &records {
+            if self.json {
+                println!("{}", as_json(record));
+            } else {
+                println!("{}\n", as_text(record));
+            }
+        }
+        if !self.json {
+            println!("{} open", records.len());
+        }
+        Ok(Ending::fine_if(records.is_empty()))
+    }
+}
