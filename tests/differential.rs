@@ -100,7 +100,12 @@ impl Numbers {
         );
         for number in 0..self.below(4) {
             let value = self.text();
-            url += &format!("&my:{number}%20key={value}");
+            url.extend([
+                "&my:",
+                number.to_string().as_str(),
+                "%20key=",
+                value.as_str(),
+            ]);
         }
         url
     }
