@@ -128,10 +128,10 @@ impl Play {
                 continue;
             };
             for act in acts {
-                for line in theatre.stage.perform(act, &who).await {
-                    played += 1;
+                for (times, line) in folded(theatre.stage.perform(act, &who).await) {
+                    played += times;
                     wrong += usize::from(line.broken.is_some());
-                    println!("{}", row(scenario.name, &line));
+                    println!("{}", row(scenario.name, times, &line));
                 }
             }
         }
@@ -198,14 +198,39 @@ fn heading() -> String {
     )
 }
 
-fn row(scenario: &str, line: &Line) -> String {
+/// Requests of one kind that were answered alike, in one line with their number. Broken ones stay alone.
+fn folded(lines: Vec<Line>) -> Vec<(usize, Line)> {
+    let mut folded: Vec<(usize, Line)> = Vec::new();
+    for line in lines {
+        match folded.last_mut() {
+            Some((times, last))
+                if (&last.what, &last.answered) == (&line.what, &line.answered)
+                    && last.broken.is_none()
+                    && line.broken.is_none() =>
+            {
+                // The last one of them has the balance.
+                *times += 1;
+                *last = line;
+            }
+            _ => folded.push((1, line)),
+        }
+    }
+    folded
+}
+
+fn row(scenario: &str, times: usize, line: &Line) -> String {
+    let what = if times > 1 {
+        format!("{} ({times} at once)", line.what)
+    } else {
+        line.what.clone()
+    };
     let end = match line.broken {
         None => "ok".to_owned(),
         Some(rule) => format!("WRONG: {rule}"),
     };
     format!(
         "{:<29} {:<29} {:<14} {:<9} {:<17} {:<17} {end}",
-        scenario, line.what, line.answered, line.expected, line.balance, line.wanted
+        scenario, what, line.answered, line.expected, line.balance, line.wanted
     )
 }
 

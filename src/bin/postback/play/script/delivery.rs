@@ -13,7 +13,7 @@ pub(in super::super) fn batch(cast: &Cast<'_>) -> Option<Vec<Act>> {
     let state = completed(cast)?;
     let one = |number| {
         let signed = cast.offer(number, state, "10").sign();
-        sending("COMPLETED 10 (of 20 at once)", &signed, Expected::Taken)
+        sending("COMPLETED 10", &signed, Expected::Taken)
     };
     Some(vec![Act {
         sendings: (1..=20).map(one).collect(),
@@ -26,7 +26,7 @@ pub(in super::super) fn batch(cast: &Cast<'_>) -> Option<Vec<Act>> {
 pub(in super::super) fn duplicates(cast: &Cast<'_>) -> Option<Vec<Act>> {
     let offer = cast.offer(1, completed(cast)?, "100");
     let signed = offer.clone().sign();
-    let twins = (0..8).map(|_| sending("the same (of 8 at once)", &signed, Expected::Taken));
+    let twins = (0..8).map(|_| sending("COMPLETED 100", &signed, Expected::Taken));
     Some(vec![
         Act {
             sendings: twins.collect(),
