@@ -113,12 +113,12 @@ fn measure(digits: usize, stops_early: bool) -> [Vec<f64>; 2] {
             }
             let given = &query[query.len() - hash.len()..];
             let start = Instant::now();
-            let opened = black_box(verifier.verify(black_box(&query)));
+            let outcome = black_box(verifier.verify(black_box(&query)));
             if stops_early {
                 black_box(early_exit(black_box(given), black_box(&hash)));
             }
             let elapsed = start.elapsed();
-            assert!(opened.is_err());
+            assert!(outcome.is_err());
             *time = u32::try_from(elapsed.as_nanos()).unwrap_or(u32::MAX);
         }
         for (time, trial) in measured.iter().zip(&trials) {
