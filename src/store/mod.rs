@@ -3,6 +3,79 @@
 //! A store compares and swaps; it decides nothing. Leases, intents and fencing live once, above it: a
 //! record's [`Version`] is the fencing token. So a store is small, and one suite tries them all
 //! (`store::conformance`, feature `testing`).
+//!
+//! # A store of your own
+//!
+//! Here is a whole one, over a map of texts in place of a database. It keeps the promises of [`DedupStore`]
+//! because every operation looks and changes under one lock; a real one does the same in one statement or script.
+//!
+#![cfg_attr(
+    feature = "testing",
+    doc = r##"
+```
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use postback::event::RecordKey;
+use postback::guard::Record;
+use postback::store::{DedupStore, StoreError, Stored, Swapped, Version, conformance, json};
+
+/// Key → version and record. A `BTreeMap` of the keys' text is in the order that is promised.
+#[derive(Default)]
+struct Texts(Mutex<BTreeMap<String, (u64, String)>>);
+
+impl Texts {
+    fn find(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        let rows = self.0.lock().map_err(|_| StoreError::Closed)?;
+        // What cannot be read is an error, and never absent.
+        rows.get(&key.to_string()).map(|(version, text)| json::read(key, *version, text.as_bytes())).transpose()
+    }
+}
+
+impl DedupStore for Texts {
+    async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        self.find(key)
+    }
+
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<Swapped, StoreError> {
+        let (key, text) = (record.key().to_string(), json::write(record)?);
+        let version = Version::following(expected);
+        let mut rows = self.0.lock().map_err(|_| StoreError::Closed)?;
+        if rows.get(&key).map(|(version, _)| *version) == expected.map(Version::number) {
+            rows.insert(key, (version.number(), text));
+            return Ok(Swapped::Done(version));
+        }
+        drop(rows);
+        Ok(Swapped::Lost(self.find(record.key())?))
+    }
+
+    async fn unsettled(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
+        let after = after.map(RecordKey::to_string).unwrap_or_default();
+        let keys: Vec<RecordKey> = {
+            let rows = self.0.lock().map_err(|_| StoreError::Closed)?;
+            rows.keys().filter(|key| **key > after).filter_map(|key| key.parse().ok()).collect()
+        };
+        let mut open = Vec::new();
+        for key in keys {
+            if self.find(&key)?.is_some_and(|stored| stored.record.open().is_some()) {
+                open.push(key);
+            }
+            if open.len() == limit {
+                break;
+            }
+        }
+        Ok(open)
+    }
+}
+
+# #[tokio::main(flavor = "current_thread")]
+# async fn main() {
+// The suite that the crate's own stores pass. It panics where a promise is broken.
+conformance::all(async || Texts::default()).await;
+# }
+```
+"##
+)]
 
 #[cfg(feature = "testing")]
 pub mod conformance;
