@@ -57,7 +57,7 @@
 //! | [`event`] | what any source says, in one vocabulary |
 //! | [`guard`] | what is due: pure functions over what is remembered |
 //! | [`decision`] | what the game is told: [`Reward`](decision::Reward), [`Reversal`](decision::Reversal) … |
-//! | [`store`] | where it is remembered: memory, SQLite, Postgres, your own |
+//! | [`store`] | where it is remembered: memory, SQLite, Postgres, Redis, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |

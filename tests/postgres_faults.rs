@@ -22,7 +22,7 @@ use postgres_game::{
     Then, Wallet, completed, create_wallet, deliver, game, insist, is_settled, is_unavailable,
     open_record, wallet,
 };
-use postgres_server::{Server, pool, shared};
+use postgres_server::{Server, pool, shared, signal};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_and_started_again_loses_and_doubles_nothing() {
@@ -88,7 +88,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         .fetch_one(&pool)
         .await
         .unwrap();
-    server.signal_clients("-STOP", &[process]);
+    signal("-STOP", process);
     let started = Instant::now();
     let hung = receiver.receive(completed("o2", 1)).await;
     assert!(is_unavailable(&hung), "{hung:?}");
@@ -102,7 +102,7 @@ async fn a_server_that_hangs_keeps_nobody_for_ever() {
         "{:?}",
         started.elapsed()
     );
-    server.signal_clients("-CONT", &[process]);
+    signal("-CONT", process);
     insist(&receiver, &completed("o2", 1)).await;
     assert_eq!(wallet(&pool).await, (2.into(), 2));
 }

@@ -106,12 +106,16 @@ enum Keyed {
 }
 
 impl Keyed {
-    fn new(algorithm: Algorithm, key: &[u8], prefix: &str) -> Option<Self> {
+    fn new(algorithm: Algorithm, key: &[u8]) -> Option<Self> {
         // HMAC takes keys of any length, so neither constructor ever fails.
-        let mut keyed = match algorithm {
+        Some(match algorithm {
             Algorithm::HmacSha1 => Self::Sha1(Hmac::new_from_slice(key).ok()?),
             Algorithm::HmacSha256 => Self::Sha256(Hmac::new_from_slice(key).ok()?),
-        };
+        })
+    }
+
+    fn with_prefix(algorithm: Algorithm, key: &[u8], prefix: &str) -> Option<Self> {
+        let mut keyed = Self::new(algorithm, key)?;
         keyed.update(prefix.as_bytes());
         keyed.update(b"?");
         Some(keyed)
@@ -185,7 +189,7 @@ impl Verifier {
         for (number, (_, secret)) in (0_u32..).zip(keys.iter()) {
             for prefix in &prefixes {
                 states.extend(
-                    Keyed::new(scheme.algorithm, secret.bytes(), prefix)
+                    Keyed::with_prefix(scheme.algorithm, secret.bytes(), prefix)
                         .map(|state| (number, state)),
                 );
             }
@@ -240,6 +244,9 @@ impl fmt::Debug for Verifier {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod wycheproof;
 
 #[cfg(test)]
 mod tests {

@@ -93,7 +93,11 @@ fn worlds_that_count_as_the_same_go_the_same_ways() {
             calm().crashes(1).forgets(1),
         ];
         if is_full() {
-            settings.push(calm().all_troubles_once().refusals(1).forgets(1).resumes(1));
+            settings.extend([
+                calm().crashes(1).failures(1).sleeps(1),
+                calm().refusals(1).forgets(1).sleeps(1).resumes(1),
+                calm().lost_commits(1).crashes(1).sleeps(1),
+            ]);
         }
         for setting in settings {
             let (exact, reduced) = reduction::assert_the_same_go_the_same_ways(&setting);

@@ -160,17 +160,6 @@ impl Server {
         process.wait().unwrap();
     }
 
-    /// Stops the processes that serve clients, or lets them go on: a server that hangs.
-    pub(crate) fn signal_clients(&self, signal: &str, pids: &[i32]) {
-        for pid in pids {
-            let done = Command::new("kill")
-                .arg(signal)
-                .arg(pid.to_string())
-                .status();
-            assert!(done.unwrap().success());
-        }
-    }
-
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -228,6 +217,15 @@ impl Drop for Server {
         let _ = process.kill();
         let _ = process.wait();
     }
+}
+
+/// Stops a process that serves a client (`-STOP`), or lets it go on: a server that hangs.
+pub(crate) fn signal(signal: &str, process: i32) {
+    let done = Command::new("kill")
+        .arg(signal)
+        .arg(process.to_string())
+        .status();
+    assert!(done.unwrap().success());
 }
 
 /// A pool on this database.

@@ -58,7 +58,15 @@ pub(crate) fn start_with(arguments: &[&str]) -> Option<Server> {
         arguments: arguments.iter().copied().map(str::to_owned).collect(),
         process: None,
     };
-    server.restart();
+    // Between being found free and being used, a port may have been taken.
+    let started = (0..10).any(|_| {
+        server.port = free_port();
+        server.starts()
+    });
+    assert!(
+        started,
+        "{program} ends as soon as it is started: {arguments:?}"
+    );
     Some(server)
 }
 
@@ -112,6 +120,11 @@ impl Server {
     /// Starts it, on the same port and data as before, and waits until it answers.
     pub(crate) fn restart(&mut self) {
         self.kill();
+        wait("the server's port to be free again", || self.starts());
+    }
+
+    /// Whether it starts and answers; `false` if it ends by itself, as it does when its port is taken.
+    fn starts(&mut self) -> bool {
         let process = Command::new(self.program)
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
             .args(["--save", "", "--daemonize", "no", "--loglevel", "warning"])
@@ -121,15 +134,17 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        self.process = Some(process);
+        let process = self.process.insert(process);
+        let id = process.id();
+        let mut is_alive = true;
         wait("the server to answer", || {
-            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "{} ended: {ended:?}", self.program);
-            match self.try_ask::<String>(&["PING"]) {
-                Ok(_) => true,
-                Err(error) => error.to_string().contains("NOAUTH"),
-            }
+            is_alive = matches!(self.process.as_mut().unwrap().try_wait(), Ok(None));
+            // By its process id, lest somebody else's server answers on this port.
+            let info = self.try_ask::<String>(&["INFO", "server"]);
+            let is_ours = info.is_ok_and(|info| info.contains(&format!("process_id:{id}\r\n")));
+            !is_alive || is_ours
         });
+        is_alive
     }
 
     /// Kills it as a crash does: without a chance to write anything.

@@ -69,6 +69,23 @@ pub(super) fn wrong_url(source: impl Into<Cause>) -> StoreError {
     )
 }
 
+/// Nobody answers, or not in time.
+pub(super) fn no_server(place: &str, source: impl Into<Cause>) -> StoreError {
+    open(
+        place,
+        "no server answers there: start it, or correct host and port",
+        source,
+    )
+}
+
+/// What went wrong with the very first connection.
+pub(super) fn at_start(place: &str, error: Error) -> StoreError {
+    match error {
+        Error::Io(_) => no_server(place, error),
+        error => of("connect", place, error),
+    }
+}
+
 /// The server's own code of the error, five letters and digits.
 pub(super) fn code(error: &Error) -> Option<String> {
     let code = error.as_database_error()?.code()?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::names::{NameError, Names};
 use super::{PostgresStore, failure};
@@ -85,6 +85,14 @@ impl PostgresOptions {
         let options: PgConnectOptions = url
             .parse()
             .map_err(|error: sqlx::Error| failure::wrong_url(error))?;
+        // Once without the pool, which tries again and again and then only says that it took too long.
+        let place = failure::place(&options);
+        let tried = tokio::time::timeout(self.timeout, PgConnection::connect_with(&options)).await;
+        match tried {
+            Ok(Ok(connection)) => drop(connection),
+            Ok(Err(error)) => return Err(failure::at_start(&place, error)),
+            Err(late) => return Err(failure::no_server(&place, late)),
+        }
         let pool = PgPoolOptions::new()
             .acquire_timeout(self.timeout)
             .connect_lazy_with(options);
