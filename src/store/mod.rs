@@ -11,7 +11,7 @@
 //!
 #![cfg_attr(
     feature = "testing",
-    doc = r"
+    doc = r#"
 ```
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -74,7 +74,7 @@ impl DedupStore for Texts {
 conformance::all(async || Texts::default()).await;
 # }
 ```
-"
+"#
 )]
 
 #[cfg(feature = "testing")]
