@@ -218,8 +218,8 @@ fn what_is_no_store_is_refused_and_not_created() {
             "is a directory",
         ),
         (
-            "postgres://user:hunter2@db/game".to_owned(),
-            "SQLite files only",
+            "mysql://user:hunter2@db/game".to_owned(),
+            "postgres:// or redis://",
         ),
     ] {
         for arguments in [&["unsettled", &*store][..], &["history", &*store, "p1"]] {

@@ -9,14 +9,15 @@ use crate::records::{as_json, as_text, open};
 #[command(
     after_help = "Example (records of `cargo run --example axum_receiver --features axum,sqlite`):\n  \
     postback history postback.db demo\n\n\
-    The file is opened read-only; a receiver may be using it. Times are UTC.\n\n\
+    Nothing is changed; a receiver may be using it. Times are UTC.\n\n\
     Exit status: 0 something was found; 1 nothing; 2 the store cannot be read."
 )]
 pub(crate) struct History {
     /// One JSON object a record.
     #[arg(long)]
     json: bool,
-    /// The SQLite file with the receiver's records.
+    /// Where the receiver's records are: a SQLite file, a postgres:// or redis:// URL, or env:NAME for a URL in the
+    /// environment.
     store: String,
     /// A player, a transaction, or a record's whole key.
     conversion_or_player: String,

@@ -10,6 +10,7 @@ mod input;
 mod play;
 mod records;
 mod secret;
+mod served;
 mod sign;
 mod template;
 mod time;

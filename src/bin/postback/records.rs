@@ -5,9 +5,9 @@ use postback::store::sqlite::SqliteRecords;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::ending::Failure;
-use crate::time;
+use crate::ending::{Failure, about};
 use crate::words::{decision, meaning, shown};
+use crate::{served, time};
 
 /// Records to look into. Another kind of store is another implementation.
 pub(crate) trait Records {
@@ -27,15 +27,16 @@ impl Records for SqliteRecords {
     }
 }
 
-/// Opens a store to be looked into, by what the user called it.
+/// Opens a store to be looked into, by what the user called it: a file, a URL, or `env:NAME` for a URL that stands
+/// in the environment, where no list of processes shows its password.
 pub(crate) fn open(store: &str) -> Result<Box<dyn Records>, Failure> {
-    if let Some((scheme, _)) = store.split_once("://") {
-        // Not the URL itself: it may hold a password.
-        return Err(format!(
-            "STORE is a {} URL; this command looks into SQLite files only so far: give the file's path",
-            shown(scheme)
-        )
-        .into());
+    if let Some(name) = store.strip_prefix("env:") {
+        let url = std::env::var(name)
+            .map_err(|error| about(format!("{} cannot be read", shown(name)), error))?;
+        return served::open(&url);
+    }
+    if store.contains("://") {
+        return served::open(store);
     }
     Ok(Box::new(SqliteRecords::open(store)?))
 }

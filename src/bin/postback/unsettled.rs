@@ -9,14 +9,15 @@ use crate::records::{as_json, as_text, open};
 #[command(
     after_help = "Example (records of `cargo run --example axum_receiver --features axum,sqlite`):\n  \
     postback unsettled postback.db\n\n\
-    The file is opened read-only; a receiver may be using it, so that something may be open for a moment.\n\n\
+    Nothing is changed; a receiver may be using it, so that something may be open for a moment.\n\n\
     Exit status: 0 nothing is open; 1 something is; 2 the store cannot be read."
 )]
 pub(crate) struct Unsettled {
     /// One JSON object a record.
     #[arg(long)]
     json: bool,
-    /// The SQLite file with the receiver's records.
+    /// Where the receiver's records are: a SQLite file, a postgres:// or redis:// URL, or env:NAME for a URL in the
+    /// environment.
     store: String,
 }
 
