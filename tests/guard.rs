@@ -388,6 +388,9 @@ fn a_completed_event_reinstates_only_where_it_is_set_to() {
     let (restored, reversal, reward) = (Kind::RestoredReward, Kind::Reversal, Kind::Reward);
     assert_eq!(kinds, [reward, reversal, restored, reversal, restored]);
     assert_eq!(paid, decimal("7"));
+    // Where nothing was revoked, its repetition is a duplicate like any other.
+    let (kinds, paid) = outcome(&[events[0].clone(), events[0].clone()]);
+    assert_eq!((kinds, paid), (vec![reward], decimal("7")));
     let (kinds, paid) = outcome(&[completed("c1", "7"), revoked("c1"), completed("c1", "7")]);
     assert_eq!((kinds, paid), (vec![reward, reversal], decimal("0")));
 }
