@@ -16,10 +16,16 @@ use std::sync::Arc;
 
 use bitlabs_game::{Game, OFFERS, SECRET, app};
 use ledger::decimal;
+use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind as Kind};
+use postback::delivery::Progress;
+use postback::event::RecordKey;
+use postback::guard::Record;
 use postback::handler::HandlerError;
-use postback::receiver::ReceiveError;
+use postback::receiver::{ReceiveError, Receiver};
 use postback::source::{Callback, OpenError, Source};
+use postback::steps::Timing;
+use postback::store::{DedupStore, MemoryStore, StoreError, Stored, Swapped, Version};
 use postback::testing::bitlabs::Network;
 use postback::web::{Refusal, Reply};
 use postback::wire::{KeyRing, Request, Secret};
@@ -243,6 +249,8 @@ async fn mistake_12_deduplication_on_player_and_task_or_on_the_hash() {
     game.play(&game.offers, conversion("o1").set("OFFER:NAME", "Könige"))
         .await;
     assert_eq!(game.balance(), decimal("1000"));
+    // The repetition is known for one: it is not even told.
+    assert_eq!(game.kinds(), [Kind::Reward, Kind::Reward]);
 }
 
 #[tokio::test]
@@ -262,6 +270,59 @@ async fn mistake_13_marked_as_seen_before_the_wallet_has_it() {
     }
     game.play_offer("o1", "COMPLETED", "500").await;
     assert_eq!(game.balance(), decimal("500"));
+}
+
+/// Lets everybody look before anybody writes.
+struct Leisurely(MemoryStore);
+
+impl DedupStore for Leisurely {
+    async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        let found = self.0.load(key).await;
+        tokio::task::yield_now().await;
+        found
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<Swapped, StoreError> {
+        self.0.swap(expected, record).await
+    }
+
+    async fn unsettled(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.0.unsettled(after, limit).await
+    }
+}
+
+#[tokio::test]
+async fn mistake_14_only_one_of_many_who_looked_at_once_is_given_the_decision() {
+    let patience = std::time::Duration::from_millis(50);
+    let timing = Timing {
+        patience,
+        ..Timing::default()
+    };
+    let receiver = Receiver::with_clock(Leisurely(MemoryStore::new()), SystemClock, timing);
+    let endpoint = app().offers(OFFERS).build().unwrap();
+    let target = completed(&Network::new(SECRET));
+    let event = endpoint.open(&Request::get(&target)).unwrap().event();
+    let beginnings: Vec<_> = (0..64)
+        .map(|_| {
+            let (receiver, event) = (receiver.clone(), event.clone());
+            tokio::spawn(
+                async move { matches!(receiver.begin(event).await, Ok(Progress::Deliver(_))) },
+            )
+        })
+        .collect();
+    let mut given = 0;
+    for beginning in beginnings {
+        given += usize::from(beginning.await.unwrap());
+    }
+    assert_eq!(given, 1);
 }
 
 #[tokio::test]
