@@ -1,5 +1,7 @@
 //! A URL that is signed up to its end: what all sources share whose network signs in this way.
 
+use memchr::memchr;
+
 use super::OpenError;
 use crate::wire::params::Places;
 use crate::wire::template::{Parameter, Value};
@@ -8,6 +10,8 @@ use crate::wire::{KeyId, KeyRing, Limits, Params, Request, SignatureScheme, Temp
 /// The configured URL, and what its requests are verified with.
 pub(super) struct SignedUrl {
     template: Template,
+    /// The names of the configured parameters, then the signature's, then that of the network's flag.
+    names: Vec<Box<str>>,
     verifier: Verifier,
     limits: Limits,
 }
@@ -23,15 +27,24 @@ pub(super) struct Opened {
 }
 
 impl SignedUrl {
+    /// `flag` is a parameter that the network adds to some requests, so that it stands in no template.
     pub(super) fn new(
         template: Template,
         scheme: SignatureScheme,
         keys: &KeyRing,
         limits: Limits,
+        flag: Option<&str>,
     ) -> Self {
+        let configured = template.parameters().iter().map(Parameter::name);
+        let names = configured
+            .chain([scheme.parameter()])
+            .chain(flag)
+            .map(Box::from)
+            .collect();
         let verifier = Verifier::new(scheme, keys, template.signed_prefixes());
         Self {
             template,
+            names,
             verifier,
             limits,
         }
@@ -50,33 +63,37 @@ impl SignedUrl {
         if request.target().len() > limit {
             return Err(OpenError::TooLong { limit });
         }
-        if request.target().contains('#') {
+        if memchr(b'#', request.target().as_bytes()).is_some() {
             return Err(OpenError::Fragment);
         }
         let query = request.query().ok_or(OpenError::SignatureMissing)?;
         // Nothing is allocated before this line returns.
         let signed = self.verifier.verify(query)?;
         let params = Params::decode(signed.query(), self.limits)?;
-        let places = params.locate(self.template.parameters(), Parameter::name)?;
-        self.refuse_second_signature(&params)?;
+        let places = params.locate(&self.names, Box::as_ref)?;
+        self.refuse_second_signature(&params, &places)?;
         self.check_static(&params, &places)?;
         Ok(Opened {
             params,
             places,
-            key: signed.key().clone(),
+            key: signed.into_key(),
         })
     }
 
     /// A player can add parameters to the offer wall's URL, and they are signed like the others: one called
     /// like the signature is never the network's.
-    fn refuse_second_signature(&self, params: &Params) -> Result<(), OpenError> {
-        let signature = self.verifier.scheme().parameter();
-        if params.iter().any(|(name, _)| name == signature) {
-            return Err(OpenError::Repeated {
-                name: signature.to_owned(),
-            });
+    fn refuse_second_signature(&self, params: &Params, places: &Places) -> Result<(), OpenError> {
+        match params.value_at(places, self.template.parameters().len()) {
+            None => Ok(()),
+            Some(_) => Err(OpenError::Repeated {
+                name: self.verifier.scheme().parameter().to_owned(),
+            }),
         }
-        Ok(())
+    }
+
+    /// The value of the network's flag; `None` where it is absent.
+    pub(super) fn flag<'p>(&self, params: &'p Params, places: &Places) -> Option<&'p str> {
+        params.value_at(places, self.template.parameters().len() + 1)
     }
 
     fn check_static(&self, params: &Params, places: &Places) -> Result<(), OpenError> {

@@ -32,7 +32,12 @@ impl Received {
             places,
             key,
         } = setup.url.open(request)?;
-        let is_test = is_test(&params)?;
+        // A player can add parameters to the offer wall's URL, and they are signed like the others: a second
+        // flag was refused.
+        let is_test = setup
+            .url
+            .flag(&params, &places)
+            .is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let text = |role| text_of(setup, &params, &places, role);
         let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
         Ok(Self {
@@ -188,21 +193,4 @@ fn identifier<T>(
             source,
         }),
     }
-}
-
-/// Whether the callback is a test.
-///
-/// A player can add parameters to the offer wall's URL, and they are signed like the others: `debug` counts
-/// once only.
-fn is_test(params: &Params) -> Result<bool, OpenError> {
-    let mut is_test = None;
-    for (name, value) in params.iter() {
-        let is_true = value.eq_ignore_ascii_case("true");
-        if name == "debug" && is_test.replace(is_true).is_some() {
-            return Err(OpenError::Repeated {
-                name: name.to_owned(),
-            });
-        }
-    }
-    Ok(is_test.unwrap_or(false))
 }

@@ -240,7 +240,7 @@ fn decode_name(name: &str, reserved: &[&str]) -> Result<Box<str>, TemplateError>
 
 fn decode(piece: &str) -> Option<Box<str>> {
     let mut decoded = Vec::with_capacity(piece.len());
-    decode_onto(piece, &mut decoded).ok()?;
+    decode_onto(piece.as_bytes(), &mut decoded)?;
     String::from_utf8(decoded).ok().map(String::into_boxed_str)
 }
 
