@@ -6,47 +6,26 @@ use rust_decimal::Decimal;
 /// `.5`), and none of it is an amount of money.
 pub(super) fn parse(text: &str) -> Result<Decimal, &'static str> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    let mut number: i128 = 0;
-    let mut count = 0;
-    // How many digits stood before the point.
-    let mut whole = None;
-    for character in digits.bytes() {
-        match character {
-            b'0'..=b'9' => {
-                let next = number.checked_mul(10);
-                number = next.ok_or(TOO_LONG)? + i128::from(character - b'0');
-                count += 1;
-            }
-            b'.' if whole.is_none() => {
-                if number >= LIMIT {
-                    return Err(TOO_LARGE);
-                }
-                whole = Some(count);
-            }
-            _ => return Err(NOT_PLAIN),
-        }
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (digits, None),
+    };
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(whole) || !fraction.is_none_or(is_number) {
+        return Err("it is not a plain decimal number such as 500 or -0.25");
     }
-    let scale = whole.map_or(0, |whole| count - whole);
-    if count == 0 || whole == Some(0) || (whole.is_some() && scale == 0) {
-        return Err(NOT_PLAIN);
-    }
-    if whole.is_none() && number >= LIMIT {
+    if whole.trim_start_matches('0').len() > 15 {
         return Err(TOO_LARGE);
     }
-    // Zero is never negative.
-    let number = if digits.len() < text.len() {
-        -number
-    } else {
-        number
-    };
-    let amount = Decimal::try_from_i128_with_scale(number, scale).map_err(|_| TOO_LONG)?;
-    Ok(if number == 0 { Decimal::ZERO } else { amount })
+    let amount = Decimal::from_str_exact(text)
+        .map_err(|_| "it has more decimal places than can be kept exactly")?;
+    if amount.is_zero() {
+        return Ok(Decimal::ZERO); // never a negative zero
+    }
+    Ok(amount)
 }
 
-const LIMIT: i128 = 1_000_000_000_000_000;
-const NOT_PLAIN: &str = "it is not a plain decimal number such as 500 or -0.25";
 const TOO_LARGE: &str = "it is 10^15 or more";
-const TOO_LONG: &str = "it has more decimal places than can be kept exactly";
 
 #[cfg(test)]
 mod tests {

@@ -5,13 +5,17 @@ use memchr::memchr;
 use super::OpenError;
 use crate::wire::params::Places;
 use crate::wire::template::{Parameter, Value};
-use crate::wire::{KeyId, KeyRing, Limits, Params, Request, SignatureScheme, Template, Verifier};
+use crate::wire::{
+    KeyId, KeyNumber, KeyRing, Limits, Params, Request, SignatureScheme, Template, Verifier,
+};
 
 /// The configured URL, and what its requests are verified with.
 pub(super) struct SignedUrl {
     template: Template,
     /// The names of the configured parameters, then the signature's, then that of the network's flag.
     names: Vec<Box<str>>,
+    /// The places of the static ones, with their values.
+    statics: Vec<(usize, Box<str>)>,
     verifier: Verifier,
     limits: Limits,
 }
@@ -23,7 +27,7 @@ pub(super) struct Opened {
     /// Where the configured ones stand.
     pub(super) places: Places,
     /// The key that signed.
-    pub(super) key: KeyId,
+    pub(super) key: KeyNumber,
 }
 
 impl SignedUrl {
@@ -41,13 +45,28 @@ impl SignedUrl {
             .chain(flag)
             .map(Box::from)
             .collect();
+        let statics = template
+            .parameters()
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, parameter)| match parameter.value() {
+                Value::Static(value) => Some((slot, value.clone())),
+                Value::Macro(_) => None,
+            })
+            .collect();
         let verifier = Verifier::new(scheme, keys, template.signed_prefixes());
         Self {
             template,
             names,
+            statics,
             verifier,
             limits,
         }
+    }
+
+    /// The name of a key that signed.
+    pub(super) fn key(&self, number: KeyNumber) -> &KeyId {
+        self.verifier.key(number)
     }
 
     pub(super) fn template(&self) -> &Template {
@@ -68,15 +87,15 @@ impl SignedUrl {
         }
         let query = request.query().ok_or(OpenError::SignatureMissing)?;
         // Nothing is allocated before this line returns.
-        let signed = self.verifier.verify(query)?;
-        let params = Params::decode(signed.query(), self.limits)?;
+        let (signed, key) = self.verifier.find(query)?;
+        let params = Params::decode(signed, self.limits)?;
         let places = params.locate(&self.names, Box::as_ref)?;
         self.refuse_second_signature(&params, &places)?;
         self.check_static(&params, &places)?;
         Ok(Opened {
             params,
             places,
-            key: signed.into_key(),
+            key,
         })
     }
 
@@ -97,16 +116,17 @@ impl SignedUrl {
     }
 
     fn check_static(&self, params: &Params, places: &Places) -> Result<(), OpenError> {
-        for (slot, parameter) in self.template.parameters().iter().enumerate() {
-            if let Value::Static(expected) = parameter.value() {
-                let name = || parameter.name().to_owned();
-                match params.value_at(places, slot) {
-                    None => return Err(OpenError::Missing { name: name() }),
-                    Some(value) if value != &**expected => {
-                        return Err(OpenError::StaticChanged { name: name() });
-                    }
-                    Some(_) => {}
+        for (slot, expected) in &self.statics {
+            let name = || {
+                let name = self.names.get(*slot);
+                name.map(|name| String::from(&**name)).unwrap_or_default()
+            };
+            match params.value_at(places, *slot) {
+                None => return Err(OpenError::Missing { name: name() }),
+                Some(value) if value != &**expected => {
+                    return Err(OpenError::StaticChanged { name: name() });
                 }
+                Some(_) => {}
             }
         }
         Ok(())

@@ -63,7 +63,7 @@ impl Params {
             start = end + 1;
         }
         Ok(Self {
-            text: String::from_utf8(decoder.text).map_err(|_| OpenError::Encoding)?,
+            text: decoder.text,
             signed: signed.len(),
             entries,
         })
@@ -168,17 +168,17 @@ pub struct Places(Box<[u16]>);
 struct Decoder<'q> {
     query: &'q [u8],
     /// The query, and behind it whatever of it had to be decoded.
-    text: Vec<u8>,
+    text: String,
     /// Where the next byte stands that is not plain.
     coded: usize,
 }
 
 impl<'q> Decoder<'q> {
     fn new(query: &'q str) -> Self {
-        let query = query.as_bytes();
         // What is decoded is never longer than what was sent: this does not grow.
-        let mut text = Vec::with_capacity(2 * query.len());
-        text.extend_from_slice(query);
+        let mut text = String::with_capacity(2 * query.len());
+        text.push_str(query);
+        let query = query.as_bytes();
         Self {
             query,
             text,
@@ -197,7 +197,8 @@ impl<'q> Decoder<'q> {
         }
         self.coded = next_coded(self.query, sent.end);
         let start = self.text.len();
-        decode_onto(self.sent(sent), &mut self.text)?;
+        let sent = self.sent(sent);
+        decode_onto(&mut self.text, sent)?;
         Some(start..self.text.len())
     }
 }
@@ -216,11 +217,18 @@ fn pieces(query: &str) -> impl Iterator<Item = (&str, &str)> {
         .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
 }
 
-/// Decodes one name or value onto the buffer; `None` when it is not percent-encoded text.
-pub(super) fn decode_onto(sent: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
-    let start = decoded.len();
-    decoded.resize(start + sent.len(), 0);
-    let mut free = decoded.get_mut(start..)?.iter_mut();
+/// Decodes one name or value onto the text; `None` when it is not percent-encoded text.
+pub(super) fn decode_onto(text: &mut String, sent: &[u8]) -> Option<()> {
+    let mut short = [0; 128];
+    let mut long = Vec::new();
+    let place = match short.get_mut(..sent.len()) {
+        Some(place) => place,
+        None => {
+            long.resize(sent.len(), 0);
+            &mut long
+        }
+    };
+    let mut free = place.iter_mut();
     let mut rest = sent.iter();
     while let Some(byte) = rest.next() {
         let byte = match byte {
@@ -233,10 +241,10 @@ pub(super) fn decode_onto(sent: &[u8], decoded: &mut Vec<u8>) -> Option<()> {
         }
         *free.next()? = byte;
     }
-    let unused = free.len();
-    decoded.truncate(decoded.len() - unused);
+    let len = sent.len() - free.len();
     // Each piece by itself: halves of a character in two values are not text.
-    std::str::from_utf8(decoded.get(start..)?).ok().map(drop)
+    text.push_str(std::str::from_utf8(place.get(..len)?).ok()?);
+    Some(())
 }
 
 fn hex_digit(character: u8) -> Option<u8> {
@@ -250,18 +258,18 @@ fn hex_digit(character: u8) -> Option<u8> {
 
 /// The decoded value of a parameter that occurs exactly once in a query; `None` otherwise.
 pub(crate) fn find_once(query: &str, name: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(query.len());
+    let mut decoded = String::new();
     let mut found = None;
     for (raw, value) in pieces(query) {
         decoded.clear();
-        decode_onto(raw.as_bytes(), &mut decoded)?;
-        if decoded == name.as_bytes() && found.replace(value).is_some() {
+        decode_onto(&mut decoded, raw.as_bytes())?;
+        if decoded == name && found.replace(value).is_some() {
             return None;
         }
     }
     decoded.clear();
-    decode_onto(found?.as_bytes(), &mut decoded)?;
-    String::from_utf8(decoded).ok()
+    decode_onto(&mut decoded, found?.as_bytes())?;
+    Some(decoded)
 }
 
 #[cfg(test)]

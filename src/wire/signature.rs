@@ -152,8 +152,9 @@ impl Keyed {
 #[derive(Clone)]
 pub struct Verifier {
     scheme: SignatureScheme,
-    ids: Vec<KeyId>,
-    /// Every key with every form of the prefix; the number is the key's place in `ids`.
+    first_id: KeyId,
+    other_ids: Vec<KeyId>,
+    /// Every key with every form of the prefix; the number is the key's place in the ring.
     states: Vec<(u32, Keyed)>,
 }
 
@@ -173,10 +174,6 @@ impl<'q> Signed<'q> {
     /// The key that it was signed with.
     pub fn key(&self) -> &KeyId {
         &self.key
-    }
-
-    pub(crate) fn into_key(self) -> KeyId {
-        self.key
     }
 }
 
@@ -205,10 +202,10 @@ impl Verifier {
                 );
             }
         }
-        let ids = keys.ids().cloned().collect();
         Self {
             scheme,
-            ids,
+            first_id: keys.first_id().clone(),
+            other_ids: keys.ids().skip(1).cloned().collect(),
             states,
         }
     }
@@ -224,6 +221,13 @@ impl Verifier {
     /// [`OpenError::SignatureMissing`], [`OpenError::SignatureEmpty`],
     /// [`OpenError::SignatureMalformed`] or [`OpenError::SignatureWrong`].
     pub fn verify<'q>(&self, query: &'q str) -> Result<Signed<'q>, OpenError> {
+        let (query, number) = self.find(query)?;
+        let key = self.key(number).clone();
+        Ok(Signed { query, key })
+    }
+
+    /// The signed part of a query, and the number of the key that it was signed with.
+    pub(crate) fn find<'q>(&self, query: &'q str) -> Result<(&'q str, KeyNumber), OpenError> {
         let (query, text) = self.scheme.split(query)?;
         let given = self.scheme.decode(text)?;
         let mut matched = Choice::from(0);
@@ -234,24 +238,32 @@ impl Verifier {
             number.conditional_assign(key, right);
             matched |= right;
         }
-        if !bool::from(matched) {
-            return Err(OpenError::SignatureWrong);
+        if bool::from(matched) {
+            Ok((query, KeyNumber(number)))
+        } else {
+            Err(OpenError::SignatureWrong)
         }
-        let key = usize::try_from(number)
-            .ok()
-            .and_then(|number| self.ids.get(number));
-        Ok(Signed {
-            query,
-            key: key.ok_or(OpenError::SignatureWrong)?.clone(),
-        })
+    }
+
+    /// The name of a key that was found.
+    pub(crate) fn key(&self, KeyNumber(number): KeyNumber) -> &KeyId {
+        let other = number
+            .checked_sub(1)
+            .and_then(|at| self.other_ids.get(at as usize));
+        other.unwrap_or(&self.first_id)
     }
 }
+
+/// Which key of its verifier's ring signed a query. Cheaper to keep than its name.
+#[derive(Clone, Copy)]
+pub(crate) struct KeyNumber(u32);
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier")
             .field("scheme", &self.scheme)
-            .field("keys", &self.ids)
+            .field("first_key", &self.first_id)
+            .field("other_keys", &self.other_ids)
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind, IdError, PlayerId, TestCallback};
 use crate::source::signed_url::Opened;
 use crate::source::{Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::{KeyId, Params, Request};
+use crate::wire::{KeyId, KeyNumber, Params, Request};
 use rust_decimal::Decimal;
 
 /// A verified query with its parameters found.
@@ -20,7 +20,7 @@ pub struct Received {
     pub(super) setup: Arc<Setup>,
     params: Params,
     places: Places,
-    key: KeyId,
+    key: KeyNumber,
     player: PlayerId,
     is_test: bool,
 }
@@ -97,7 +97,7 @@ impl Received {
     }
 
     pub(super) fn key_id(&self) -> &KeyId {
-        &self.key
+        self.setup.url.key(self.key)
     }
 
     pub(super) fn is_test(&self) -> bool {
@@ -135,7 +135,7 @@ impl Received {
         map.serialize_entry("source", self.setup.app.source().as_str())?;
         map.serialize_entry("app", self.setup.app.name().as_str())?;
         map.serialize_entry("endpoint", self.setup.family.name())?;
-        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("key_id", self.key_id())?;
         map.serialize_entry("is_test", &self.is_test)?;
         for role in self.setup.roles().iter().copied().flatten() {
             match self.text(role) {
