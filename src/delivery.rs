@@ -1,6 +1,7 @@
 //! One decision on its way to the game.
 
 use std::fmt;
+use std::future::Future;
 
 use crate::clock::Clock;
 use crate::decision::Decision;
@@ -31,7 +32,7 @@ pub enum Progress<S, C> {
 #[must_use = "a delivery that is not settled stays open and is repeated"]
 pub struct Delivery<S, C> {
     receiver: Receiver<S, C>,
-    steps: Steps,
+    steps: Box<Steps>,
     decision: Decision,
 }
 
@@ -53,7 +54,7 @@ pub struct Settlement {
 }
 
 impl<S, C> Delivery<S, C> {
-    pub(crate) fn new(receiver: Receiver<S, C>, steps: Steps, decision: Decision) -> Self {
+    pub(crate) fn new(receiver: Receiver<S, C>, steps: Box<Steps>, decision: Decision) -> Self {
         Self {
             receiver,
             steps,
@@ -72,8 +73,8 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError::Store`]: it could not be settled and will be repeated.
-    pub async fn done(self) -> Result<Progress<S, C>, ReceiveError> {
-        self.end(Handled::Done).await
+    pub fn done(self) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send {
+        self.end(Handled::Done)
     }
 
     /// The game failed; whether it took effect is unknown. It stays open and may be repeated at once.
@@ -134,10 +135,16 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
         }
     }
 
-    async fn end(self, handled: Handled) -> Result<Progress<S, C>, ReceiveError> {
-        self.receiver
-            .drive(self.steps, Some(Happened::Handled(handled)))
-            .await
+    fn end(
+        self,
+        handled: Handled,
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send {
+        // The decision is let go first: the future is part of larger ones, which are moved about.
+        let Self {
+            receiver, steps, ..
+        } = self;
+        let happened = Happened::Handled(handled);
+        async move { receiver.drive(steps, Some(happened)).await }
     }
 
     async fn end_with_error(

@@ -165,19 +165,22 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn receive<H: Handler>(
-        &self,
+    pub fn receive<'a, H: Handler>(
+        &'a self,
         event: Event,
-        handler: &H,
-    ) -> Result<Receipt, ReceiveError> {
+        handler: &'a H,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<'a, S, C, H> {
         let origin = Origin::of(&event);
-        let result = match self.start(event).await {
-            Ok(Progress::Answered(receipt)) => Ok(receipt),
-            Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
-            Err(error) => Err(error),
-        };
-        origin.log(&result);
-        result
+        let start = self.start(event);
+        async move {
+            let result = match start.await {
+                Ok(Progress::Answered(receipt)) => Ok(receipt),
+                Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
+                Err(error) => Err(error),
+            };
+            origin.log(&result);
+            result
+        }
     }
 
     /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
@@ -201,51 +204,58 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         }
     }
 
-    async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        self.drive(Steps::receive(event, self.shared.timing), None)
-            .await
+    fn start(
+        &self,
+        event: Event,
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
+        let steps = Steps::receive(event, self.shared.timing);
+        self.drive(Box::new(steps), None)
     }
 
     /// Drives the steps until the handler's turn or the answer.
-    pub(crate) async fn drive(
+    ///
+    /// The future holds no more than it needs from one step to the next: it is part of every other one here, and a
+    /// server moves it about for each request.
+    pub(crate) fn drive(
         &self,
-        mut steps: Steps,
+        mut steps: Box<Steps>,
         happened: Option<Happened>,
-    ) -> Result<Progress<S, C>, ReceiveError> {
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
         let Shared { store, clock, .. } = &*self.shared;
         let mut step = match happened {
             Some(happened) => steps.advance(happened, clock.now()),
             None => steps.step(),
         };
-        loop {
-            let happened = match step {
-                Step::Load(key) => Happened::Loaded(store.load(&key).await?),
-                Step::Swap { expected, record } => {
-                    Happened::Swapped(store.swap(expected, &record).await?)
-                }
-                Step::Wait(span) => {
-                    clock.sleep(span).await;
-                    Happened::Waited
-                }
-                Step::Handle(decision) => {
-                    return Ok(Progress::Deliver(Box::new(Delivery::new(
-                        self.clone(),
-                        steps,
-                        decision,
-                    ))));
-                }
-                Step::Answer(Answer::Receipt(receipt)) => return Ok(Progress::Answered(receipt)),
-                Step::Answer(Answer::Busy { retry_after }) => {
-                    return Err(ReceiveError::Busy { retry_after });
-                }
-                Step::Answer(Answer::HandlerFailed(id)) => {
-                    return Err(ReceiveError::Handler {
-                        id,
-                        source: "the handler failed".into(),
-                    });
-                }
-            };
-            step = steps.advance(happened, clock.now());
+        async move {
+            loop {
+                let happened = match step {
+                    Step::Load(key) => Happened::Loaded(store.load(&key).await?),
+                    Step::Swap { expected, record } => {
+                        Happened::Swapped(store.swap(expected, &record).await?)
+                    }
+                    Step::Wait(span) => {
+                        clock.sleep(span).await;
+                        Happened::Waited
+                    }
+                    Step::Handle(decision) => {
+                        let delivery = Delivery::new(self.clone(), steps, decision);
+                        return Ok(Progress::Deliver(Box::new(delivery)));
+                    }
+                    Step::Answer(Answer::Receipt(receipt)) => {
+                        return Ok(Progress::Answered(receipt));
+                    }
+                    Step::Answer(Answer::Busy { retry_after }) => {
+                        return Err(ReceiveError::Busy { retry_after });
+                    }
+                    Step::Answer(Answer::HandlerFailed(id)) => {
+                        return Err(ReceiveError::Handler {
+                            id,
+                            source: "the handler failed".into(),
+                        });
+                    }
+                };
+                step = steps.advance(happened, clock.now());
+            }
         }
     }
 

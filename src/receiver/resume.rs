@@ -114,7 +114,8 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
             patience: std::time::Duration::ZERO,
             ..self.timing()
         };
-        match self.drive(Steps::resume(key, timing), None).await? {
+        let steps = Box::new(Steps::resume(key, timing));
+        match self.drive(steps, None).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,
         }

@@ -13,7 +13,8 @@ use crate::guard::Record;
 /// nothing bounds its size.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    records: Mutex<BTreeMap<String, Stored>>,
+    /// Boxed, for a tree moves what it holds when something is put between.
+    records: Mutex<BTreeMap<String, Box<Stored>>>,
 }
 
 impl MemoryStore {
@@ -22,7 +23,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Box<Stored>>> {
         // Nothing panics while the lock is held, and every change is a single insertion.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -33,7 +34,10 @@ impl DedupStore for MemoryStore {
         &self,
         key: &RecordKey,
     ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
-        ready(Ok(self.records().get(&key.to_string()).cloned()))
+        ready(Ok(self
+            .records()
+            .get(&key.to_text())
+            .map(|stored| Stored::clone(stored))))
     }
 
     fn swap(
@@ -41,20 +45,25 @@ impl DedupStore for MemoryStore {
         expected: Option<Version>,
         record: &Record,
     ) -> impl Future<Output = Result<Swapped, StoreError>> + Send {
-        let key = record.key().to_string();
+        let key = record.key().to_text();
         let mut records = self.records();
-        let current = records.get(&key);
-        if current.map(|stored| stored.version) != expected {
-            return ready(Ok(Swapped::Lost(current.cloned())));
+        let current = records.get_mut(&key);
+        if current.as_ref().map(|stored| stored.version) != expected {
+            return ready(Ok(Swapped::Lost(
+                current.map(|stored| Stored::clone(stored)),
+            )));
         }
         let version = Version::following(expected);
-        records.insert(
-            key,
-            Stored {
-                version,
-                record: record.clone(),
-            },
-        );
+        let stored = Stored {
+            version,
+            record: record.clone(),
+        };
+        match current {
+            Some(current) => **current = stored,
+            None => {
+                records.insert(key, Box::new(stored));
+            }
+        }
         ready(Ok(Swapped::Done(version)))
     }
 
@@ -75,7 +84,7 @@ impl MemoryStore {
         wanted: impl Fn(&Record) -> bool,
     ) -> Vec<RecordKey> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, |key| Excluded(key.to_string()));
+        let from = after.map_or(Unbounded, |key| Excluded(key.to_text()));
         let records = self.records();
         let records = records
             .range((from, Unbounded))
@@ -94,7 +103,7 @@ impl Retention for MemoryStore {
         key: &RecordKey,
         expected: Version,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        let key = key.to_string();
+        let key = key.to_text();
         let mut records = self.records();
         let is_expected = records
             .get(&key)

@@ -19,7 +19,7 @@ pub use answers::{Answer, Answers};
 
 use crate::callbacks::Request;
 use crate::load::{Callback, Load};
-use crate::processes::cpu_seconds;
+use crate::processes::{busy_seconds, cpu_seconds};
 
 /// What the client is to do.
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,8 @@ pub struct Seen {
     pub wrong: Option<String>,
     pub server_cpu: f64,
     pub client_cpu: f64,
+    /// What all else on the machine used meanwhile.
+    pub others_cpu: f64,
     /// Microseconds, for half of the requests, 99 and 99.9 of 100, and all.
     pub latency: [u32; 4],
 }
@@ -73,15 +75,12 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
     client.serve(begin + Duration::from_secs_f64(orders.warm_up))?;
     client.answers = Answers::default();
     client.latencies.clear();
-    let (server, own) = (
-        cpu_seconds(&orders.server)?,
-        cpu_seconds(&[std::process::id()])?,
-    );
+    let before = Used::read(orders)?;
     let begin = Instant::now();
     client.serve(begin + Duration::from_secs_f64(orders.seconds))?;
     let seconds = begin.elapsed().as_secs_f64();
-    let server_cpu = cpu_seconds(&orders.server)? - server;
-    let client_cpu = cpu_seconds(&[std::process::id()])? - own;
+    let after = Used::read(orders)?;
+    let (server_cpu, client_cpu) = (after.server - before.server, after.client - before.client);
     let answers = std::mem::take(&mut client.answers);
     let latency = quantiles(&mut client.latencies);
     client.is_closing = true;
@@ -100,8 +99,26 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
         wrong: client.wrong,
         server_cpu,
         client_cpu,
+        others_cpu: (after.machine - before.machine - server_cpu - client_cpu).max(0.0),
         latency,
     })
+}
+
+/// CPU time, in seconds.
+struct Used {
+    server: f64,
+    client: f64,
+    machine: f64,
+}
+
+impl Used {
+    fn read(orders: &Orders) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            server: cpu_seconds(&orders.server)?,
+            client: cpu_seconds(&[std::process::id()])?,
+            machine: busy_seconds()?,
+        })
+    }
 }
 
 struct Client {

@@ -32,6 +32,16 @@ impl Measurement {
         self.seen.server_cpu / self.seen.seconds
     }
 
+    /// How much of a core something else on the machine used, 0 to 1 and more.
+    pub fn disturbance(&self) -> f64 {
+        self.seen.others_cpu / self.seen.seconds
+    }
+
+    /// Whether so much that the figures say little.
+    pub fn is_disturbed(&self) -> bool {
+        self.disturbance() > 0.1
+    }
+
     /// How much of its core the client used, 0 to 1.
     pub fn client_load(&self) -> f64 {
         self.seen.client_cpu / self.seen.seconds

@@ -133,8 +133,24 @@ pub fn cpu_seconds(roots: &[u32]) -> Result<f64, Box<dyn Error>> {
         .filter(|(id, _)| family.contains(id))
         .map(|(_, process)| process.ticks)
         .sum();
-    #[expect(clippy::cast_precision_loss, reason = "ticks are few")]
+    #[expect(clippy::cast_precision_loss, reason = "exact for some thousand years")]
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// The CPU time of all that runs on the machine, in seconds, over all cores.
+pub fn busy_seconds() -> Result<f64, Box<dyn Error>> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let total = stat.lines().next().unwrap_or_default();
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    let ticks = total
+        .split_whitespace()
+        .skip(1)
+        .take(8)
+        .map(str::parse::<u64>);
+    let ticks = ticks.collect::<Result<Vec<_>, _>>()?;
+    let idle: u64 = ticks.iter().skip(3).take(2).sum();
+    #[expect(clippy::cast_precision_loss, reason = "exact for some thousand years")]
+    Ok((ticks.iter().sum::<u64>() - idle) as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 struct Process {

@@ -44,6 +44,23 @@ impl Measured {
     }
 }
 
+/// Without measurements that something else on the machine disturbed, where there are others of the same case.
+fn undisturbed(mut all: Vec<Measurement>) -> Vec<Measurement> {
+    let good: Vec<Case> = all
+        .iter()
+        .filter(|one| !one.is_disturbed())
+        .map(|one| one.case)
+        .collect();
+    all.retain(|one| !one.is_disturbed() || !good.contains(&one.case));
+    for one in all.iter().filter(|one| one.is_disturbed()) {
+        eprintln!(
+            "!!! {} was only measured while something else ran !!!",
+            one.case.name()
+        );
+    }
+    all
+}
+
 fn compared(server: ServerName) -> Case {
     Case {
         table: Table::Compare,
@@ -54,7 +71,7 @@ fn compared(server: ServerName) -> Case {
 }
 
 pub fn write(orders: &Orders) -> Result<(), Box<dyn Error>> {
-    let measured = Measured(read(&orders.from)?);
+    let measured = Measured(undisturbed(read(&orders.from)?));
     let tables = [
         ("compare", tables::compare(&measured)),
         ("client", tables::client(&measured)),

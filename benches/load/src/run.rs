@@ -85,6 +85,10 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
                 measurement.client_load() * 100.0,
                 measurement.seen.latency[1],
             );
+            if measurement.is_disturbed() {
+                let percent = measurement.disturbance() * 100.0;
+                eprintln!("!!! SOMETHING ELSE USED {percent:.0} % OF A CORE MEANWHILE !!!");
+            }
             append(&orders.into, &measurement)?;
         }
     }
@@ -204,6 +208,7 @@ fn wrk(
         // wrk is told no process to look at.
         server_cpu: 0.0,
         client_cpu: 0.0,
+        others_cpu: 0.0,
         latency: [0; 4],
     })
 }
