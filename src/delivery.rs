@@ -116,22 +116,28 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
+    pub fn settle_with<H: Handler>(
+        self,
+        handler: &H,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         let mut delivery = Box::new(self);
-        loop {
-            let attempt = delivery.receiver.attempt(handler, &delivery.decision).await;
-            let progress = match (attempt.handled, attempt.error) {
-                (Handled::Done, _) => delivery.done().await?,
-                (Handled::Refused(reason), _) => delivery.refused(reason).await?,
-                (failed, error) => {
-                    let error = error.unwrap_or_else(|| "the handler failed".into());
-                    return Err(delivery.end_with_error(failed, error).await);
-                }
-            };
-            delivery = match progress {
-                Progress::Deliver(next) => next,
-                Progress::Answered(receipt) => return Ok(receipt),
-            };
+        async move {
+            loop {
+                let attempt = delivery.receiver.attempt(handler, &delivery.decision).await;
+                let progress = match (attempt.handled, attempt.error) {
+                    (Handled::Done, _) => delivery.done().await?,
+                    // What seldom happens takes no room in the future: it is boxed when it does.
+                    (Handled::Refused(reason), _) => Box::pin(delivery.refused(reason)).await?,
+                    (failed, error) => {
+                        let error = error.unwrap_or_else(|| "the handler failed".into());
+                        return Err(Box::pin(delivery.end_with_error(failed, error)).await);
+                    }
+                };
+                delivery = match progress {
+                    Progress::Deliver(next) => next,
+                    Progress::Answered(receipt) => return Ok(receipt),
+                };
+            }
         }
     }
 
@@ -143,8 +149,10 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
         let Self {
             receiver, steps, ..
         } = self;
-        let happened = Happened::Handled(handled);
-        async move { receiver.drive(steps, Some(happened)).await }
+        async move {
+            let happened = Happened::Handled(handled);
+            receiver.drive(steps, Some(happened)).await
+        }
     }
 
     async fn end_with_error(

@@ -171,9 +171,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         handler: &'a H,
     ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<'a, S, C, H> {
         let origin = Origin::of(&event);
-        let start = self.start(event);
+        let steps = self.steps(event);
         async move {
-            let result = match start.await {
+            let result = match self.drive(steps, None).await {
                 Ok(Progress::Answered(receipt)) => Ok(receipt),
                 Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
                 Err(error) => Err(error),
@@ -189,7 +189,8 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
     pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
         let origin = Origin::of(&event);
-        match self.start(event).await {
+        let steps = self.steps(event);
+        match self.drive(steps, None).await {
             Ok(Progress::Answered(receipt)) => {
                 let result = Ok(receipt);
                 origin.log(&result);
@@ -204,12 +205,8 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         }
     }
 
-    fn start(
-        &self,
-        event: Event,
-    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
-        let steps = Steps::receive(event, self.shared.timing);
-        self.drive(Box::new(steps), None)
+    fn steps(&self, event: Event) -> Box<Steps> {
+        Box::new(Steps::receive(event, self.shared.timing))
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -229,10 +226,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         async move {
             loop {
                 let happened = match step {
-                    Step::Load(key) => Happened::Loaded(store.load(&key).await?),
-                    Step::Swap { expected, record } => {
-                        Happened::Swapped(store.swap(expected, &record).await?)
-                    }
+                    Step::Load(ref key) => Happened::Loaded(store.load(key).await?),
+                    Step::Swap {
+                        expected,
+                        ref record,
+                    } => Happened::Swapped(store.swap(expected, record).await?),
                     Step::Wait(span) => {
                         clock.sleep(span).await;
                         Happened::Waited
@@ -260,13 +258,13 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     }
 
     /// Lets the handler carry one decision out, bounded in time, whatever it does.
-    pub(crate) async fn attempt<H: Handler>(
+    pub(crate) fn attempt<H: Handler>(
         &self,
         handler: &H,
         decision: &Decision,
-    ) -> attempt::Attempt {
+    ) -> impl Future<Output = attempt::Attempt> + Send {
         let limit = self.shared.clock.sleep(self.shared.handler_timeout);
-        attempt::attempt(handler, decision, limit).await
+        attempt::attempt(handler, decision, limit)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A store that forgets when the program ends.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::{Future, ready};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +38,7 @@ impl DedupStore for MemoryStore {
         ready(Ok(self
             .records()
             .get(&key.to_text())
-            .map(|stored| Stored::clone(stored))))
+            .map(|stored| (**stored).clone())))
     }
 
     fn swap(
@@ -45,23 +46,24 @@ impl DedupStore for MemoryStore {
         expected: Option<Version>,
         record: &Record,
     ) -> impl Future<Output = Result<Swapped, StoreError>> + Send {
-        let key = record.key().to_text();
         let mut records = self.records();
-        let current = records.get_mut(&key);
-        if current.as_ref().map(|stored| stored.version) != expected {
-            return ready(Ok(Swapped::Lost(
-                current.map(|stored| Stored::clone(stored)),
-            )));
+        let place = records.entry(record.key().to_text());
+        let current = match &place {
+            Entry::Occupied(current) => Some(current.get()),
+            Entry::Vacant(_) => None,
+        };
+        if current.map(|stored| stored.version) != expected {
+            return ready(Ok(Swapped::Lost(current.map(|stored| (**stored).clone()))));
         }
         let version = Version::following(expected);
-        let stored = Stored {
+        let stored = Box::new(Stored {
             version,
             record: record.clone(),
-        };
-        match current {
-            Some(current) => **current = stored,
-            None => {
-                records.insert(key, Box::new(stored));
+        });
+        match place {
+            Entry::Occupied(mut current) => *current.get_mut() = stored,
+            Entry::Vacant(place) => {
+                place.insert(stored);
             }
         }
         ready(Ok(Swapped::Done(version)))

@@ -2,6 +2,9 @@
 //!
 //! Requests are signed as they are sent. Every response is read whole; its status must be the one that the
 //! callback calls for, and its body is counted.
+//!
+//! The client never sleeps: it asks for responses again and again. If it slept, whoever answers would have to wake
+//! it, which takes microseconds on a virtual machine, and a slow server would pay for that more often than a fast one.
 
 mod answers;
 mod response;
@@ -51,6 +54,8 @@ pub struct Seen {
     pub wrong: Option<String>,
     pub server_cpu: f64,
     pub client_cpu: f64,
+    /// How long the client found nothing to do.
+    pub client_idle: f64,
     /// What all else on the machine used meanwhile.
     pub others_cpu: f64,
     /// Microseconds, for half of the requests, 99 and 99.9 of 100, and all.
@@ -75,10 +80,12 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
     client.serve(begin + Duration::from_secs_f64(orders.warm_up))?;
     client.answers = Answers::default();
     client.latencies.clear();
+    client.idle = Duration::ZERO;
     let before = Used::read(orders)?;
     let begin = Instant::now();
     client.serve(begin + Duration::from_secs_f64(orders.seconds))?;
     let seconds = begin.elapsed().as_secs_f64();
+    let client_idle = client.idle.as_secs_f64();
     let after = Used::read(orders)?;
     let (server_cpu, client_cpu) = (after.server - before.server, after.client - before.client);
     let answers = std::mem::take(&mut client.answers);
@@ -99,6 +106,7 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
         wrong: client.wrong,
         server_cpu,
         client_cpu,
+        client_idle,
         others_cpu: (after.machine - before.machine - server_cpu - client_cpu).max(0.0),
         latency,
     })
@@ -132,6 +140,7 @@ struct Client {
     answers_in_all: Answers,
     wrong: Option<String>,
     latencies: Vec<u32>,
+    idle: Duration,
     is_closing: bool,
 }
 
@@ -164,6 +173,7 @@ impl Client {
             answers_in_all: Answers::default(),
             wrong: None,
             latencies: Vec::new(),
+            idle: Duration::ZERO,
             is_closing: false,
         })
     }
@@ -181,9 +191,12 @@ impl Client {
             if now >= until || is_done {
                 return Ok(());
             }
-            match self.poll.poll(&mut events, Some(until - now)) {
+            match self.poll.poll(&mut events, Some(Duration::ZERO)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 other => other?,
+            }
+            if events.is_empty() {
+                self.idle += now.elapsed();
             }
             for event in &events {
                 self.receive(event.token().0)?;

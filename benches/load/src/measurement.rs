@@ -42,9 +42,9 @@ impl Measurement {
         self.disturbance() > 0.1
     }
 
-    /// How much of its core the client used, 0 to 1.
+    /// How much of the time the client had something to do, 0 to 1.
     pub fn client_load(&self) -> f64 {
-        self.seen.client_cpu / self.seen.seconds
+        1.0 - self.seen.client_idle / self.seen.seconds
     }
 }
 

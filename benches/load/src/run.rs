@@ -208,6 +208,7 @@ fn wrk(
         // wrk is told no process to look at.
         server_cpu: 0.0,
         client_cpu: 0.0,
+        client_idle: 0.0,
         others_cpu: 0.0,
         latency: [0; 4],
     })

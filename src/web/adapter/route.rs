@@ -62,6 +62,7 @@ impl<E: Source, R: Receive> Route<E, R> {
         event: Event,
     ) -> Carried<impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<E, R>> {
         let receiver = Arc::clone(&self.receiver);
-        Carried::new(async move { receiver.receive(event).await })
+        let event = Box::new(event);
+        Carried::new(async move { receiver.receive(*event).await })
     }
 }
