@@ -62,6 +62,7 @@
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
+//! | [`guide`] | guides: setting a network up, proxies, stores, handlers, attacks … |
 //!
 //! # Features
 //!
@@ -100,6 +101,8 @@ pub mod event;
 #[cfg(feature = "explain")]
 pub mod explain;
 pub mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
 pub mod receiver;
 pub mod source;
@@ -115,6 +118,6 @@ pub use source::bitlabs;
 pub use source::phonexa;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "actix-web", feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

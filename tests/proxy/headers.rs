@@ -94,3 +94,25 @@ fn the_upstream_is_spoken_to_in_http_1_0_unless_told_otherwise() {
         });
     }
 }
+
+#[test]
+fn the_settings_of_the_guide_are_what_nginx_takes_and_a_callback_passes() {
+    let guide = include_str!("../../src/guide/proxies.rs");
+    let (_, from) = guide.split_once("location /callbacks/ {").unwrap();
+    let (lines, _) = from.split_once("//!     }").unwrap();
+    let lines = lines.replace("//!", "");
+    each(OFFERS, |receiver| {
+        let here = receiver.address().to_string();
+        let lines = lines.replace("127.0.0.1:8080", &here);
+        let Some(nginx) = Nginx::start(&format!("location /callbacks/ {{ {lines} }}")) else {
+            return;
+        };
+        let answer = nginx.get(&target(OFFERS, "o1"));
+        assert_eq!(
+            answer.status_and_body(),
+            (200, "settled"),
+            "{}",
+            receiver.name
+        );
+    });
+}

@@ -49,9 +49,14 @@ fn a_genuine_callback_stays_genuine_through_the_proxy() {
             let Some(nginx) = Nginx::start(lines) else {
                 return;
             };
-            for (number, name) in ["Lords Mobile", "a+b|c/%2f", "50% & more", "\u{65e5}\u{672c}"]
-                .into_iter()
-                .enumerate()
+            for (number, name) in [
+                "Lords Mobile",
+                "a+b|c/%2f",
+                "50% & more",
+                "\u{65e5}\u{672c}",
+            ]
+            .into_iter()
+            .enumerate()
             {
                 let tx = format!("o{way}-{number}");
                 let callback = completed(OFFERS, &tx).set("OFFER:NAME", name);
