@@ -1,7 +1,8 @@
 //! Attacks considered, and what is not defended.
 //!
-//! The endpoint is open to the Internet, its URL is no secret for long, and what it does is worth money. Who attacks: players who want
-//! gems, scanners, whoever captured a callback, and by accident the network, the proxies and the weather.
+//! The endpoint is open to the Internet, its URL is no secret for long, and what it does is worth money. Who attacks:
+//! players who want gems, scanners, whoever captured a callback, and by accident the network, the proxies and the
+//! weather.
 //!
 //! | attack | what happens | because |
 //! |---|---|---|
@@ -23,24 +24,27 @@
 //! | **negative amounts** as rewards, reversals larger than the reward | a conflict; no more is taken back than was paid | the target is clamped |
 //! | **races**: the same callback twenty times at once, to two machines | paid once | one compare-and-swap on the record's version |
 //! | **crashes** at a chosen moment | paid once, or repeated with the same id | [`handlers`](super::handlers) |
-//! | **floods** of junk | 403, cheaply | nothing is allocated or looked up before the hash is verified; the URL's length, its parameters and the body are limited |
+//! | **floods** of junk | 403, cheaply | this crate allocates nothing and looks nothing up before the hash is verified; the URL's length, its parameters and the body are limited |
 //! | **floods of genuine callbacks**, by batches | queued up to a limit, then 503 with `Retry-After` | and they come again; never 429 |
 //! | **slow senders, endless bodies** | the web server's limits; bodies are read up to the endpoint's limit, by BitLabs' endpoints not at all | set your server's timeouts |
 //! | **callers who hang up** | the work goes on | it is a task of its own |
-//! | **log injection**: line feeds, terminal codes, a secret in the URL | nothing of it is logged | names in errors come from the configuration; identifiers hold no control characters; no URL, hash or player is logged |
+//! | **log injection**: line feeds, terminal codes, a secret in the URL | nothing of it is logged | names in errors come from the configuration; identifiers hold no control characters; no URL, hash or secret is logged |
 //! | **SQL injection** by names and ids | they are bound, never pasted | |
 //! | **finding out** whether a player or transaction exists | forgers are told `forbidden` | fixed words; nothing is looked up before verification |
 //!
 //! # What is not defended
 //!
 //! - **A leaked secret.** Whoever has it signs rewards. See [`secrets`](super::secrets).
-//! - **A dishonest network, or players who cheat it.** A genuine callback for an offer that was never played is genuine. The network's
-//!   reversals come later, and are carried out.
-//! - **Callbacks that never come.** What the network does not deliver, nobody can know of. Compare with its statistics from time to time.
-//! - **Replayed bans.** A ban carries no transaction: a captured BANNED or ACTIVE that is sent again after its opposite is taken for a new one.
-//! - **Replays after the record is gone**: pruned, or lost with a store that was restored to yesterday ([`stores`](super::stores)).
-//! - **Networks that sign nothing** (Phonexa). Whoever learns the credentials sends what he likes; and callbacks can be changed on the way where
-//!   there is no TLS.
+//! - **A dishonest network, or players who cheat it.** A genuine callback for an offer that was never played is
+//!   genuine. The network's reversals come later, and are carried out.
+//! - **Callbacks that never come.** What the network does not deliver, nobody can know of. Compare with its
+//!   statistics from time to time.
+//! - **Replayed bans.** A ban carries no transaction: a captured BANNED or ACTIVE that is sent again after its
+//!   opposite is taken for a new one.
+//! - **Replays after the record is gone**: pruned, or lost with a store that was restored to yesterday
+//!   ([`stores`](super::stores)).
+//! - **Networks that sign nothing** (Phonexa). Whoever learns the credentials sends what he likes; and callbacks can
+//!   be changed on the way where there is no TLS.
 //! - **Plain HTTP.** What the network calls as `http` can be read and held back on the way. It cannot be changed.
 //! - **Your own wallet.** Another path to the player's balance than the handler is not watched.
 //! - **Whoever can write to the store** can write what was paid. Keep it as safe as the wallet.

@@ -6,13 +6,13 @@
 //! # 1. Find the App Secret
 //!
 //! Callbacks are signed with the **App Secret** of the app \[D\]: not the API token, and not the S2S key. Put it into
-//! the environment of your backend ([`secrets`](super::secrets)). If every callback is answered 403, the wrong
-//! one of the three is the first thing to look for; `postback explain` knows a token by its shape.
+//! the environment of your backend ([`secrets`](super::secrets)). If every callback is answered 403, the wrong one of
+//! the three is the first thing to look for; `postback explain` knows a token by its shape.
 //!
 //! # 2. Compose the URL
 //!
-//! The dashboard asks for a callback's parts in separate fields \[D\]. Here they are one URL, and that URL is the whole
-//! configuration of an endpoint:
+//! The dashboard asks for a callback's parts in separate fields \[D\]. Here they are one URL, and that URL is the
+//! whole configuration of an endpoint:
 //!
 //! ```text
 //! https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&from=bitlabs
@@ -26,8 +26,8 @@
 //! | a parameter's macro | from the dashboard's list, as `[%TX%]` | both the old and the new vocabulary are understood here |
 //! | custom parameters | fixed text, if you want some: `from=bitlabs` | checked to be unchanged |
 //!
-//! Copy the URL from the dashboard into your program as it stands. `postback template 'URL'` says what it can be used for.
-//! What is wrong with it is said when the endpoint is built, with what to type instead.
+//! Copy the URL from the dashboard into your program as it stands. `postback template 'URL'` says what it can be used
+//! for. What is wrong with it is said when the endpoint is built, with what to type instead.
 //!
 //! # 3. One endpoint for each kind of callback
 //!
@@ -41,9 +41,9 @@
 //! | general reward callback | [`App::rewards`] | player, transaction, amount, `[%REF%]` | type, USD |
 //! | bans | [`App::bans`] | player, `[%BAN:STATUS%]` | `[%BAN:REASON%]` |
 //!
-//! Player is `[%USER:UID%]`, transaction `[%TX%]`, amount `[%VALUE:CURRENCY%]`, reference `[%REF%]`, state of an offer
-//! `[%OFFER:TASK:STATE%]`. How the states of receipts and cashback are spelt as macros is not documented \[U\]: choose
-//! the one that the dashboard offers. It is known here by the *parameter's* name
+//! Player is `[%USER:UID%]`, transaction `[%TX%]`, amount `[%VALUE:CURRENCY%]`, reference `[%REF%]`, state of an
+//! offer `[%OFFER:TASK:STATE%]`. How the states of receipts and cashback are spelt as macros is not documented \[U\]:
+//! choose the one that the dashboard offers. It is known here by the *parameter's* name
 //! ([`state_parameter`](crate::bitlabs::EndpointBuilder::state_parameter) for another).
 //!
 //! ```
@@ -78,8 +78,8 @@
 //! # }
 //! ```
 //!
-//! Give all endpoints of one app the same [`App`]: the same conversion may reach two of them \[D\], and it is recognised
-//! only under the same name. Another app has another secret: make it an [`App`] with another name.
+//! Give all endpoints of one app the same [`App`]: the same conversion may reach two of them \[D\], and it is
+//! recognised only under the same name. Another app has another secret: make it an [`App`] with another name.
 //!
 //! # 4. Stateful or not
 //!
@@ -90,14 +90,22 @@
 //! | stateful | `COMPLETED`; before it perhaps `PENDING` (the dashboard's activity "State Change"), which never pays | `RECONCILED`, with the *same* transaction and the deducted amount, which is never negative |
 //! | not stateful, the default | the completed event; the state is `NONE` | a callback of its own with a negative amount and the original transaction in `[%REF%]` |
 //!
-//! With both `state` and `ref` in the URL, either setting is understood, and changing it later changes nothing here. With
-//! one of them, the endpoint refuses to be built only where it could pay by mistake. If you want to show what is on its
-//! way, switch stateful callbacks on and handle [`Decision::Pending`](crate::decision::Decision::Pending).
+//! **Put both `state` and `ref` into the URL.** Then either setting is understood, and changing it later changes
+//! nothing here. With one of them alone the endpoint is built too, and then the dashboard's switch must stay as it
+//! is:
+//!
+//! - `ref` alone: stateful callbacks must stay **off**. A `PENDING` that does not say so looks like a reward, and is
+//!   paid, unless the URL has `[%TYPE%]` and that says `state_change`.
+//! - `state` alone: they must stay **on**. A reconciliation under a transaction of its own cannot be linked to what
+//!   was paid: it is reported as [`Unlinked`](crate::decision::NothingWhy::Unlinked), and nothing is taken back.
+//!
+//! To show what is on its way, switch stateful callbacks on and handle
+//! [`Decision::Pending`](crate::decision::Decision::Pending).
 //!
 //! # 5. One URL for each state, if you like
 //!
-//! The dashboard can send each activity to a URL of its own \[D\]. Then no state macro is needed, and a callback that says
-//! otherwise is refused:
+//! The dashboard can send each activity to a URL of its own \[D\]. Then no state macro is needed, and a callback that
+//! says otherwise is refused:
 //!
 //! ```
 //! use postback::bitlabs::{App, OfferState};
@@ -120,13 +128,13 @@
 //! # }
 //! ```
 //!
-//! Make sure that each URL really gets the activity that its endpoint is for: where the URL carries no state, nothing in
-//! the callback says so.
+//! Make sure that each URL really gets the activity that its endpoint is for: where the URL carries no state, nothing
+//! in the callback says so.
 //!
 //! # 6. Screen-outs and start bonuses
 //!
-//! `SCREENOUT` and `START_BONUS` are rewards like a completed survey \[D\]; the network does not pay *you* for start bonuses
-//! \[D\]. To acknowledge without paying:
+//! `SCREENOUT` and `START_BONUS` are rewards like a completed survey \[D\]; the network does not pay *you* for start
+//! bonuses \[D\]. To acknowledge without paying:
 //! [`acknowledge_screenouts`](crate::bitlabs::EndpointBuilder::acknowledge_screenouts),
 //! [`acknowledge_start_bonuses`](crate::bitlabs::EndpointBuilder::acknowledge_start_bonuses).
 //!
@@ -137,23 +145,24 @@
 //!
 //! 1. `postback play all --to http://127.0.0.1:8080` rehearses all of it on your machine
 //!    ([`testing_your_backend`](super::testing_your_backend)).
-//! 2. The dashboard's callback tester sends a signed call with `debug=true` \[D\]\[P\] and shows the status and the body: **200
-//!    `test`** means that URL and secret are right. Nothing is remembered or paid. On a staging system,
-//!    [`deliver_tests`](crate::bitlabs::EndpointBuilder::deliver_tests) treats it like a real one; never do that where
-//!    players are paid.
-//! 3. **403 `forbidden`**: the secret or the URL differ. Take the line from your access log and ask
-//!    `postback explain`. **400 `bad callback`**: a parameter is missing, doubled or malformed; the log says which.
+//! 2. The dashboard's callback tester sends a signed call with `debug=true` \[D\]\[P\] and shows the status and the
+//!    body: **200 `test`** means that URL and secret are right. Nothing is remembered or paid. On a staging system,
+//!    [`deliver_tests`](crate::bitlabs::EndpointBuilder::deliver_tests) treats it like a real one; never do that
+//!    where players are paid.
+//! 3. **403 `forbidden`**: the secret or the URL differ. Take the line from your access log and ask `postback
+//!    explain`. **400 `bad callback`**: a parameter is missing, doubled or malformed; the log says which.
 //!
 //! # What to know in operation
 //!
-//! - Everything but 200 is repeated, about ten times with growing pauses \[P\]. After that the callback is gone: there is
-//!   neither a log of callbacks nor a way to have them sent again. Be down for minutes, not for hours.
+//! - Everything but 200 is repeated, about ten times with growing pauses \[P\]. After that the callback is gone:
+//!   there is neither a log of callbacks nor a way to have them sent again. Be down for minutes, not for hours.
 //! - Ban callbacks may have to be enabled by your account manager \[D\]. A ban carries no transaction.
-//! - Callbacks of $0 are normal \[D\]; they are acknowledged as [`ZeroReward`](crate::decision::NothingWhy::ZeroReward).
+//! - Callbacks of $0 are normal \[D\]; they are acknowledged as
+//!   [`ZeroReward`](crate::decision::NothingWhy::ZeroReward).
 //! - About 95 % of reconciliations come within 30 days, but any time is possible \[D\]: keep records for long
 //!   ([`stores`](super::stores)).
-//! - How a *stateful* conversion shows a second reconciliation is not documented \[U\]. One with another amount is reported
-//!   as a conflict and moves nothing: have somebody look.
+//! - How a *stateful* conversion shows a second reconciliation is not documented \[U\]. One with another amount is
+//!   reported as a conflict and moves nothing: have somebody look.
 //! - Source addresses are known from public code only \[P\]. An allowlist is no substitute for the signature.
 //!
 //! [`App`]: crate::bitlabs::App

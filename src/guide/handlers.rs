@@ -14,8 +14,8 @@
 //! | `Purchase`, `NothingToPay` | keep it, or ignore it |
 //! | `Conflict` | keep it and have somebody look. No money |
 //!
-//! [`balance_change`](crate::decision::Decision::balance_change) says the same for the balance alone: above zero, below, or zero. A
-//! player who has spent what is taken back goes below zero; what then is your policy, not an error.
+//! [`balance_change`](crate::decision::Decision::balance_change) says the same for the balance alone: above zero,
+//! below, or zero. A player who has spent what is taken back goes below zero; what then is your policy, not an error.
 //!
 //! # How it may end
 //!
@@ -79,8 +79,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! It runs on the thread that writes: short, no other services, nothing outside the transaction. Send the push message afterwards,
-//! from a table that the transaction wrote to.
+//! It runs on the thread that writes: short, no other services, nothing outside the transaction. Send the push
+//! message afterwards, from a table that the transaction wrote to.
 //!
 //! # Wallet and records in one Postgres database
 //!
@@ -113,12 +113,13 @@
 //! # fn main() {}
 //! ```
 //!
-//! An error of a statement that is swallowed leaves the transaction aborted; that is found out, and counts as a failure.
+//! An error of a statement that is swallowed leaves the transaction aborted; that is found out, and counts as a
+//! failure.
 //!
 //! # A wallet elsewhere
 //!
-//! No transaction spans two systems. So the decision is written down first, then the wallet is called, then it is settled. If anything
-//! dies in between, the wallet is called *again, with the same id*. It has to know the id:
+//! No transaction spans two systems. So the decision is written down first, then the wallet is called, then it is
+//! settled. If anything dies in between, the wallet is called *again, with the same id*. It has to know the id:
 //!
 //! ```
 //! # #[cfg(feature = "tokio")]
@@ -188,15 +189,16 @@
 //! # fn main() {}
 //! ```
 //!
-//! - The id is text like `bitlabs/my-game/conversion/o233#1`: of a few hundred bytes at most as networks write their transactions, up to
-//!   about 1 KiB in principle. It holds `/` and `#`: percent-encode it in a path, or send it in a header or the body.
+//! - The id is text like `bitlabs/my-game/conversion/o233#1`, of 800 bytes at most. It holds `/` and `#`:
+//!   percent-encode it in a path, or send it in a header or the body.
 //! - Keep ids for as long as you keep the records.
-//! - The service must note the id *in the same transaction* as the balance. "Look whether I know it, then pay, then note it" pays twice.
-//! - Limit the call's time yourself, well below the 25 s after which the handler is given up on. A call that was given up on may still
-//!   take effect: the repetition has the same id.
+//! - The service must note the id *in the same transaction* as the balance. "Look whether I know it, then pay, then
+//!   note it" pays twice.
+//! - Limit the call's time yourself, well below the 25 s after which the handler is given up on. A call that was
+//!   given up on may still take effect: the repetition has the same id.
 //! - Answers of 4xx that will never change (no such player) are `refused`; everything else is `failed`.
 //!
 //! # Resume
 //!
-//! Call `resume` at start and every minute ([`spawn_resume`](crate::receiver::spawn_resume) does): what a crash left open must not wait for
-//! a network that has given up. It is safe in several processes at once.
+//! Call `resume` at start and every minute ([`spawn_resume`](crate::receiver::spawn_resume) does): what a crash left
+//! open must not wait for a network that has given up. It is safe in several processes at once.

@@ -12,8 +12,8 @@
 //! | [`sources`] | another network |
 //! | [`custom_stores`] | another database |
 //!
-//! All code in them is compiled and, where it needs no server, run by the crate's tests. They are for reading only: nothing of
-//! this module is in a program.
+//! All code in them is compiled and, where it needs no server, run by the crate's tests. They are for reading only:
+//! nothing of this module is in a program.
 
 pub mod attacks;
 pub mod bitlabs;

@@ -1,11 +1,11 @@
 //! Behind a proxy: what it may do to a request, and how to set it.
 //!
-//! The network signs the URL that it calls: scheme, host, port, path and query. What reaches your backend has been through
-//! proxies. Here, everything before the `?` is taken from the URL that you configured, and the query from the request, byte
-//! for byte. So there is one rule:
+//! The network signs the URL that it calls: scheme, host, port, path and query. What reaches your backend has been
+//! through proxies. Here, everything before the `?` is taken from the URL that you configured, and the query from the
+//! request, byte for byte. So there is one rule:
 //!
-//! > **A proxy may do anything to what stands before the `?`, as long as the request reaches the right route. It must not
-//! > touch the query.**
+//! > **A proxy may do anything to what stands before the `?`, as long as the request reaches the right route. It must
+//! > not touch the query.**
 //!
 //! | a proxy may | because |
 //! |---|---|
@@ -22,8 +22,8 @@
 //! | turn an error into 200 | the network forgets what was not remembered |
 //! | cut URLs at less than 8 KiB | 414 or 400, and the same |
 //!
-//! Mount the endpoint's route under the path as it *arrives* at the backend; type the path that the *network* calls into
-//! the dashboard and, with the rest of that URL, into the endpoint.
+//! Mount the endpoint's route under the path as it *arrives* at the backend; type the path that the *network* calls
+//! into the dashboard and, with the rest of that URL, into the endpoint.
 //!
 //! # nginx
 //!
@@ -43,33 +43,33 @@
 //! }
 //! ```
 //!
-//! - **`proxy_pass` without a path** sends the target on as it came. **With a path** (`proxy_pass http://backend/;`) the
-//!   location's prefix is replaced and the path normalised: escapes such as `%7E` are decoded, slashes merged, `.` and `..`
-//!   resolved. Both are fine. The query is the same, byte for byte: `+`, `%20`, `|`, escapes in upper and lower case, raw
-//!   UTF-8, even broken escapes.
+//! - **`proxy_pass` without a path** sends the target on as it came. **With a path** (`proxy_pass http://backend/;`)
+//!   the location's prefix is replaced and the path normalised: escapes such as `%7E` are decoded, slashes merged,
+//!   `.` and `..` resolved. Both are fine. The query is the same, byte for byte: `+`, `%20`, `|`, escapes in upper
+//!   and lower case, raw UTF-8, even broken escapes.
 //! - **A prefix**: `location /eu/game/ { proxy_pass http://127.0.0.1:8080/; }`. The dashboard has
 //!   `https://game.example/eu/game/callbacks/…`, the backend's route is `/callbacks/…`.
-//! - **Doubled slashes**: `merge_slashes` is on by default and concerns the *location*. If the dashboard's URL has a double
-//!   slash, `//callbacks`, the location `/callbacks/` matches, but without a path in `proxy_pass` the backend gets
-//!   `//callbacks` and answers 404. Type no double slashes; the signature would not mind.
+//! - **Doubled slashes**: `merge_slashes` is on by default and concerns the *location*. If the dashboard's URL has a
+//!   double slash, `//callbacks`, the location `/callbacks/` matches, but without a path in `proxy_pass` the backend
+//!   gets `//callbacks` and answers 404. Type no double slashes; the signature would not mind.
 //! - **A location that ends in a slash redirects** the path without it: `location /callbacks/offers/` answers
 //!   `/callbacks/offers?…` with 301. Leave that slash out.
-//! - **`rewrite` with a question mark**: `rewrite ^ /offers?via=nginx` adds a parameter, `rewrite ^ /offers?` drops all of
-//!   them. Either is answered 403. So is a changed `$args`.
-//! - **Long URLs**: `large_client_header_buffers` is `4 8k` by default, which suits the 8192 bytes that an endpoint reads
-//!   ([`Limits`](crate::wire::Limits)). Smaller buffers refuse genuine callbacks with 414.
-//! - **Retries**: by `proxy_next_upstream`, nginx asks the next backend when one hangs up or does not answer in time, though
-//!   that one may have paid. The second backend finds that out in the store they share: 200 `duplicate`, paid once. With stores
-//!   that are *not* shared (a SQLite file on each machine) it would be paid twice: then each machine needs an endpoint of its
-//!   own, or all of them one Postgres.
+//! - **`rewrite` with a question mark**: `rewrite ^ /offers?via=nginx` adds a parameter, `rewrite ^ /offers?` drops
+//!   all of them. Either is answered 403. So is a changed `$args`.
+//! - **Long URLs**: `large_client_header_buffers` is `4 8k` by default, which suits the 8192 bytes that an endpoint
+//!   reads ([`Limits`](crate::wire::Limits)). Smaller buffers refuse genuine callbacks with 414.
+//! - **Retries**: by `proxy_next_upstream`, nginx asks the next backend when one hangs up or does not answer in time,
+//!   though that one may have paid. The second backend finds that out in the store they share: 200 `duplicate`, paid
+//!   once. With stores that are *not* shared (a SQLite file on each machine) it would be paid twice: then each
+//!   machine needs an endpoint of its own, or all of them one Postgres.
 //! - **Rate limits** (`limit_req`) and **`error_page 502 503 =200 …`** must not cover this location.
 //!
 //! # Others
 //!
 //! Not tried by the crate's tests; from their manuals.
 //!
-//! **Caddy.** `reverse_proxy` passes path and query on; `handle_path /eu/game/*` strips the prefix. Both are fine. Caddy
-//! redirects `http` to `https` by itself: choose `https` in the dashboard. No `rewrite` that names a query.
+//! **Caddy.** `reverse_proxy` passes path and query on; `handle_path /eu/game/*` strips the prefix. Both are fine.
+//! Caddy redirects `http` to `https` by itself: choose `https` in the dashboard. No `rewrite` that names a query.
 //!
 //! ```text
 //! game.example {
@@ -79,15 +79,18 @@
 //! }
 //! ```
 //!
-//! **Cloudflare.** "Normalize URLs to origin" is off by default; it concerns the path, which may be changed. For the callbacks'
-//! path: no transform rule that touches the query, no redirect rule, no cache, and a rule that skips bot protection and rate
-//! limits, since a challenge is a lost callback. Choose `https` in the dashboard if "Always Use HTTPS" is on.
+//! **Cloudflare.** "Normalize URLs to origin" is off by default; it concerns the path, which may be changed. For the
+//! callbacks' path: no transform rule that touches the query, no redirect rule, no cache, and a rule that skips bot
+//! protection and rate limits, since a challenge is a lost callback. Choose `https` in the dashboard if "Always Use
+//! HTTPS" is on.
 //!
-//! **Kubernetes, ingress-nginx.** `rewrite-target` with capture groups becomes a `rewrite … break` in nginx, which keeps the query
-//! (tried above). Do not write a `?` into it. With TLS on the ingress, plain HTTP is redirected: choose `https` in the dashboard.
+//! **Kubernetes, ingress-nginx.** `rewrite-target` with capture groups becomes a `rewrite … break` in nginx, which
+//! keeps the query (tried above). Do not write a `?` into it. With TLS on the ingress, plain HTTP is redirected:
+//! choose `https` in the dashboard.
 //!
-//! **Load balancers in the cloud.** End TLS, forward, retry: all fine. Look at the idle timeout (longer than a handler may take),
-//! the longest URL, and that health checks do not go to a callback's path (they would be logged as refused).
+//! **Load balancers in the cloud.** End TLS, forward, retry: all fine. Look at the idle timeout (longer than a
+//! handler may take), the longest URL, and that health checks do not go to a callback's path (they would be logged as
+//! refused).
 //!
 //! # When it does not work
 //!
@@ -99,8 +102,8 @@
 //! | 301, 302, 308 | the proxy redirects: protocol, slash at the end |
 //! | nothing | bot protection, a firewall; the access log of the *outermost* proxy |
 //!
-//! Take the request's line from the access log and give it to `postback explain`, with the dashboard's URL as `--template`: it tries
-//! these causes and says which it was. As a library, with the feature `explain`:
+//! Take the request's line from the access log and give it to `postback explain`, with the dashboard's URL as
+//! `--template`: it tries these causes and says which it was. As a library, with the feature `explain`:
 //!
 //! ```
 //! # #[cfg(feature = "explain")] {

@@ -30,15 +30,17 @@
 //! # If it does not
 //!
 //! Write a type that implements [`Source`](crate::source::Source), and one for its callbacks that implements
-//! [`Callback`](crate::source::Callback). A complete one stands in [`source`](crate::source#a-source-of-your-own): a network that proves
-//! itself by a key in the URL. Guard, stores, web adapters, and the whole of what is guaranteed work with it unchanged.
+//! [`Callback`](crate::source::Callback). A complete one stands in [`source`](crate::source#a-source-of-your-own): a
+//! network that proves itself by a key in the URL. Guard, stores, web adapters, and the whole of what is guaranteed
+//! work with it unchanged.
 //!
 //! `open` has two duties, in this order:
 //!
-//! 1. **Genuine?** Over the bytes as they came; in constant time ([`Secret::is_presented_by`](crate::wire::Secret::is_presented_by) for a
-//!    key that is sent along). Absent, malformed and wrong are errors, and nothing else of the request is looked at before.
-//! 2. **What does it say?** Parse only what was authenticated, once, with [`Params`](crate::wire::Params). A name that you read must not
-//!    occur twice: [`once`](crate::wire::Params::once) sees to that.
+//! 1. **Genuine?** Over the bytes as they came; in constant time
+//!    ([`Secret::is_presented_by`](crate::wire::Secret::is_presented_by) for a key that is sent along). Absent,
+//!    malformed and wrong are errors, and nothing else of the request is looked at before.
+//! 2. **What does it say?** Parse only what was authenticated, once, with [`Params`](crate::wire::Params). A name
+//!    that you read must not occur twice: [`once`](crate::wire::Params::once) sees to that.
 //!
 //! `event` says what it means, as an [`Event`](crate::event::Event):
 //!
@@ -52,16 +54,19 @@
 //!
 //! Choose with care:
 //!
-//! - **The transaction** must be the network's own name for *one* reward. If a user can be rewarded several times under one id (a goal, a
-//!   level), make the id of both. Never make it of player and offer.
-//! - **The original** is for messages that take back or restore and have a transaction of their own: name the rewarded transaction there.
-//! - **An unknown word** is [`Noted`](crate::event::Effect::Noted), not an error: the network would repeat it ten times, then forget it.
+//! - **The transaction** must be the network's own name for *one* reward. If a user can be rewarded several times
+//!   under one id (a goal, a level), make the id of both. Never make it of player and offer.
+//! - **The original** is for messages that take back or restore and have a transaction of their own: name the
+//!   rewarded transaction there.
+//! - **An unknown word** is [`Noted`](crate::event::Effect::Noted), not an error: the network would repeat it ten
+//!   times, then forget it.
 //! - **The source's name** and **the app's name** are part of every record's key. Never change them.
 //! - **`signed`** is kept in the record, for people. Leave every key, password and hash out of it.
 //! - **Amounts** are decimals, in the player's currency. A purchase is not a reward.
 //!
 //! # Prove it
 //!
-//! Sign what you send in tests yourself ([`testing`](crate::testing) has a signer for URLs), and try at least: each word; the same twice;
-//! COMPLETED after its reversal; a changed amount; a doubled parameter; an absent, empty, short and wrong signature; a name of the
-//! player with a space, `+`, `&`, `%` and letters beyond ASCII. The vendor's example is worth more than its description.
+//! Sign what you send in tests yourself ([`testing`](crate::testing) has a signer for URLs), and try at least: each
+//! word; the same twice; COMPLETED after its reversal; a changed amount; a doubled parameter; an absent, empty, short
+//! and wrong signature; a name of the player with a space, `+`, `&`, `%` and letters beyond ASCII. The vendor's
+//! example is worth more than its description.

@@ -1,7 +1,8 @@
 //! Choosing a store: where to keep the records.
 //!
-//! **Keep the records in the database that the wallet is in.** Then reward and record are one commit, and nothing that
-//! crashes in between can pay twice or lose anything. Everything else is a question of how many machines there are.
+//! **Keep the records in the database that the wallet is in.** Then reward and record are one commit, and nothing
+//! that crashes in between can pay twice or lose anything. Everything else is a question of how many machines there
+//! are.
 //!
 //! | your wallet is in | your backend runs on | take | the player is paid |
 //! |---|---|---|---|
@@ -12,14 +13,14 @@
 //! | Redis | several | `Receiver::new(RedisStore)` | the same, as far as Redis keeps what it was told |
 //! | nowhere: a test | – | `Receiver::new(MemoryStore)` | everything is forgotten at the end |
 //!
-//! What happens to each when a process, a machine or a server crashes stands in the repository's `docs/guarantees.md`, line by
-//! line.
+//! What happens to each when a process, a machine or a server crashes stands in the repository's
+//! `docs/guarantees.md`, line by line.
 //!
 //! # SQLite
 //!
-//! One file, no server; the feature builds SQLite along. WAL mode and `synchronous=FULL` are fixed. Many callbacks share one
-//! commit. Other processes of the same machine may open the file; never put it on a network file system. Keep
-//! it on a volume that survives the container.
+//! One file, no server; the feature builds SQLite along. WAL mode and `synchronous=FULL` are fixed. Many callbacks
+//! share one commit. Other processes of the same machine may open the file; never put it on a network file system.
+//! Keep it on a volume that survives the container.
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]
@@ -43,8 +44,8 @@
 //!
 //! # Postgres
 //!
-//! The pool is yours, of sqlx 0.9 (Rust 1.94). Replication decides what a fail-over keeps: with an asynchronous replica, a reward
-//! that was answered 200 can be lost with the server; wallet and record go back together.
+//! The pool is yours, of sqlx 0.9 (Rust 1.94). Replication decides what a fail-over keeps: with an asynchronous
+//! replica, a reward that was answered 200 can be lost with the server; wallet and record go back together.
 //!
 //! ```no_run
 //! # #[cfg(feature = "postgres")]
@@ -63,18 +64,21 @@
 //!
 //! # Redis
 //!
-//! Needs `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`; what the server is set to is looked at when the
-//! store is opened, and warned about. A fail-over loses what was not replicated. Choose it where you run it durably already.
+//! Needs `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`; what the server is set to is
+//! looked at when the store is opened, and warned about. A fail-over loses what was not replicated. Choose it where
+//! you run it durably already.
 //!
 //! # How long to keep records
 //!
-//! A record is what makes a repetition a duplicate. Reconciliations may come at any time, and a captured callback can be sent again
-//! for ever: **a pruned conversion's callback is news, and pays again**. Records are small; keep them. Where you must not, see
-//! [`prune`](crate::store::prune) (with years, not weeks) and [`forget`](crate::store::forget), which strips a player's id and the raw
-//! callbacks and keeps amounts and transactions, so that nothing is paid twice.
+//! A record is what makes a repetition a duplicate. Reconciliations may come at any time, and a captured callback can
+//! be sent again for ever: **a pruned conversion's callback is news, and pays again**. Records are small; keep them.
+//! Where you must not, see [`prune`](crate::store::prune) (with years, not weeks) and
+//! [`forget`](crate::store::forget), which strips a player's id and the raw callbacks and keeps amounts and
+//! transactions, so that nothing is paid twice.
 //!
 //! # Backups
 //!
-//! With wallet and records in one database, a restored backup is consistent: what was paid after it is neither in the wallet nor in the
-//! records, and a repetition pays it. With two databases they can disagree: a record that is lost begins to number its decisions anew, so
-//! that a wallet that knows the ids pays nothing twice but may take a new decision for one it knows. Where that matters, use one database.
+//! With wallet and records in one database, a restored backup is consistent: what was paid after it is neither in the
+//! wallet nor in the records, and a repetition pays it. With two databases they can disagree: a record that is lost
+//! begins to number its decisions anew, so that a wallet that knows the ids pays nothing twice but may take a new
+//! decision for one it knows. Where that matters, use one database.

@@ -2,7 +2,8 @@
 //!
 //! # In unit tests: sign what you send
 //!
-//! The feature `testing` brings the network's side of the wire. There is no way to skip verification, and none is needed:
+//! The feature `testing` brings the network's side of the wire. There is no way to skip verification, and none is
+//! needed:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -68,15 +69,17 @@
 //! # fn main() {}
 //! ```
 //!
-//! A real SQLite file in a temporary directory is as quick as a mock, and finds more. What to try of *your* code: each decision; a
-//! player that does not exist; a handler that fails once; a reversal for a player who has spent everything.
+//! A real SQLite file in a temporary directory is as quick as a mock, and finds more. What to try of *your* code:
+//! each decision; a player that does not exist; a handler that fails once; a reversal for a player who has spent
+//! everything.
 //!
-//! Let the wallet in the test be inspected at the end, not the answers: a receiver that pays wrongly answers 200, too.
+//! Let the wallet in the test be inspected at the end, not the answers: a receiver that pays wrongly answers 200,
+//! too.
 //!
 //! # Against the running program: `postback play`
 //!
-//! The command (feature `cli`) acts as the network: signed requests over HTTP, repetitions with the network's pauses, twenty at once. It looks at
-//! the player's balance after every step:
+//! The command (feature `cli`) acts as the network: signed requests over HTTP, repetitions with the network's pauses,
+//! twenty at once. It looks at the player's balance after every step:
 //!
 //! ```console
 //! $ cargo install postback --features cli
@@ -85,9 +88,9 @@
 //! $ postback play all --to http://127.0.0.1:8080 --statement-url 'http://127.0.0.1:8080/players/{player}'
 //! ```
 //!
-//! The statement is JSON with a `balance`; offer it on a port that the outside cannot reach. Exit status 0 means that every answer and every
-//! balance was as expected: fit for CI. `--count 10000 --rate 500` makes load of it. What is wrong is printed with the rule that it
-//! breaks.
+//! The statement is JSON with a `balance`; offer it on a port that the outside cannot reach. Exit status 0 means that
+//! every answer and every balance was as expected: fit for CI. `--count 10000 --rate 500` makes load of it. What is
+//! wrong is printed with the rule that it breaks.
 //!
 //! | command | when |
 //! |---|---|

@@ -57,14 +57,14 @@ pub(crate) struct Loser {
 }
 
 impl Loser {
-    pub(crate) fn before(receiver: SocketAddr, loss: Loss) -> Self {
+    pub(crate) fn before(receiver: SocketAddr, how: Loss) -> Self {
         let lost = Arc::<Mutex<Vec<http::Answer>>>::default();
         let shared = Arc::clone(&lost);
         let kept = Mutex::new(Vec::new());
         let address = serve(move |stream, head| {
             let answer = http::send(receiver, head.as_bytes()).unwrap();
             shared.lock().unwrap().push(answer);
-            if matches!(loss, Loss::Silence) {
+            if matches!(how, Loss::Silence) {
                 kept.lock().unwrap().push(stream);
             }
         });
