@@ -19,7 +19,7 @@
 //! | **encodings**: `%00`, overlong or broken escapes, `+` for a space, upper or lower case | 400, or it is what it says | decoded once, strictly, after the hash is verified |
 //! | **`Host`, `X-Forwarded-*`, an absolute URL in the request line** | no effect | none of it is looked at ([`proxies`](super::proxies)) |
 //! | **test callbacks**: `debug=true` on a real one, to be paid or to have it forgotten | verified like any other; acknowledged, neither paid nor remembered | the parameter is signed; only a player's own pass-through parameter can add it, and that costs him his reward. Twice: 400 |
-//! | **PENDING for COMPLETED**, a state left out, an unknown state | nothing is paid | the state decides; an endpoint that could not see it is not built |
+//! | **PENDING for COMPLETED**, an unknown state | nothing is paid | where the URL has a state, it decides, and it cannot be left out: 400. Have one in the URL ([`bitlabs`](super::bitlabs)) |
 //! | **another amount or player** under a known transaction | a conflict: logged, no money moves | a message with the same transaction and state must say the same |
 //! | **negative amounts** as rewards, reversals larger than the reward | a conflict; no more is taken back than was paid | the target is clamped |
 //! | **races**: the same callback twenty times at once, to two machines | paid once | one compare-and-swap on the record's version |

@@ -35,10 +35,10 @@
 //!     server_name game.example;
 //!
 //!     location /callbacks/ {
-//!         proxy_pass http://127.0.0.1:8080;       # no path here: path and query go on as they came
-//!         proxy_set_header Host $host;            # for your logs; nothing depends on it
+//!         proxy_pass http://127.0.0.1:8080;  # no path here: all goes on as it came
+//!         proxy_set_header Host $host;       # for your logs: nothing depends on it
 //!         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-//!         proxy_read_timeout 60s;                 # a handler may take 25 s, and an open decision comes first
+//!         proxy_read_timeout 60s;            # two handlers of up to 25 s each
 //!     }
 //! }
 //! ```
@@ -60,8 +60,7 @@
 //!   reads ([`Limits`](crate::wire::Limits)). Smaller buffers refuse genuine callbacks with 414.
 //! - **Retries**: by `proxy_next_upstream`, nginx asks the next backend when one hangs up or does not answer in time,
 //!   though that one may have paid. The second backend finds that out in the store they share: 200 `duplicate`, paid
-//!   once. With stores that are *not* shared (a SQLite file on each machine) it would be paid twice: then each
-//!   machine needs an endpoint of its own, or all of them one Postgres.
+//!   once. Never put backends with a store *each* (a SQLite file on each machine) behind one proxy: both would pay.
 //! - **Rate limits** (`limit_req`) and **`error_page 502 503 =200 …`** must not cover this location.
 //!
 //! # Others
