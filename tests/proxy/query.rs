@@ -1,5 +1,6 @@
 //! What nginx does to the query: nothing, unless it is told to.
 
+use crate::backend::network;
 use crate::nginx::Nginx;
 use crate::receivers::{OFFERS, completed, each, target};
 use crate::upstream::Recorder;
@@ -69,6 +70,24 @@ fn a_genuine_callback_stays_genuine_through_the_proxy() {
             }
         }
         assert_eq!(receiver.balance("p1"), "8000");
+    });
+}
+
+#[test]
+fn whatever_way_the_network_writes_a_query_it_is_verified_as_it_was_written() {
+    each(OFFERS, |receiver| {
+        let Some(nginx) = Nginx::start(&ways(receiver.address())[1]) else {
+            return;
+        };
+        let written = ["%c3%bc%2f", "%C3%BC%2F", "a|b'(c)*", "%61%7E~", "a+%20%2B"];
+        for (number, name) in written.into_iter().enumerate() {
+            let url = format!(
+                "https://game.example/callbacks/offers?player=p%31&tx=o{number}&gems=500&state=COMPLETED&ref=&name={name}"
+            );
+            let answer = nginx.get(network().sign_url(&url).target());
+            assert_eq!(answer.status_and_body(), (200, "settled"), "{name}");
+        }
+        assert_eq!(receiver.balance("p1"), "2500", "{}", receiver.name);
     });
 }
 
