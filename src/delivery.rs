@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::decision::Decision;
 use crate::guard::Record;
 use crate::handler::Handler;
@@ -13,7 +13,7 @@ use crate::store::{DedupStore, Version};
 /// How far a callback has come.
 #[derive(Debug)]
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub enum Progress<S, C> {
+pub enum Progress<S, C = SystemClock> {
     /// It is the game's turn.
     Deliver(Box<Delivery<S, C>>),
     /// All is done: answer 200.
@@ -29,7 +29,7 @@ pub enum Progress<S, C> {
 /// It need not be the decision about the callback that has just arrived: an earlier one that was left
 /// open comes first. Ending it yields the next [`Progress`].
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub struct Delivery<S, C> {
+pub struct Delivery<S, C = SystemClock> {
     receiver: Receiver<S, C>,
     steps: Steps,
     decision: Decision,

@@ -113,6 +113,8 @@ pub mod testing;
 pub mod web;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use rust_decimal::Decimal;
 pub use source::bitlabs;
 #[cfg(feature = "phonexa")]
 pub use source::phonexa;

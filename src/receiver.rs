@@ -16,9 +16,7 @@ use std::time::Duration;
 pub use resume::spawn_resume;
 pub use resume::{Resume, Resumed};
 
-use crate::clock::Clock;
-#[cfg(feature = "tokio")]
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
 use crate::event::Event;
@@ -82,22 +80,23 @@ impl ReceiveError {
 
 /// Guard and store, ready to take callbacks. Cheap to clone; clones share the store.
 ///
-/// The handler is passed in with each call, or once and for all by [`Receiver::with_handler`].
-pub struct Receiver<S, C> {
+/// The handler is passed in with each call, or once and for all by [`Receiver::with_handler`]. It is given up
+/// on after five sixths of the lease, so that nobody repeats its decision while it may still be at work.
+pub struct Receiver<S, C = SystemClock> {
     shared: Arc<Shared<S, C>>,
+    timing: Timing,
 }
 
 struct Shared<S, C> {
     store: S,
     clock: C,
-    timing: Timing,
-    handler_timeout: Duration,
 }
 
 impl<S, C> Clone for Receiver<S, C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            timing: self.timing,
         }
     }
 }
@@ -105,34 +104,33 @@ impl<S, C> Clone for Receiver<S, C> {
 impl<S, C> fmt::Debug for Receiver<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
-            .field("timing", &self.shared.timing)
+            .field("timing", &self.timing)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "tokio")]
-impl<S: DedupStore> Receiver<S, SystemClock> {
+impl<S: DedupStore> Receiver<S> {
     /// A receiver with the system's clock and the default [`Timing`].
     pub fn new(store: S) -> Self {
-        Self::with_clock(store, SystemClock, Timing::default())
+        Self::with_clock(store, SystemClock)
     }
 }
 
 impl<S: DedupStore, C: Clock> Receiver<S, C> {
-    /// A receiver with a clock and timing of your own.
-    ///
-    /// A handler is given up on after five sixths of the lease, so that nobody repeats its decision
-    /// while it may still be at work.
-    pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
-        let handler_timeout = timing.lease.saturating_mul(5) / 6;
+    /// A receiver with a clock of your own and the default [`Timing`].
+    pub fn with_clock(store: S, clock: C) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                store,
-                clock,
-                timing,
-                handler_timeout,
-            }),
+            shared: Arc::new(Shared { store, clock }),
+            timing: Timing::new(),
         }
+    }
+
+    /// With a timing of your own.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
     }
 
     /// The store.
@@ -147,11 +145,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
 
     /// The timing.
     pub fn timing(&self) -> Timing {
-        self.shared.timing
+        self.timing
     }
 
     /// Binds a handler, for whoever wants just one thing that takes callbacks.
-    pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, C, H> {
+    pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, H, C> {
         HandlingReceiver {
             receiver: self,
             handler: Arc::new(handler),
@@ -202,8 +200,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     }
 
     async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        self.drive(Steps::receive(event, self.shared.timing), None)
-            .await
+        self.drive(Steps::receive(event, self.timing), None).await
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -212,7 +209,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         mut steps: Steps,
         happened: Option<Happened>,
     ) -> Result<Progress<S, C>, ReceiveError> {
-        let Shared { store, clock, .. } = &*self.shared;
+        let Shared { store, clock } = &*self.shared;
         let mut step = match happened {
             Some(happened) => steps.advance(happened, clock.now()),
             None => steps.step(),
@@ -255,18 +252,19 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         handler: &H,
         decision: &Decision,
     ) -> attempt::Attempt {
-        let limit = self.shared.clock.sleep(self.shared.handler_timeout);
+        let timeout = self.timing.lease.saturating_mul(5) / 6;
+        let limit = self.shared.clock.sleep(timeout);
         attempt::attempt(handler, decision, limit).await
     }
 }
 
 /// A receiver with its handler: what a web route needs.
-pub struct HandlingReceiver<S, C, H> {
+pub struct HandlingReceiver<S, H, C = SystemClock> {
     receiver: Receiver<S, C>,
     handler: Arc<H>,
 }
 
-impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
+impl<S, H, C> Clone for HandlingReceiver<S, H, C> {
     fn clone(&self) -> Self {
         Self {
             receiver: self.receiver.clone(),
@@ -275,7 +273,7 @@ impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
+impl<S, H, C> fmt::Debug for HandlingReceiver<S, H, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlingReceiver")
             .field("receiver", &self.receiver)
@@ -283,7 +281,7 @@ impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> HandlingReceiver<S, H, C> {
     /// Repeats every open decision that nobody is at work on: see [`Resume::resume`].
     ///
     /// # Errors
@@ -298,13 +296,13 @@ impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> Resume for HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> Resume for HandlingReceiver<S, H, C> {
     fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
         self.receiver.resume(&*self.handler)
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> Receive for HandlingReceiver<S, H, C> {
     fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         self.receiver.receive(event, &*self.handler)
     }
