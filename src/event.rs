@@ -164,6 +164,8 @@ pub enum NotedWhy {
     UnpaidByChoice,
     /// The message contradicts the network's own rules. Moves nothing and is reported as a conflict.
     Contradictory,
+    /// Imported: an earlier receiver has paid, and nobody knows how much. No source says this.
+    PaidElsewhere,
 }
 
 /// What the player spent in the app.

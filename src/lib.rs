@@ -59,6 +59,7 @@
 //! | [`decision`] | what the game is told: [`Reward`](decision::Reward), [`Reversal`](decision::Reversal) … |
 //! | [`store`] | where it is remembered: memory, SQLite, Postgres, Redis, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
+//! | [`import`] | takes over what an earlier receiver has paid |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
@@ -101,6 +102,7 @@ pub mod event;
 pub mod explain;
 pub mod guard;
 pub mod handler;
+pub mod import;
 pub mod receiver;
 pub mod source;
 pub mod steps;
