@@ -111,6 +111,22 @@ pub enum EventKind {
     Ban(BanStatus),
 }
 
+impl EventKind {
+    /// One fixed word: `pending`, `completed`, `adjusted`, `revoked`, `noted` or `ban`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ban(_) => "ban",
+            Self::Conversion { effect, .. } => match effect {
+                Effect::Pending { .. } => "pending",
+                Effect::Completed { .. } => "completed",
+                Effect::Adjusted { .. } => "adjusted",
+                Effect::Revoked => "revoked",
+                Effect::Noted { .. } => "noted",
+            },
+        }
+    }
+}
+
 /// What an event does to a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,9 @@ use std::task::Poll;
 
 /// Drives all of them to their end; the results are in their order.
 pub(super) async fn together<T>(futures: impl Iterator<Item: Future<Output = T>>) -> Vec<T> {
-    let mut running: Vec<_> = futures.map(|future| Running::On(Box::pin(future))).collect();
+    let mut running: Vec<_> = futures
+        .map(|future| Running::On(Box::pin(future)))
+        .collect();
     poll_fn(|context| {
         let mut all_done = true;
         for running in &mut running {
@@ -17,7 +19,11 @@ pub(super) async fn together<T>(futures: impl Iterator<Item: Future<Output = T>>
                 }
             }
         }
-        if all_done { Poll::Ready(()) } else { Poll::Pending }
+        if all_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
     let outputs = running.into_iter().filter_map(|running| match running {

@@ -28,7 +28,9 @@ impl DedupStore for Failing {
         tokio::task::yield_now().await;
         let left = self
             .swaps
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
         if left.is_err() {
             return Err(StoreError::Unavailable {
                 doing: "swap a record",

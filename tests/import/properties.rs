@@ -20,8 +20,13 @@ fn story() -> impl Strategy<Value = Story> {
     let amount = 0..1_000_u32;
     let adjustments = proptest::collection::vec(0..700_u32, 0..4);
     let state_change = proptest::option::of(0..1_200_u32);
-    (amount, proptest::option::of(0..1_000_u32), adjustments, state_change).prop_map(
-        |(amount, shown_before, adjustments, state_change)| {
+    (
+        amount,
+        proptest::option::of(0..1_000_u32),
+        adjustments,
+        state_change,
+    )
+        .prop_map(|(amount, shown_before, adjustments, state_change)| {
             let mut callbacks = vec![completed("o1", &amount.to_string())];
             let mut rows = vec![paid("o1", &amount.to_string())];
             if let Some(amount) = shown_before {
@@ -38,8 +43,7 @@ fn story() -> impl Strategy<Value = Story> {
                 rows.push(taken_back("o1", &by.to_string()));
             }
             Story { callbacks, rows }
-        },
-    )
+        })
 }
 
 /// A story, which of its messages the earlier receiver had dealt with, and in which order the rest comes here.
@@ -56,7 +60,9 @@ fn moved() -> impl Strategy<Value = (Story, Vec<usize>, Vec<usize>)> {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     runtime.unwrap().block_on(future)
 }
 

@@ -300,10 +300,7 @@ async fn a_conversion_that_the_game_refused_is_left_closed() {
     let refused = Outcome::Contradicts(Contradiction::Refused);
     let other = paid_unknown("o3");
     assert_eq!(game.import(other).await, Outcome::ImportedClosed);
-    assert_eq!(
-        game.import(taken_back_by("r1", "o2", "5")).await,
-        refused
-    );
+    assert_eq!(game.import(taken_back_by("r1", "o2", "5")).await, refused);
 }
 
 #[tokio::test]
