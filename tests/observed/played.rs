@@ -10,7 +10,7 @@ use postback::decision::Decision;
 use postback::delivery::Progress;
 use postback::event::{Event, RecordKey};
 use postback::guard::Record;
-use postback::receiver::{Receive, Receiver, Resume, spawn_resume};
+use postback::receiver::{Receive, Receiver, spawn_resume};
 use postback::steps::Timing;
 use postback::store::sqlite::{InTransaction, SqliteStore};
 use postback::store::{DedupStore, MemoryStore, StoreError, Stored, Swapped, Version};

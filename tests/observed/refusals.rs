@@ -1,7 +1,6 @@
 //! Refused requests: every cause, and both adapters.
 
-use actix_web::FromRequest as _;
-use axum::extract::{FromRef, FromRequest as _};
+use axum::extract::FromRef;
 use postback::bitlabs::{App, Endpoint, OfferCallback};
 use postback::event::IdError;
 use postback::source::OpenError;
@@ -73,19 +72,24 @@ pub(crate) async fn play() {
             .unwrap();
         let configured = Configured(endpoint.clone());
         let verified =
-            postback::web::axum::Verified::<OfferCallback>::from_request(request, &configured)
-                .await;
+            <postback::web::axum::Verified<OfferCallback> as axum::extract::FromRequest<_>>::from_request(request, &configured).await;
         assert!(verified.is_err());
 
         let test = actix_web::test::TestRequest::with_uri(target).app_data(endpoint.clone());
         let (request, mut payload) = test.to_http_parts();
         let verified =
-            postback::web::actix::Verified::<OfferCallback>::from_request(&request, &mut payload);
+            <postback::web::actix::Verified<OfferCallback> as actix_web::FromRequest>::from_request(
+                &request,
+                &mut payload,
+            );
         assert!(verified.await.is_err());
     }
     let (request, mut payload) = actix_web::test::TestRequest::with_uri("/offers").to_http_parts();
     let verified =
-        postback::web::actix::Verified::<OfferCallback>::from_request(&request, &mut payload);
+        <postback::web::actix::Verified<OfferCallback> as actix_web::FromRequest>::from_request(
+            &request,
+            &mut payload,
+        );
     assert!(verified.await.is_err());
     // And one flood.
     for _ in 0..100 {
