@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::{Instrument, Span};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::decision::Decision;
 use crate::guard::Record;
 use crate::handler::Handler;
@@ -16,7 +16,7 @@ use crate::store::{DedupStore, Version};
 /// How far a callback has come.
 #[derive(Debug)]
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub enum Progress<S, C> {
+pub enum Progress<S, C = SystemClock> {
     /// It is the game's turn.
     Deliver(Box<Delivery<S, C>>),
     /// All is done: answer 200.
@@ -32,7 +32,7 @@ pub enum Progress<S, C> {
 /// It need not be the decision about the callback that has just arrived: an earlier one that was left
 /// open comes first. Ending it yields the next [`Progress`].
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub struct Delivery<S, C> {
+pub struct Delivery<S, C = SystemClock> {
     receiver: Receiver<S, C>,
     steps: Steps,
     decision: Decision,
@@ -67,9 +67,8 @@ impl<S, C> Delivery<S, C> {
         }
     }
 
-    pub(crate) fn of(self, origin: Origin) -> Self {
-        let origin = Some(origin);
-        Self { origin, ..self }
+    pub(crate) fn follow(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     fn span(&self) -> Span {

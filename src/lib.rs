@@ -64,6 +64,7 @@
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
+//! | [`guide`] | guides: setting a network up, proxies, stores, handlers, attacks … |
 //!
 //! # Features
 //!
@@ -103,6 +104,8 @@ pub mod event;
 #[cfg(feature = "explain")]
 pub mod explain;
 pub mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
 pub mod import;
 pub mod observe;
@@ -115,11 +118,13 @@ pub mod testing;
 pub mod web;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use rust_decimal::Decimal;
 pub use source::bitlabs;
 #[cfg(feature = "phonexa")]
 pub use source::phonexa;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "actix-web", feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -152,6 +152,7 @@ impl Intent {
 
 /// Why nothing of a conversion ever moves again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Closed {
     /// The game's reason.
     pub reason: String,

@@ -56,8 +56,9 @@ impl Origin {
         result: Result<Progress<S, C>, ReceiveError>,
     ) -> Result<Progress<S, C>, ReceiveError> {
         match (origin, result) {
-            (Some(origin), Ok(Progress::Deliver(delivery))) => {
-                Ok(Progress::Deliver(Box::new(delivery.of(origin))))
+            (Some(origin), Ok(Progress::Deliver(mut delivery))) => {
+                delivery.follow(origin);
+                Ok(Progress::Deliver(delivery))
             }
             (Some(origin), result) => {
                 match &result {

@@ -1,6 +1,7 @@
 //! Repeats what is open.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::log::log_open_still;
 use super::{ReceiveError, Receiver};
@@ -52,10 +53,7 @@ pub trait Resume: Send + Sync + 'static {
 /// # Panics
 /// Outside a tokio runtime, as [`tokio::spawn`] does.
 #[cfg(feature = "tokio")]
-pub fn spawn_resume<R: Resume>(
-    receiver: R,
-    interval: std::time::Duration,
-) -> tokio::task::JoinHandle<()> {
+pub fn spawn_resume<R: Resume>(receiver: R, interval: Duration) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             match receiver.resume().await {
@@ -119,10 +117,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         key: RecordKey,
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
-        let timing = crate::steps::Timing {
-            patience: std::time::Duration::ZERO,
-            ..self.timing()
-        };
+        let timing = self.timing().patience(Duration::ZERO);
         match self.drive(Steps::resume(key, timing), None).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,

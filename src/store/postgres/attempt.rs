@@ -105,7 +105,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
             let retry_after = self.desk.timing.pause;
             return Err(Ended::RollBack(ReceiveError::Busy { retry_after }));
         }
-        let limit = self.desk.clock.sleep(self.desk.handler_timeout);
+        let limit = self.desk.clock.sleep(self.desk.handler_timeout());
         let work = async { self.desk.handler.handle(transaction, decision).await };
         let since = Since::now();
         let attempt = bounded(work, limit).await;

@@ -80,7 +80,7 @@ impl PostgresStore {
     /// later version of this crate has used the tables; [`StoreError::Unavailable`], when the server does not
     /// answer.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut session = self.connect(DOING).await?;
+        let mut session = self.unchecked_session(DOING).await?;
         let work = self.migrate_on(session.connection());
         match tokio::time::timeout(MIGRATION, work).await {
             Ok(done) => done?,
