@@ -141,6 +141,22 @@ pub enum EventKind {
     Ban(BanStatus),
 }
 
+impl EventKind {
+    /// One fixed word: `pending`, `completed`, `adjusted`, `revoked`, `noted` or `ban`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ban(_) => "ban",
+            Self::Conversion { effect, .. } => match effect {
+                Effect::Pending { .. } => "pending",
+                Effect::Completed { .. } => "completed",
+                Effect::Adjusted { .. } => "adjusted",
+                Effect::Revoked => "revoked",
+                Effect::Noted { .. } => "noted",
+            },
+        }
+    }
+}
+
 /// What an event does to a conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -194,6 +210,8 @@ pub enum NotedWhy {
     UnpaidByChoice,
     /// The message contradicts the network's own rules. Moves nothing and is reported as a conflict.
     Contradictory,
+    /// Imported: an earlier receiver has paid, and nobody knows how much. No source says this.
+    PaidElsewhere,
 }
 
 /// What the player spent in the app.

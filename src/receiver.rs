@@ -21,10 +21,12 @@ use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
 use crate::event::Event;
 use crate::handler::Handler;
+use crate::observe::{self, Since, stored};
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
 use log::Origin;
+use tracing::Instrument;
 
 /// Takes genuine callbacks all the way: remembered, carried out by the game, settled.
 ///
@@ -168,14 +170,10 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         event: Event,
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
-        let origin = Origin::of(&event);
-        let result = match self.start(event).await {
-            Ok(Progress::Answered(receipt)) => Ok(receipt),
-            Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
-            Err(error) => Err(error),
-        };
-        origin.log(&result);
-        result
+        match self.begin(event).await? {
+            Progress::Answered(receipt) => Ok(receipt),
+            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
+        }
     }
 
     /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
@@ -184,23 +182,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
     pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
         let origin = Origin::of(&event);
-        match self.start(event).await {
-            Ok(Progress::Answered(receipt)) => {
-                let result = Ok(receipt);
-                origin.log(&result);
-                result.map(Progress::Answered)
-            }
-            Err(error) => {
-                let result = Err(error);
-                origin.log(&result);
-                result.map(Progress::Answered)
-            }
-            deliver => deliver,
-        }
-    }
-
-    async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        self.drive(Steps::receive(event, self.timing), None).await
+        let steps = Steps::receive(event, self.timing);
+        let result = self.drive(steps, None).instrument(origin.span()).await;
+        Origin::follow(Some(origin), result)
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -216,9 +200,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         };
         loop {
             let happened = match step {
-                Step::Load(key) => Happened::Loaded(store.load(&key).await?),
+                Step::Load(key) => Happened::Loaded(stored("load", store.load(&key)).await?),
                 Step::Swap { expected, record } => {
-                    Happened::Swapped(store.swap(expected, &record).await?)
+                    Happened::Swapped(stored("swap", store.swap(expected, &record)).await?)
                 }
                 Step::Wait(span) => {
                     clock.sleep(span).await;
@@ -254,7 +238,10 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ) -> attempt::Attempt {
         let timeout = self.timing.lease.saturating_mul(5) / 6;
         let limit = self.shared.clock.sleep(timeout);
-        attempt::attempt(handler, decision, limit).await
+        let since = Since::now();
+        let attempt = attempt::attempt(handler, decision, limit).await;
+        observe::handler(attempt.handled.as_str(), since);
+        attempt
     }
 }
 

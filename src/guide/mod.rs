@@ -6,6 +6,8 @@
 //! | [`proxies`] | nginx, Caddy, Cloudflare, a Kubernetes ingress: what may stand in front, and set how |
 //! | [`stores`] | where to keep the records |
 //! | [`handlers`] | writing the code that pays, so that it cannot pay twice |
+//! | [`migration`] | moving here from a receiver of your own, without paying twice |
+//! | [`monitoring`] | what to watch, and what each number and line means |
 //! | [`testing_your_backend`] | playing the network against your own code |
 //! | [`secrets`] | where the secret is kept, and changing it without losing a callback |
 //! | [`attacks`] | what attackers try, what happens then, and what is *not* defended |
@@ -19,6 +21,8 @@ pub mod attacks;
 pub mod bitlabs;
 pub mod custom_stores;
 pub mod handlers;
+pub mod migration;
+pub mod monitoring;
 pub mod proxies;
 pub mod secrets;
 pub mod sources;

@@ -119,6 +119,18 @@ pub enum Handled {
     Refused(String),
 }
 
+impl Handled {
+    /// One fixed word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Hung => "hung",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// The answer to a callback, or to a request to resume.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection};
+use tracing::Instrument;
 
 use super::attempt::{Attempt, Ended};
 use super::handler::PostgresHandler;
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Event, RecordKey};
-use crate::receiver::log::Origin;
+use crate::observe::{self, Since};
+use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
@@ -127,24 +129,24 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
-            let keys = self.store.unsettled(after.as_ref(), PAGE).await?;
+            let listed = self.store.unsettled(after.as_ref(), PAGE);
+            let keys = observe::stored("unsettled", listed).await?;
             for key in &keys {
                 let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
                 match self.settle(key, steps, GLANCE).await {
                     Ok(_) => resumed.settled += 1,
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
-                    Err(ReceiveError::Store(
-                        error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }),
-                    )) => {
-                        tracing::error!(%key, %error, "an open decision cannot be read");
+                    Err(ReceiveError::Store(error)) if error.is_of_the_whole_store() => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        log_open_still(key, &error);
                         resumed.failed += 1;
                     }
-                    Err(ReceiveError::Store(error)) => return Err(error),
-                    // Logged where it failed.
-                    Err(ReceiveError::Handler { .. }) => resumed.failed += 1,
                 }
             }
             if keys.len() < PAGE {
+                resumed.measure();
                 return Ok(resumed);
             }
             after = keys.last().cloned();
@@ -221,8 +223,11 @@ impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
         let origin = Origin::of(&event);
         let (key, timing) = (event.key(), self.desk.timing);
         let steps = Steps::receive_in_transaction(event, timing);
-        let result = self.settle(&key, steps, timing.patience).await;
-        origin.log(&result);
+        let since = Since::now();
+        let settling = self.settle(&key, steps, timing.patience);
+        let result = settling.instrument(origin.span()).await;
+        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+        origin.tell(result.as_ref());
         result
     }
 }

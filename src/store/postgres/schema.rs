@@ -234,6 +234,7 @@ async fn check_server(connection: &mut PgConnection, place: &str) -> Result<(), 
     let (encoding, fsync) = settings;
     if fsync != "on" {
         tracing::warn!(
+            target: "postback::store",
             place,
             "the server runs with fsync off: a crash of its machine can lose what was paid"
         );
