@@ -70,7 +70,7 @@ pub fn spawn_resume<R: Resume>(receiver: R, interval: Duration) -> tokio::task::
                     tracing::info!(target: "postback::resume", settled, busy, failed, "open decisions resumed");
                 }
                 Err(error) => {
-                    tracing::warn!(target: "postback::resume", %error, "open decisions could not be resumed")
+                    tracing::warn!(target: "postback::resume", %error, "open decisions could not be resumed");
                 }
             }
             tokio::time::sleep(interval).await;
