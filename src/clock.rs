@@ -61,6 +61,7 @@ pub struct SystemClock;
 
 #[cfg(feature = "tokio")]
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)

@@ -124,6 +124,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// A handler is given up on after five sixths of the lease, so that nobody repeats its decision
     /// while it may still be at work.
     pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
+        #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
         let handler_timeout = timing.lease.saturating_mul(5) / 6;
         Self {
             shared: Arc::new(Shared {

@@ -80,11 +80,13 @@ impl PostgresStore {
 
 impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
     fn with_desk(store: &PostgresStore, handler: H, clock: C, timing: Timing) -> Self {
+        #[expect(clippy::arithmetic_side_effects, reason = "three is not zero")]
+        let handler_timeout = timing.lease / 3;
         let desk = Desk {
             handler: Arc::new(handler),
             clock,
             timing,
-            handler_timeout: timing.lease / 3,
+            handler_timeout,
         };
         Self {
             store: store.clone(),
