@@ -236,6 +236,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         handler: &H,
         decision: &Decision,
     ) -> attempt::Attempt {
+        #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
         let timeout = self.timing.lease.saturating_mul(5) / 6;
         let limit = self.shared.clock.sleep(timeout);
         let since = Since::now();

@@ -42,6 +42,7 @@ pub(super) struct Desk<H, C> {
 }
 
 impl<H, C> Desk<H, C> {
+    #[expect(clippy::arithmetic_side_effects, reason = "three is not zero")]
     pub(super) fn handler_timeout(&self) -> Duration {
         self.timing.lease / 3
     }
