@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::carried::Carried;
 use crate::event::Event;
 use crate::receiver::{Receive, ReceiveError};
@@ -63,6 +65,8 @@ impl<E: Source, R: Receive> Route<E, R> {
     ) -> Carried<impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<E, R>> {
         let receiver = Arc::clone(&self.receiver);
         let event = Box::new(event);
-        Carried::new(async move { receiver.receive(*event).await })
+        let work = async move { receiver.receive(*event).await };
+        // Within the request's span, where the application has one.
+        Carried::new(work.in_current_span())
     }
 }
