@@ -130,8 +130,11 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
         let mut delivery = Box::new(self);
         loop {
-            let attempt = delivery.receiver.attempt(handler, &delivery.decision);
-            let attempt = attempt.instrument(delivery.span()).await;
+            let attempt = delivery
+                .receiver
+                .attempt(handler, &delivery.decision)
+                .instrument(delivery.span())
+                .await;
             let progress = match (attempt.handled, attempt.error) {
                 (Handled::Done, _) => delivery.done().await?,
                 (Handled::Refused(reason), _) => delivery.refused(reason).await?,
@@ -153,8 +156,12 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
 
     async fn go_on(self, happened: Happened) -> Result<Progress<S, C>, ReceiveError> {
         let span = self.span();
-        let going_on = self.receiver.drive(self.steps, Some(happened));
-        Origin::follow(self.origin, going_on.instrument(span).await)
+        let result = self
+            .receiver
+            .drive(self.steps, Some(happened))
+            .instrument(span)
+            .await;
+        Origin::follow(self.origin, result)
     }
 
     async fn end_with_error(

@@ -21,7 +21,7 @@ use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
 use crate::event::Event;
 use crate::handler::Handler;
-use crate::observe::{self, Since, stored};
+use crate::observe::{self, Since};
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
@@ -200,9 +200,17 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         };
         loop {
             let happened = match step {
-                Step::Load(key) => Happened::Loaded(stored("load", store.load(&key)).await?),
+                Step::Load(key) => {
+                    let since = Since::now();
+                    let loaded = store.load(&key).await;
+                    observe::store("load", loaded.is_err(), since);
+                    Happened::Loaded(loaded?)
+                }
                 Step::Swap { expected, record } => {
-                    Happened::Swapped(stored("swap", store.swap(expected, &record)).await?)
+                    let since = Since::now();
+                    let swapped = store.swap(expected, &record).await;
+                    observe::store("swap", swapped.is_err(), since);
+                    Happened::Swapped(swapped?)
                 }
                 Step::Wait(span) => {
                     clock.sleep(span).await;

@@ -1,6 +1,5 @@
 //! Counters, histograms and a gauge, by the `metrics` facade. Without the feature every function here is empty.
 
-use std::future::Future;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
@@ -116,25 +115,9 @@ pub(crate) fn handler(result: &'static str, since: Since) {
     metrics::histogram!(HANDLER_SECONDS, "result" => result).record(since.began.elapsed());
 }
 
-/// Measures one operation of a store.
-pub(crate) async fn stored<T, E>(
-    operation: &'static str,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let since = Since::now();
-    let result = work.await;
-    store(operation, result.is_err(), since);
-    result
-}
-
-/// A transaction of the store with the handler's work in it has ended.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) fn transaction(is_failed: bool, since: Since) {
-    store("transaction", is_failed, since);
-}
-
+/// One operation of a store has ended.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
-fn store(operation: &'static str, is_failed: bool, since: Since) {
+pub(crate) fn store(operation: &'static str, is_failed: bool, since: Since) {
     #[cfg(feature = "metrics")]
     {
         let result = if is_failed { "failed" } else { "ok" };

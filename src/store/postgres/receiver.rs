@@ -129,8 +129,10 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
-            let listed = self.store.unsettled(after.as_ref(), PAGE);
-            let keys = observe::stored("unsettled", listed).await?;
+            let since = Since::now();
+            let listed = self.store.unsettled(after.as_ref(), PAGE).await;
+            observe::store("unsettled", listed.is_err(), since);
+            let keys = listed?;
             for key in &keys {
                 let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
                 match self.settle(key, steps, GLANCE).await {
@@ -224,9 +226,13 @@ impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
         let (key, timing) = (event.key(), self.desk.timing);
         let steps = Steps::receive_in_transaction(event, timing);
         let since = Since::now();
-        let settling = self.settle(&key, steps, timing.patience);
-        let result = settling.instrument(origin.span()).await;
-        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+        // Not bound to a name first: a future that is moved takes its place twice.
+        let result = self
+            .settle(&key, steps, timing.patience)
+            .instrument(origin.span())
+            .await;
+        let is_failed = matches!(result, Err(ReceiveError::Store(_)));
+        observe::store("transaction", is_failed, since);
         origin.tell(result.as_ref());
         result
     }

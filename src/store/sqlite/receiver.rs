@@ -96,8 +96,10 @@ impl SqliteReceiver {
         let mut after: Option<RecordKey> = None;
         let page = self.store.shared.batch;
         loop {
-            let listed = self.store.unsettled(after.as_ref(), page);
-            let keys = observe::stored("unsettled", listed).await?;
+            let since = Since::now();
+            let listed = self.store.unsettled(after.as_ref(), page).await;
+            observe::store("unsettled", listed.is_err(), since);
+            let keys = listed?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -147,7 +149,8 @@ impl Receive for SqliteReceiver {
             .span()
             .in_scope(|| self.submit(Subject::Callback(event)));
         let result = wait(submitted).await;
-        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+        let is_failed = matches!(result, Err(ReceiveError::Store(_)));
+        observe::store("transaction", is_failed, since);
         origin.tell(result.as_ref());
         result
     }
