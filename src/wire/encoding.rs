@@ -52,6 +52,7 @@ fn hex(text: &[u8], place: &mut [u8]) -> Option<()> {
 }
 
 /// The digit's value; 255 for every other character.
+#[expect(clippy::arithmetic_side_effects, reason = "each arm bounds it")]
 fn hex_digit(character: u8) -> u8 {
     let (digit, letter) = (character.wrapping_sub(b'0'), character.wrapping_sub(b'a'));
     match (digit, letter) {
