@@ -4,8 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::attempt::Attempt;
 use super::leash::Leashed;
 use super::transaction::{InTransaction, SqliteHandler};
@@ -19,6 +17,7 @@ use crate::receiver::log::Origin;
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
+use crate::sync::oneshot;
 
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///

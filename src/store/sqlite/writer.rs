@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use rusqlite::ErrorCode;
 
 use super::leash::Leashed;
 use crate::store::StoreError;
+use crate::sync::mpsc::Receiver;
 
 /// An engine's error that several callers are told.
 pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
