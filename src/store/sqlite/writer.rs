@@ -84,7 +84,10 @@ pub(super) fn serve(leashed: &Leashed, queue: &Receiver<Box<dyn Operation>>, lim
             let Ok(next) = queue.try_recv() else { break };
             group.push(next);
         }
-        commit(leashed, group);
+        // Whatever panics (a caller's value when it is dropped, a subscriber to the log), the next are served.
+        if catch_unwind(AssertUnwindSafe(|| commit(leashed, group))).is_err() {
+            tracing::error!("the writer panicked; who was not answered is told that he was lost");
+        }
     }
 }
 
@@ -121,7 +124,10 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
 
 fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
     for operation in group {
-        operation.answer(fate.clone());
+        // A caller who has gone leaves his value to be dropped here, and it may panic. The others are answered.
+        if catch_unwind(AssertUnwindSafe(|| operation.answer(fate.clone()))).is_err() {
+            tracing::error!("what a caller left behind panicked when it was dropped");
+        }
     }
 }
 
