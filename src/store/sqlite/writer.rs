@@ -84,10 +84,8 @@ pub(super) fn serve(leashed: &Leashed, queue: &Receiver<Box<dyn Operation>>, lim
             let Ok(next) = queue.try_recv() else { break };
             group.push(next);
         }
-        // Whatever panics (a caller's value when it is dropped, a subscriber to the log), the next are served.
-        if catch_unwind(AssertUnwindSafe(|| commit(leashed, group))).is_err() {
-            tracing::error!("the writer panicked; who was not answered is told that he was lost");
-        }
+        // Should a subscriber to the log panic, whoever is not answered yet finds his reply gone; the next are served.
+        let _ = catch_unwind(AssertUnwindSafe(|| commit(leashed, group)));
     }
 }
 
@@ -95,7 +93,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
     match attempt(leashed, &mut group) {
         Ok(()) => answer(group, &Ok(())),
         Err(Failure::Engine(error)) => {
-            tracing::error!(doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
+            tracing::error!(target: "postback::store", doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
             answer(group, &Err(error));
         }
         // All of it is rolled back. One by one, only the guilty operation fails.
@@ -105,7 +103,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
             }
         }
         Err(Failure::Spoilt(error)) => {
-            tracing::error!(error = %error.cause, "an operation made its transaction fail");
+            tracing::error!(target: "postback::store", error = %error.cause, "an operation made its transaction fail");
             let once_more = group
                 .iter_mut()
                 .any(|operation| operation.blame(&error.cause));
@@ -126,7 +124,7 @@ fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
     for operation in group {
         // A caller who has gone leaves his value to be dropped here, and it may panic. The others are answered.
         if catch_unwind(AssertUnwindSafe(|| operation.answer(fate.clone()))).is_err() {
-            tracing::error!("what a caller left behind panicked when it was dropped");
+            tracing::error!(target: "postback::store", "what a caller left behind panicked when it was dropped");
         }
     }
 }
@@ -143,7 +141,7 @@ fn attempt(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Fa
     if !leashed.connection().is_autocommit() {
         // Should even this fail, the next BEGIN does, too, and its callers are told.
         if let Err(error) = leashed.connection().execute_batch("ROLLBACK") {
-            tracing::error!(%error, "SQLite could not roll back");
+            tracing::error!(target: "postback::store", %error, "SQLite could not roll back");
         }
     }
     result
