@@ -110,7 +110,10 @@ impl Scheduler for Delays {
             self.way.push(Choice { threads, taken: 0 });
         } else {
             let known = &self.way[self.depth].threads;
-            assert!(threads.starts_with(known), "the scene depends on more than the schedule");
+            assert!(
+                threads.starts_with(known),
+                "the scene depends on more than the schedule"
+            );
         }
         let choice = &self.way[self.depth];
         self.depth += 1;

@@ -126,7 +126,10 @@ fn scene(scripts: &'static [&'static [Ask]]) -> impl Fn() + Send + Sync + 'stati
             thread.join().unwrap();
         }
         let history = history.lock().unwrap();
-        assert!(is_linearizable(&None, &history), "no order explains {history:#?}");
+        assert!(
+            is_linearizable(&None, &history),
+            "no order explains {history:#?}"
+        );
     }
 }
 
@@ -167,14 +170,22 @@ fn the_memory_store_is_linearizable() {
         &[Swap(Absent, 3), Remove(First), Unsettled],
         &[Load, Swap(Seen, 4), Swap(First, 5)],
     ];
-    every_schedule("memory store, nine operations of three threads", 4, scene(scripts));
+    every_schedule(
+        "memory store, nine operations of three threads",
+        4,
+        scene(scripts),
+    );
     let many: &[&[Ask]] = &[
         &[Swap(Absent, 1), Swap(Seen, 2), Load, Swap(Seen, 6)],
         &[Swap(Absent, 3), Remove(First), Unsettled],
         &[Load, Swap(Seen, 4), Swap(First, 5)],
         &[Load, Remove(Seen), Swap(Absent, 7)],
     ];
-    random_schedules("memory store, thirteen operations of four threads", 5_000, scene(many));
+    random_schedules(
+        "memory store, thirteen operations of four threads",
+        5_000,
+        scene(many),
+    );
 }
 
 #[test]
@@ -194,7 +205,11 @@ fn of_two_who_expect_the_same_version_one_wins() {
                 version,
                 record: record([1, 2][winner]),
             };
-            assert_eq!(told[1 - winner], Swapped::Lost(Some(current)), "the other is told");
+            assert_eq!(
+                told[1 - winner],
+                Swapped::Lost(Some(current)),
+                "the other is told"
+            );
         }
     });
 }

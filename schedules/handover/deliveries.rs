@@ -54,7 +54,10 @@ fn deliver(receiver: &SqliteReceiver, events: Vec<Event>) -> Vec<Result<Receipt,
             thread::spawn(move || block_on(receiver.receive(event)))
         })
         .collect();
-    deliveries.into_iter().map(|delivery| delivery.join().unwrap()).collect()
+    deliveries
+        .into_iter()
+        .map(|delivery| delivery.join().unwrap())
+        .collect()
 }
 
 fn is_settled(result: &Result<Receipt, ReceiveError>) -> bool {
@@ -70,9 +73,18 @@ fn twins(twins: usize, others: usize) {
     let keys: Vec<String> = events.iter().map(|event| event.key().to_string()).collect();
     let results = deliver(&receiver, events);
     let (same, different) = results.split_at(twins);
-    assert_eq!(same.iter().filter(|result| is_settled(result)).count(), 1, "{same:?}");
-    let is_duplicate = |result: &&Result<Receipt, ReceiveError>| matches!(result, Ok(Receipt::Duplicate));
-    assert_eq!(same.iter().filter(is_duplicate).count(), twins - 1, "{same:?}");
+    assert_eq!(
+        same.iter().filter(|result| is_settled(result)).count(),
+        1,
+        "{same:?}"
+    );
+    let is_duplicate =
+        |result: &&Result<Receipt, ReceiveError>| matches!(result, Ok(Receipt::Duplicate));
+    assert_eq!(
+        same.iter().filter(is_duplicate).count(),
+        twins - 1,
+        "{same:?}"
+    );
     assert!(different.iter().all(is_settled), "{different:?}");
     block_on(game.store.close());
     for key in keys {
@@ -145,7 +157,9 @@ fn of_two_who_expect_the_same_version_one_wins() {
         let key = open_record("o1", 1).key().clone();
         let seen = block_on(game.store.load(&key)).unwrap();
         let told = claims.map(|claim| claim.join().unwrap());
-        let winner = told.iter().position(|told| *told == Swapped::Done(Version::FIRST));
+        let winner = told
+            .iter()
+            .position(|told| *told == Swapped::Done(Version::FIRST));
         let winner = winner.expect("one wins");
         let Swapped::Lost(Some(current)) = &told[1 - winner] else {
             panic!("{told:?}");
@@ -157,5 +171,8 @@ fn of_two_who_expect_the_same_version_one_wins() {
         noted.lock().unwrap()[winner] += 1;
         block_on(game.store.close());
     });
-    assert!(winners.lock().unwrap().iter().all(|times| *times > 0), "each can win");
+    assert!(
+        winners.lock().unwrap().iter().all(|times| *times > 0),
+        "each can win"
+    );
 }

@@ -56,7 +56,10 @@ fn groups(notes: &[Note]) -> Vec<usize> {
         let (group, later) = rest.split_at(2 * size);
         let (ran, answered) = group.split_at(size);
         assert!(!answered.iter().any(|note| is_run(&note)), "{notes:?}");
-        assert!(ran.iter().map(number).eq(answered.iter().map(number)), "{notes:?}");
+        assert!(
+            ran.iter().map(number).eq(answered.iter().map(number)),
+            "{notes:?}"
+        );
         sizes.push(size);
         rest = later;
     }
@@ -76,7 +79,11 @@ fn hand_in(callers: usize, each: usize, group: usize) -> usize {
                         let (reply, answer) = oneshot::channel();
                         let number = caller * each + at;
                         let notes = notes.clone();
-                        let operation = Noted { number, notes, reply };
+                        let operation = Noted {
+                            number,
+                            notes,
+                            reply,
+                        };
                         store.submit(Box::new(operation)).unwrap();
                         answer
                     })
@@ -106,11 +113,23 @@ fn hand_in(callers: usize, each: usize, group: usize) -> usize {
 fn each_operation_is_run_and_answered_once() {
     let largest = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&largest);
-    every_schedule("groups, two callers with two operations each", 3, move || {
-        seen.fetch_max(hand_in(2, 2, 3), Ordering::SeqCst);
-    });
-    assert_eq!(largest.load(Ordering::SeqCst), 3, "operations share commits");
-    random_schedules("groups, five callers with three operations each", 2_000, || {
-        hand_in(5, 3, 4);
-    });
+    every_schedule(
+        "groups, two callers with two operations each",
+        3,
+        move || {
+            seen.fetch_max(hand_in(2, 2, 3), Ordering::SeqCst);
+        },
+    );
+    assert_eq!(
+        largest.load(Ordering::SeqCst),
+        3,
+        "operations share commits"
+    );
+    random_schedules(
+        "groups, five callers with three operations each",
+        2_000,
+        || {
+            hand_in(5, 3, 4);
+        },
+    );
 }

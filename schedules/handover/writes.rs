@@ -57,7 +57,10 @@ async fn end(store: &SqliteStore, id: String, gives_up: bool) -> End {
 fn call(store: SqliteStore, outside: Outside, id: String, gives_up: bool) -> JoinHandle<End> {
     thread::spawn(move || {
         let end = block_on(end(&store, id.clone(), gives_up));
-        assert!(end != End::Done || outside.paid(&id) == 1, "committed before it is answered");
+        assert!(
+            end != End::Done || outside.paid(&id) == 1,
+            "committed before it is answered"
+        );
         end
     })
 }
@@ -125,7 +128,13 @@ fn every_caller_is_answered_and_paid_once() {
 
 #[test]
 fn who_is_told_of_an_overload_is_not_paid() {
-    check("a queue of one", 3, Besides::Nothing, 1, &[End::Done, End::Overloaded]);
+    check(
+        "a queue of one",
+        3,
+        Besides::Nothing,
+        1,
+        &[End::Done, End::Overloaded],
+    );
 }
 
 #[test]
@@ -135,7 +144,13 @@ fn closing_answers_everybody_and_ends_the_threads() {
 
 #[test]
 fn a_caller_who_gives_up_harms_nobody() {
-    check("giving up", 3, Besides::GivingUp, 8, &[End::Done, End::GaveUp]);
+    check(
+        "giving up",
+        3,
+        Besides::GivingUp,
+        8,
+        &[End::Done, End::GaveUp],
+    );
 }
 
 #[test]
