@@ -307,6 +307,20 @@ fn another_revenue_is_another_content_and_an_unstated_one_is_not() {
 }
 
 #[test]
+fn any_single_amount_is_exact_whatever_its_scale() {
+    for amount in [
+        "79228162514264337593543950335",
+        "0.0000000000000000000000000001",
+        "7.9228162514264337593543950335",
+        "0.5000000000000000000000000000",
+    ] {
+        let events = [completed("o1", amount), reconciled("o1", amount)];
+        assert_eq!(outcome(&events[..1]).1, decimal(amount));
+        assert_eq!(outcome(&events).1, decimal("0"));
+    }
+}
+
+#[test]
 fn amounts_without_an_exact_sum_are_a_conflict() {
     let huge = "9999999999999999999999999999";
     let events = [completed("o1", huge), adjustment("r1", "o1", "-0.1")];

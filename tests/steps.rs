@@ -9,7 +9,7 @@
 
 mod ledger;
 
-use ledger::{Ledger, completed};
+use ledger::{Ledger, completed, reconciled};
 use postback::clock::Timestamp;
 use postback::decision::{Decision, DecisionKind};
 use postback::steps::{Answer, Handled, Happened, Receipt, Step, Steps, Timing};
@@ -82,6 +82,22 @@ fn a_hung_handlers_intent_and_lease_are_kept_whether_or_not_they_are_stored_alre
     assert_eq!(record.open().unwrap().busy_for(NOW), Some(lease));
     let stored = Happened::Swapped(Swapped::Done(Version::FIRST));
     assert_eq!(steps.advance(stored, NOW), failed);
+}
+
+#[test]
+fn after_an_earlier_decision_is_refused_the_callback_has_its_own_turn() {
+    let mut ledger = Ledger::default();
+    let earlier = Steps::receive(completed("o1", "500"), Timing::default());
+    ledger.run(earlier, |_, _| Handled::Failed);
+    let later = Steps::receive(reconciled("o1", "500"), Timing::default());
+    let answer = ledger.run(later, |_, decision| {
+        assert_eq!(decision.kind(), DecisionKind::Reward, "the earlier one");
+        Handled::Refused("no such player".into())
+    });
+    // It is not answered as if it were the one that was refused: it is kept.
+    assert_eq!(answer, Answer::Receipt(Receipt::Closed));
+    let record = &ledger.records.values().next().unwrap().record;
+    assert_eq!(record.entries().len(), 2);
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
 pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
     let (a, b) = (a.normalize(), b.normalize());
     let sum = a.checked_add(b).ok_or(OutOfRange)?;
-    if a.is_zero() || b.is_zero() || sum.scale() >= a.scale().max(b.scale()) {
+    if sum.scale() >= a.scale().max(b.scale()) {
         Ok(sum)
     } else {
         Err(OutOfRange)

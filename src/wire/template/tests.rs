@@ -129,6 +129,7 @@ fn every_refusal_says_what_to_type() {
         ("https://a.example/c?x=<TX>", "type [%TX%]"),
         ("https://a.example/c?x={tx}", "type [%tx%]"),
         ("https://[host]/c?x=[%TX%]", "macro before the '?'"),
+        ("https://[::1]8443/c?x=[%TX%]", "port is not a number"),
         ("https://a.example/c?x=%FF", "percent-encoded text"),
     ];
     for (typed, advice) in cases {
