@@ -59,9 +59,12 @@
 //! | [`decision`] | what the game is told: [`Reward`](decision::Reward), [`Reversal`](decision::Reversal) … |
 //! | [`store`] | where it is remembered: memory, SQLite, Postgres, Redis, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
+//! | [`import`] | takes over what an earlier receiver has paid |
+//! | [`observe`] | what is told to logs and metrics, and under which names |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
+//! | [`guide`] | guides: setting a network up, proxies, stores, handlers, attacks … |
 //!
 //! # Features
 //!
@@ -75,6 +78,7 @@
 //! | `postgres` | the Postgres store (sqlx 0.9, Rust 1.94): many processes, wallet and record in one transaction |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
 //! | `explain` | finds out why a signature does not match |
+//! | `metrics` | counters, histograms and a gauge by the `metrics` facade: see [`observe`] |
 //! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
 //! | `redis` | the Redis store: several processes share one server; one script for each change |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
@@ -93,6 +97,19 @@
 //! Not guaranteed: that the network calls. What it never delivers nobody can know of. And a callback carries
 //! no time: whoever captures one can replay it for ever. Here that is a duplicate.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What a library must not do; a test, a benchmark and the command may. Lints that hold for them, too, are in Cargo.toml.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::float_arithmetic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unreachable
+)]
+
 pub mod clock;
 pub mod decision;
 pub mod delivery;
@@ -100,7 +117,11 @@ pub mod event;
 #[cfg(feature = "explain")]
 pub mod explain;
 pub mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
+pub mod import;
+pub mod observe;
 pub mod receiver;
 pub mod source;
 pub mod steps;
@@ -110,11 +131,13 @@ pub mod testing;
 pub mod web;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use rust_decimal::Decimal;
 pub use source::bitlabs;
 #[cfg(feature = "phonexa")]
 pub use source::phonexa;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "actix-web", feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

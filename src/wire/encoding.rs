@@ -43,6 +43,7 @@ fn hex(text: &[u8], place: &mut [u8]) -> Option<()> {
     Some(())
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "each arm bounds it")]
 fn hex_digit(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),

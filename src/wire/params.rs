@@ -215,6 +215,7 @@ fn decode_until<'q>(
     Ok(rest)
 }
 
+#[expect(clippy::arithmetic_side_effects, reason = "each arm bounds it")]
 fn hex_digit(character: u8) -> Result<u8, OpenError> {
     match character {
         b'0'..=b'9' => Ok(character - b'0'),
