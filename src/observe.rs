@@ -48,7 +48,9 @@ mod refusals;
 pub use measures::describe;
 pub use refusals::{limit_refusals, refused};
 
-pub(crate) use measures::{Since, callback, handler, left_open, store};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) use measures::transaction;
+pub(crate) use measures::{Since, callback, handler, left_open, stored};
 #[cfg(feature = "actix-web")]
 pub(crate) use refusals::not_configured;
 pub(crate) use refusals::tell_what_is_due;

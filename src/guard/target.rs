@@ -49,7 +49,7 @@ fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, O
 pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
     let (a, b) = (a.normalize(), b.normalize());
     let sum = a.checked_add(b).ok_or(OutOfRange)?;
-    if a.is_zero() || b.is_zero() || sum.scale() >= a.scale().max(b.scale()) {
+    if sum.scale() >= a.scale().max(b.scale()) {
         Ok(sum)
     } else {
         Err(OutOfRange)

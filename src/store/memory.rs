@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::future::{Future, ready};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::{DedupStore, Retention, StoreError, Stored, Swapped, Version};
 use crate::clock::Timestamp;
 use crate::event::{PlayerId, RecordKey};
 use crate::guard::Record;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Keeps records in memory. **For tests only**: a restart forgets what was paid and pays it again, and
 /// nothing bounds its size.

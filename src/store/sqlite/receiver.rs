@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::attempt::Attempt;
@@ -21,6 +20,7 @@ use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
+use crate::sync::oneshot;
 
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///

@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use rusqlite::ErrorCode;
 
 use super::leash::Leashed;
 use crate::store::StoreError;
+use crate::sync::mpsc::Receiver;
 
 /// An engine's error that several callers are told.
 pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -84,7 +84,8 @@ pub(super) fn serve(leashed: &Leashed, queue: &Receiver<Box<dyn Operation>>, lim
             let Ok(next) = queue.try_recv() else { break };
             group.push(next);
         }
-        commit(leashed, group);
+        // Should a subscriber to the log panic, whoever is not answered yet finds his reply gone; the next are served.
+        let _ = catch_unwind(AssertUnwindSafe(|| commit(leashed, group)));
     }
 }
 
@@ -121,7 +122,10 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
 
 fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
     for operation in group {
-        operation.answer(fate.clone());
+        // A caller who has gone leaves his value to be dropped here, and it may panic. The others are answered.
+        if catch_unwind(AssertUnwindSafe(|| operation.answer(fate.clone()))).is_err() {
+            tracing::error!(target: "postback::store", "what a caller left behind panicked when it was dropped");
+        }
     }
 }
 
