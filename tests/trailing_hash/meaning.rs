@@ -44,7 +44,7 @@ fn a_reference_to_itself_is_none() {
         let query = format!("user=p1&tx=t1&coins=5&usd=&ref={reference}&state=chargeback");
         let postback = open(&query).unwrap();
         assert_eq!(
-            postback.original().map(|id| id.as_str()),
+            postback.original().map(TransactionId::as_str),
             original,
             "{reference}"
         );
