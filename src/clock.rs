@@ -24,6 +24,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The same in the system's terms, where those reach so far.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
+    }
+
     /// This moment and so much later; the end of time at the latest.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
@@ -63,12 +68,6 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
-impl From<Timestamp> for SystemTime {
-    fn from(moment: Timestamp) -> Self {
-        UNIX_EPOCH + Duration::from_millis(moment.0)
-    }
-}
-
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms since 1970", self.0)
@@ -90,6 +89,7 @@ pub struct SystemClock;
 
 #[cfg(feature = "tokio")]
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
     }

@@ -97,6 +97,19 @@
 //! Not guaranteed: that the network calls. What it never delivers nobody can know of. And a callback carries
 //! no time: whoever captures one can replay it for ever. Here that is a duplicate.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// What a library must not do; a test, a benchmark and the command may. Lints that hold for them, too, are in Cargo.toml.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::exit,
+    clippy::float_arithmetic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unreachable
+)]
+
 pub mod clock;
 pub mod decision;
 pub mod delivery;

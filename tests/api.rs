@@ -1,6 +1,8 @@
 //! What users may take for granted of the public types: they can be kept in a program's state, shared, cloned,
 //! printed and named in short.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::error::Error;
 use std::fmt::{Debug, Display};
 
@@ -100,7 +102,7 @@ fn the_postgres_store_can_be_kept_in_a_state() {
 #[test]
 fn a_moment_is_a_system_time_and_back() {
     let moment = Timestamp::from_millis(1_700_000_000_123);
-    let time = std::time::SystemTime::from(moment);
+    let time = moment.to_system_time().unwrap();
     assert_eq!(Timestamp::from(time), moment);
     let second = std::time::Duration::from_secs(1);
     assert_eq!(moment.before(second).after(second), moment);

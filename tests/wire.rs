@@ -325,6 +325,18 @@ fn long_urls_and_many_parameters_have_errors_of_their_own() {
         OpenError::TooManyParameters { limit: 64 }
     );
 
+    // The limit itself is within it, and the path counts.
+    let signed = sign(FILLED);
+    let bytes = signed.target().len();
+    let tight = app().offers(URL).limits(Limits::default().url_bytes(bytes));
+    let tight = tight.build().unwrap();
+    assert!(tight.open(&Request::get(signed.target())).is_ok());
+    for more in ["x", "xx"] {
+        let longer = format!("/{more}{}", signed.target());
+        let refused = tight.open(&Request::get(&longer)).unwrap_err();
+        assert_eq!(refused, OpenError::TooLong { limit: bytes });
+    }
+
     let wide = app()
         .offers(URL)
         .limits(Limits::default().url_bytes(20_000).parameters(1000))

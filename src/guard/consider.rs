@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::mark::{is_purchase_only, is_same_amount, is_same_content, is_same_state};
 use super::record::{Record, Standing};
-use super::target::{OutOfRange, exact_sum, target};
+use super::target::{OutOfRange, exact_sum, target_with};
 use crate::clock::Timestamp;
 use crate::decision::{ConflictKind, NothingWhy, Verdict};
 use crate::event::{BanStatus, Effect, Event, EventKind, NotedWhy};
@@ -28,7 +28,7 @@ pub enum Considered {
 pub fn consider(record: &Record, event: &Arc<Event>, at: Timestamp) -> Considered {
     let verdict = match &event.kind {
         EventKind::Ban(status) => consider_standing(record, event, status),
-        EventKind::Conversion { effect, .. } => consider_conversion(record, event, effect, at),
+        EventKind::Conversion { effect, .. } => consider_conversion(record, event, effect),
     };
     let Some(Finding {
         mut record,
@@ -75,12 +75,7 @@ fn consider_standing(record: &Record, event: &Event, status: &BanStatus) -> Opti
     })
 }
 
-fn consider_conversion(
-    heard: &Record,
-    event: &Arc<Event>,
-    effect: &Effect,
-    at: Timestamp,
-) -> Option<Finding> {
+fn consider_conversion(heard: &Record, event: &Event, effect: &Effect) -> Option<Finding> {
     let mut record = heard.clone();
     let was_reinstated = lift_if_reinstated(&mut record, event, effect);
     let counted = || {
@@ -128,7 +123,7 @@ fn consider_conversion(
             verdict,
         });
     }
-    Some(match verdict(&record, event, effect, was_reinstated, at) {
+    Some(match verdict(&record, event, effect, was_reinstated) {
         Ok(verdict) => Finding {
             record,
             standing: Standing::Counted,
@@ -187,15 +182,11 @@ fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<Conf
 /// The decision that follows from what is due, and from what the message says.
 fn verdict(
     record: &Record,
-    event: &Arc<Event>,
+    event: &Event,
     effect: &Effect,
     was_reinstated: bool,
-    at: Timestamp,
 ) -> Result<Verdict, OutOfRange> {
-    let mut with_event = record.clone();
-    // Which verdict is taken up here does not matter: the target looks at the messages alone.
-    with_event.decide(Arc::clone(event), at, Standing::Counted, Verdict::Rejected);
-    let due = exact_sum(target(&with_event)?, -record.settled())?;
+    let due = exact_sum(target_with(record, effect)?, -record.settled())?;
     if due.is_sign_negative() && !due.is_zero() {
         return Ok(Verdict::Reversal { amount: -due });
     }

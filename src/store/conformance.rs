@@ -13,12 +13,13 @@
 //! particular runtime. Each is given a store that holds nothing under the source name `conformance`; a store
 //! that several handles or processes share should also pass [`shared`].
 
-// A suite's way to fail is to panic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::missing_panics_doc
+    clippy::missing_panics_doc,
+    clippy::arithmetic_side_effects,
+    reason = "a suite fails by panicking"
 )]
 
 mod fixtures;

@@ -284,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_presented_only_by_all_of_it() {
+        let secret = Secret::new("hunter2").unwrap();
+        assert!(secret.is_presented_by("hunter2"));
+        for given in ["", "hunter", "hunter22", "Hunter2", "hunter3"] {
+            assert!(!secret.is_presented_by(given), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_keys_name_is_shown_as_it_was_chosen() {
+        assert_eq!(KeyId::new("spring").unwrap().to_string(), "spring");
+    }
+
+    #[test]
     fn nothing_shows_a_secret() {
         let ring = KeyRing::from_list("hunter2,hunter3").unwrap();
         let shown = format!("{ring:?} {:?}", ring.first.1);

@@ -121,15 +121,12 @@ async fn postgres() -> bool {
 
 /// What the story cannot bring about: a twin in flight, a store that is down.
 async fn others() {
-    let of_app = |event| Event {
-        app: "others".parse().unwrap(),
-        ..event
+    let of_app = |mut event: Event| {
+        event.app = "others".parse().unwrap();
+        event
     };
-    let timing = Timing {
-        patience: Duration::ZERO,
-        ..Timing::default()
-    };
-    let receiver = Receiver::with_clock(Arc::new(MemoryStore::new()), SystemClock, timing);
+    let timing = Timing::new().patience(Duration::ZERO);
+    let receiver = Receiver::new(Arc::new(MemoryStore::new())).with_timing(timing);
     let event = of_app(completed("o1", "500"));
     let in_flight = receiver.begin(event.clone()).await.unwrap();
     let Progress::Deliver(delivery) = in_flight else {

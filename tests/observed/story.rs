@@ -8,10 +8,8 @@ use crate::ledger::{adjustment, ban, completed, of_player, pending, reconciled, 
 
 /// Callbacks of an app, each with its outcome.
 pub(crate) fn story(app: &str) -> Vec<(Event, &'static str)> {
-    let test = Event {
-        test: TestCallback::Acknowledged,
-        ..completed("o5", "5")
-    };
+    let mut test = completed("o5", "5");
+    test.test = TestCallback::Acknowledged;
     let told = [
         (completed("o1", "500"), "reward"),
         (completed("o1", "500"), "duplicate"),
@@ -31,9 +29,9 @@ pub(crate) fn story(app: &str) -> Vec<(Event, &'static str)> {
         (of_player(completed("o4", "5"), "broken"), "handler_failed"),
         (of_player(completed("o4", "5"), "broken"), "handler_failed"),
     ];
-    let of_app = |(event, outcome)| {
-        let app = app.parse().unwrap();
-        (Event { app, ..event }, outcome)
+    let of_app = |(mut event, outcome): (Event, _)| {
+        event.app = app.parse().unwrap();
+        (event, outcome)
     };
     told.into_iter().map(of_app).collect()
 }

@@ -42,6 +42,7 @@ pub(super) struct Desk<H, C> {
 }
 
 impl<H, C> Desk<H, C> {
+    #[expect(clippy::arithmetic_side_effects, reason = "three is not zero")]
     pub(super) fn handler_timeout(&self) -> Duration {
         self.timing.lease / 3
     }
@@ -129,8 +130,9 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
+            let since = Since::now();
             let listed = self.store.unsettled(after.as_ref(), PAGE);
-            let keys = observe::stored("unsettled", listed).await?;
+            let keys = observe::stored("unsettled", listed.await, since)?;
             for key in &keys {
                 let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
                 match self.settle(key, steps, GLANCE).await {
@@ -220,6 +222,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
 
 impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let event = Arc::new(event);
         let origin = Origin::of(&event);
         let (key, timing) = (event.key(), self.desk.timing);
         let steps = Steps::receive_in_transaction(event, timing);

@@ -125,7 +125,8 @@ fn connect(
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(options.busy_timeout)?;
-    connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
+    let cache_size = i64::from(options.cache_kib).saturating_neg(); // below zero: in KiB, not in pages
+    connection.pragma_update(None, "cache_size", cache_size)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

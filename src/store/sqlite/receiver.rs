@@ -96,8 +96,9 @@ impl SqliteReceiver {
         let mut after: Option<RecordKey> = None;
         let page = self.store.shared.batch;
         loop {
+            let since = Since::now();
             let listed = self.store.unsettled(after.as_ref(), page);
-            let keys = observe::stored("unsettled", listed).await?;
+            let keys = observe::stored("unsettled", listed.await, since)?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -141,6 +142,7 @@ impl SqliteReceiver {
 
 impl Receive for SqliteReceiver {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let event = Arc::new(event);
         let origin = Origin::of(&event);
         let since = Since::now();
         let submitted = origin
@@ -169,7 +171,7 @@ async fn wait(answer: Result<Answer, StoreError>) -> Result<Receipt, ReceiveErro
 
 /// What a delivery is about.
 enum Subject {
-    Callback(Event),
+    Callback(Arc<Event>),
     Open(RecordKey),
 }
 
@@ -190,7 +192,7 @@ impl Operation for Receiving {
         let _entered = self.span.enter();
         let steps = match &self.subject {
             Subject::Callback(event) => {
-                Steps::receive_in_transaction(event.clone(), self.desk.timing)
+                Steps::receive_in_transaction(Arc::clone(event), self.desk.timing)
             }
             Subject::Open(key) => Steps::resume_in_transaction(key.clone(), self.desk.timing),
         };
