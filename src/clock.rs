@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,11 @@ impl Timestamp {
         self.0
     }
 
+    /// The same in the system's terms, where those reach so far.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
+    }
+
     /// This moment and so much later; the end of time at the latest.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
@@ -33,9 +38,33 @@ impl Timestamp {
         )
     }
 
+    /// This moment and so much earlier; 1970-01-01 at the earliest.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use postback::clock::Timestamp;
+    ///
+    /// let half_a_year_ago = Timestamp::from(SystemTime::now()).before(Duration::from_secs(180 * 86_400));
+    /// # let _ = half_a_year_ago;
+    /// ```
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
     /// How long from this moment until `later`; nothing if that has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+}
+
+/// A time before 1970 becomes 1970-01-01.
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self::default().after(time.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
@@ -54,8 +83,7 @@ pub trait Clock: Send + Sync + 'static {
     fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// The system's clock, waiting with tokio's timer.
-#[cfg(feature = "tokio")]
+/// The system's clock, waiting with tokio's timer. It is a [`Clock`] with the feature `tokio`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -63,10 +91,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        SystemTime::now().into()
     }
 
     fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send {

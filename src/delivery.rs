@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::clock::Clock;
+use tracing::{Instrument, Span};
+
+use crate::clock::{Clock, SystemClock};
 use crate::decision::Decision;
 use crate::guard::Record;
 use crate::handler::Handler;
+use crate::receiver::log::{Origin, log_failed, log_refused};
 use crate::receiver::{ReceiveError, Receiver};
 use crate::steps::{Handled, Happened, Receipt, Steps};
 use crate::store::{DedupStore, Version};
@@ -13,7 +16,7 @@ use crate::store::{DedupStore, Version};
 /// How far a callback has come.
 #[derive(Debug)]
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub enum Progress<S, C> {
+pub enum Progress<S, C = SystemClock> {
     /// It is the game's turn.
     Deliver(Box<Delivery<S, C>>),
     /// All is done: answer 200.
@@ -29,10 +32,12 @@ pub enum Progress<S, C> {
 /// It need not be the decision about the callback that has just arrived: an earlier one that was left
 /// open comes first. Ending it yields the next [`Progress`].
 #[must_use = "a delivery that is not settled stays open and is repeated"]
-pub struct Delivery<S, C> {
+pub struct Delivery<S, C = SystemClock> {
     receiver: Receiver<S, C>,
     steps: Steps,
     decision: Decision,
+    /// The callback that it began with; `None`, where something open is repeated without one.
+    origin: Option<Origin>,
 }
 
 impl<S, C> fmt::Debug for Delivery<S, C> {
@@ -58,7 +63,16 @@ impl<S, C> Delivery<S, C> {
             receiver,
             steps,
             decision,
+            origin: None,
         }
+    }
+
+    pub(crate) fn follow(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
+    fn span(&self) -> Span {
+        self.origin.as_ref().map_or_else(Span::none, Origin::span)
     }
 
     /// What the game is to do.
@@ -90,7 +104,7 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     /// [`ReceiveError::Store`]: the refusal could not be written down; the decision will be repeated.
     pub async fn refused(self, reason: impl Into<String>) -> Result<Progress<S, C>, ReceiveError> {
         let reason = reason.into();
-        tracing::warn!(id = %self.decision.id(), "the game refused a decision: the conversion is closed");
+        log_refused(self.decision.id());
         self.end(Handled::Refused(reason)).await
     }
 
@@ -106,9 +120,7 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     /// # Errors
     /// [`ReceiveError`] of what comes next, where the callback that has arrived still waits for its turn.
     pub async fn settled_outside(self) -> Result<Progress<S, C>, ReceiveError> {
-        self.receiver
-            .drive(self.steps, Some(Happened::SettledOutside))
-            .await
+        self.go_on(Happened::SettledOutside).await
     }
 
     /// Lets a handler carry out this decision and whatever comes after it.
@@ -118,7 +130,8 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
         let mut delivery = Box::new(self);
         loop {
-            let attempt = delivery.receiver.attempt(handler, &delivery.decision).await;
+            let attempt = delivery.receiver.attempt(handler, &delivery.decision);
+            let attempt = attempt.instrument(delivery.span()).await;
             let progress = match (attempt.handled, attempt.error) {
                 (Handled::Done, _) => delivery.done().await?,
                 (Handled::Refused(reason), _) => delivery.refused(reason).await?,
@@ -135,22 +148,32 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     }
 
     async fn end(self, handled: Handled) -> Result<Progress<S, C>, ReceiveError> {
-        self.receiver
-            .drive(self.steps, Some(Happened::Handled(handled)))
-            .await
+        self.go_on(Happened::Handled(handled)).await
+    }
+
+    async fn go_on(self, happened: Happened) -> Result<Progress<S, C>, ReceiveError> {
+        let span = self.span();
+        let going_on = self.receiver.drive(self.steps, Some(happened));
+        Origin::follow(self.origin, going_on.instrument(span).await)
     }
 
     async fn end_with_error(
-        self,
+        mut self,
         handled: Handled,
         source: Box<dyn std::error::Error + Send + Sync>,
     ) -> ReceiveError {
         let id = self.decision.id().clone();
-        tracing::error!(%id, error = %source, "the handler failed: the decision stays open and is repeated");
+        log_failed(&id, &*source);
+        // What the handler said is told, not what the steps make of it.
+        let origin = self.origin.take();
         // Should the lease not be given back, it runs out by itself.
         if let Err(ReceiveError::Store(error)) = self.end(handled).await {
-            tracing::warn!(%id, %error, "the lease of a failed decision could not be given back");
+            tracing::warn!(target: "postback::decision", %id, %error, "the lease of a failed decision could not be given back");
         }
-        ReceiveError::Handler { id, source }
+        let error = ReceiveError::Handler { id, source };
+        if let Some(origin) = origin {
+            origin.tell(Err(&error));
+        }
+        error
     }
 }

@@ -20,6 +20,7 @@ pub use key::{RecordKey, RecordKeyError, Subject};
 /// Only a source makes one, after it has verified the request. What the guard compares is here;
 /// what else the network said stays reachable through [`Event::parameter`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Event {
     /// The network.
     pub source: SourceName,
@@ -63,6 +64,35 @@ impl fmt::Debug for Event {
 }
 
 impl Event {
+    /// An event that says no more than this. What else the network said is set afterwards, [`signed`](Self::signed)
+    /// above all:
+    ///
+    /// ```
+    /// use postback::event::{BanStatus, Event, EventKind};
+    ///
+    /// # fn example() -> Result<(), postback::event::IdError> {
+    /// let ban = EventKind::Ban(BanStatus::Banned);
+    /// let mut event = Event::new("acme".parse()?, "my-game".parse()?, "player-7".parse()?, ban);
+    /// event.endpoint = "bans".into();
+    /// event.signed = "player=player-7&banned=1".into();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(source: SourceName, app: AppName, player: PlayerId, kind: EventKind) -> Self {
+        Self {
+            source,
+            app,
+            endpoint: String::new(),
+            player,
+            kind,
+            usd: None,
+            purchase: None,
+            reason: None,
+            test: TestCallback::No,
+            signed: String::new(),
+        }
+    }
+
     /// The record that this event belongs to: for what takes back or restores, the transaction that it
     /// refers to; for everything else, and where it refers to none, its own; for bans the player.
     pub fn key(&self) -> RecordKey {
@@ -109,6 +139,22 @@ pub enum EventKind {
     },
     /// The network changed the player's standing.
     Ban(BanStatus),
+}
+
+impl EventKind {
+    /// One fixed word: `pending`, `completed`, `adjusted`, `revoked`, `noted` or `ban`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ban(_) => "ban",
+            Self::Conversion { effect, .. } => match effect {
+                Effect::Pending { .. } => "pending",
+                Effect::Completed { .. } => "completed",
+                Effect::Adjusted { .. } => "adjusted",
+                Effect::Revoked => "revoked",
+                Effect::Noted { .. } => "noted",
+            },
+        }
+    }
 }
 
 /// What an event does to a conversion.
@@ -164,6 +210,8 @@ pub enum NotedWhy {
     UnpaidByChoice,
     /// The message contradicts the network's own rules. Moves nothing and is reported as a conflict.
     Contradictory,
+    /// Imported: an earlier receiver has paid, and nobody knows how much. No source says this.
+    PaidElsewhere,
 }
 
 /// What the player spent in the app.

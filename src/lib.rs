@@ -59,9 +59,12 @@
 //! | [`decision`] | what the game is told: [`Reward`](decision::Reward), [`Reversal`](decision::Reversal) … |
 //! | [`store`] | where it is remembered: memory, SQLite, Postgres, Redis, your own |
 //! | [`receiver`], [`delivery`], [`handler`] | ties all that to your wallet |
+//! | [`import`] | takes over what an earlier receiver has paid |
+//! | [`observe`] | what is told to logs and metrics, and under which names |
 //! | [`steps`] | the protocol behind the receiver, as pure steps |
 //! | `explain` | why a signature does not match (feature `explain`) |
 //! | [`web`] | statuses and bodies; extractors and a route for axum and for actix-web |
+//! | [`guide`] | guides: setting a network up, proxies, stores, handlers, attacks … |
 //!
 //! # Features
 //!
@@ -75,6 +78,7 @@
 //! | `postgres` | the Postgres store (sqlx 0.9, Rust 1.94): many processes, wallet and record in one transaction |
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
 //! | `explain` | finds out why a signature does not match |
+//! | `metrics` | counters, histograms and a gauge by the `metrics` facade: see [`observe`] |
 //! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
 //! | `redis` | the Redis store: several processes share one server; one script for each change |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
@@ -113,7 +117,11 @@ pub mod event;
 #[cfg(feature = "explain")]
 pub mod explain;
 pub mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod handler;
+pub mod import;
+pub mod observe;
 pub mod receiver;
 pub mod source;
 pub mod steps;
@@ -123,11 +131,13 @@ pub mod testing;
 pub mod web;
 pub mod wire;
 
+#[doc(no_inline)]
+pub use rust_decimal::Decimal;
 pub use source::bitlabs;
 #[cfg(feature = "phonexa")]
 pub use source::phonexa;
 
 /// The README's code compiles.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "actix-web", feature = "axum", feature = "sqlite"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -16,17 +16,17 @@ use std::time::Duration;
 pub use resume::spawn_resume;
 pub use resume::{Resume, Resumed};
 
-use crate::clock::Clock;
-#[cfg(feature = "tokio")]
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::decision::{Decision, DecisionId};
 use crate::delivery::{Delivery, Progress};
 use crate::event::Event;
 use crate::handler::Handler;
+use crate::observe::{self, Since, stored};
 use crate::source::Fault;
 use crate::steps::{Answer, Happened, Receipt, Step, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
 use log::Origin;
+use tracing::Instrument;
 
 /// Takes genuine callbacks all the way: remembered, carried out by the game, settled.
 ///
@@ -82,22 +82,23 @@ impl ReceiveError {
 
 /// Guard and store, ready to take callbacks. Cheap to clone; clones share the store.
 ///
-/// The handler is passed in with each call, or once and for all by [`Receiver::with_handler`].
-pub struct Receiver<S, C> {
+/// The handler is passed in with each call, or once and for all by [`Receiver::with_handler`]. It is given up
+/// on after five sixths of the lease, so that nobody repeats its decision while it may still be at work.
+pub struct Receiver<S, C = SystemClock> {
     shared: Arc<Shared<S, C>>,
+    timing: Timing,
 }
 
 struct Shared<S, C> {
     store: S,
     clock: C,
-    timing: Timing,
-    handler_timeout: Duration,
 }
 
 impl<S, C> Clone for Receiver<S, C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            timing: self.timing,
         }
     }
 }
@@ -105,35 +106,33 @@ impl<S, C> Clone for Receiver<S, C> {
 impl<S, C> fmt::Debug for Receiver<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receiver")
-            .field("timing", &self.shared.timing)
+            .field("timing", &self.timing)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(feature = "tokio")]
-impl<S: DedupStore> Receiver<S, SystemClock> {
+impl<S: DedupStore> Receiver<S> {
     /// A receiver with the system's clock and the default [`Timing`].
     pub fn new(store: S) -> Self {
-        Self::with_clock(store, SystemClock, Timing::default())
+        Self::with_clock(store, SystemClock)
     }
 }
 
 impl<S: DedupStore, C: Clock> Receiver<S, C> {
-    /// A receiver with a clock and timing of your own.
-    ///
-    /// A handler is given up on after five sixths of the lease, so that nobody repeats its decision
-    /// while it may still be at work.
-    pub fn with_clock(store: S, clock: C, timing: Timing) -> Self {
-        #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
-        let handler_timeout = timing.lease.saturating_mul(5) / 6;
+    /// A receiver with a clock of your own and the default [`Timing`].
+    pub fn with_clock(store: S, clock: C) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                store,
-                clock,
-                timing,
-                handler_timeout,
-            }),
+            shared: Arc::new(Shared { store, clock }),
+            timing: Timing::new(),
         }
+    }
+
+    /// With a timing of your own.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        self
     }
 
     /// The store.
@@ -148,11 +147,11 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
 
     /// The timing.
     pub fn timing(&self) -> Timing {
-        self.shared.timing
+        self.timing
     }
 
     /// Binds a handler, for whoever wants just one thing that takes callbacks.
-    pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, C, H> {
+    pub fn with_handler<H: Handler + 'static>(self, handler: H) -> HandlingReceiver<S, H, C> {
         HandlingReceiver {
             receiver: self,
             handler: Arc::new(handler),
@@ -171,14 +170,10 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         event: Event,
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
-        let origin = Origin::of(&event);
-        let result = match self.start(event).await {
-            Ok(Progress::Answered(receipt)) => Ok(receipt),
-            Ok(Progress::Deliver(delivery)) => delivery.settle_with(handler).await,
-            Err(error) => Err(error),
-        };
-        origin.log(&result);
-        result
+        match self.begin(event).await? {
+            Progress::Answered(receipt) => Ok(receipt),
+            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
+        }
     }
 
     /// Takes one callback up to the decision and hands that over, for a caller who settles himself.
@@ -187,24 +182,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
     pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
         let origin = Origin::of(&event);
-        match self.start(event).await {
-            Ok(Progress::Answered(receipt)) => {
-                let result = Ok(receipt);
-                origin.log(&result);
-                result.map(Progress::Answered)
-            }
-            Err(error) => {
-                let result = Err(error);
-                origin.log(&result);
-                result.map(Progress::Answered)
-            }
-            deliver => deliver,
-        }
-    }
-
-    async fn start(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
-        self.drive(Steps::receive(event, self.shared.timing), None)
-            .await
+        let steps = Steps::receive(event, self.timing);
+        let result = self.drive(steps, None).instrument(origin.span()).await;
+        Origin::follow(Some(origin), result)
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -213,16 +193,16 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         mut steps: Steps,
         happened: Option<Happened>,
     ) -> Result<Progress<S, C>, ReceiveError> {
-        let Shared { store, clock, .. } = &*self.shared;
+        let Shared { store, clock } = &*self.shared;
         let mut step = match happened {
             Some(happened) => steps.advance(happened, clock.now()),
             None => steps.step(),
         };
         loop {
             let happened = match step {
-                Step::Load(key) => Happened::Loaded(store.load(&key).await?),
+                Step::Load(key) => Happened::Loaded(stored("load", store.load(&key)).await?),
                 Step::Swap { expected, record } => {
-                    Happened::Swapped(store.swap(expected, &record).await?)
+                    Happened::Swapped(stored("swap", store.swap(expected, &record)).await?)
                 }
                 Step::Wait(span) => {
                     clock.sleep(span).await;
@@ -256,18 +236,23 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         handler: &H,
         decision: &Decision,
     ) -> attempt::Attempt {
-        let limit = self.shared.clock.sleep(self.shared.handler_timeout);
-        attempt::attempt(handler, decision, limit).await
+        #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
+        let timeout = self.timing.lease.saturating_mul(5) / 6;
+        let limit = self.shared.clock.sleep(timeout);
+        let since = Since::now();
+        let attempt = attempt::attempt(handler, decision, limit).await;
+        observe::handler(attempt.handled.as_str(), since);
+        attempt
     }
 }
 
 /// A receiver with its handler: what a web route needs.
-pub struct HandlingReceiver<S, C, H> {
+pub struct HandlingReceiver<S, H, C = SystemClock> {
     receiver: Receiver<S, C>,
     handler: Arc<H>,
 }
 
-impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
+impl<S, H, C> Clone for HandlingReceiver<S, H, C> {
     fn clone(&self) -> Self {
         Self {
             receiver: self.receiver.clone(),
@@ -276,7 +261,7 @@ impl<S, C, H> Clone for HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
+impl<S, H, C> fmt::Debug for HandlingReceiver<S, H, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlingReceiver")
             .field("receiver", &self.receiver)
@@ -284,7 +269,7 @@ impl<S, C, H> fmt::Debug for HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> HandlingReceiver<S, H, C> {
     /// Repeats every open decision that nobody is at work on: see [`Resume::resume`].
     ///
     /// # Errors
@@ -299,13 +284,13 @@ impl<S: DedupStore, C: Clock, H: Handler + 'static> HandlingReceiver<S, C, H> {
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> Resume for HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> Resume for HandlingReceiver<S, H, C> {
     fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
         self.receiver.resume(&*self.handler)
     }
 }
 
-impl<S: DedupStore, C: Clock, H: Handler + 'static> Receive for HandlingReceiver<S, C, H> {
+impl<S: DedupStore, H: Handler + 'static, C: Clock> Receive for HandlingReceiver<S, H, C> {
     fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         self.receiver.receive(event, &*self.handler)
     }

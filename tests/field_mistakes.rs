@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use bitlabs_game::{Game, OFFERS, SECRET, app};
 use ledger::decimal;
-use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind as Kind};
 use postback::delivery::Progress;
 use postback::event::RecordKey;
@@ -301,12 +300,8 @@ impl DedupStore for Leisurely {
 
 #[tokio::test]
 async fn mistake_14_only_one_of_many_who_looked_at_once_is_given_the_decision() {
-    let patience = std::time::Duration::from_millis(50);
-    let timing = Timing {
-        patience,
-        ..Timing::default()
-    };
-    let receiver = Receiver::with_clock(Leisurely(MemoryStore::new()), SystemClock, timing);
+    let timing = Timing::new().patience(std::time::Duration::from_millis(50));
+    let receiver = Receiver::new(Leisurely(MemoryStore::new())).with_timing(timing);
     let endpoint = app().offers(OFFERS).build().unwrap();
     let target = completed(&Network::new(SECRET));
     let event = endpoint.open(&Request::get(&target)).unwrap().event();

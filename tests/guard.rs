@@ -10,7 +10,7 @@
 mod ledger;
 
 use ledger::{
-    Ledger, adjustment, ban, completed, decimal, milestone, of_player, pending, reconciled,
+    Ledger, adjustment, ban, completed, decimal, event, milestone, of_player, pending, reconciled,
     revoked, with_purchase,
 };
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind, NothingWhy};
@@ -188,16 +188,9 @@ fn a_reward_that_gives_back_what_was_taken_says_so() {
 
 #[test]
 fn nothing_to_pay_says_why() {
-    let noted = |why| Event {
-        kind: EventKind::Conversion {
-            transaction: "o1".parse().unwrap(),
-            original: None,
-            effect: Effect::Noted {
-                word: "WORD".into(),
-                why,
-            },
-        },
-        ..completed("o1", "0")
+    let noted = |why| {
+        let word = "WORD".into();
+        event("o1", None, Effect::Noted { word, why })
     };
     let table = [
         (vec![completed("o1", "0")], NothingWhy::ZeroReward),

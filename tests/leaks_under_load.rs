@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use axum::Router;
 use postback::bitlabs::App;
-use postback::clock::SystemClock;
 use postback::decision::Decision;
 use postback::handler::HandlerError;
 use postback::receiver::Receiver;
@@ -130,13 +129,12 @@ async fn no_secret_no_hash_and_no_query_is_said_through_thousands_of_requests() 
     let turns = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&turns);
     let handler = move |_: &Decision| misbehave(counted.fetch_add(1, Ordering::Relaxed));
-    let timing = Timing {
-        lease: Duration::from_millis(60),
-        patience: Duration::from_millis(5),
-        ..Timing::default()
-    };
-    let receiver =
-        Receiver::with_clock(MemoryStore::new(), SystemClock, timing).with_handler(handler);
+    let timing = Timing::new()
+        .lease(Duration::from_millis(60))
+        .patience(Duration::from_millis(5));
+    let receiver = Receiver::new(MemoryStore::new())
+        .with_timing(timing)
+        .with_handler(handler);
     let keys = KeyRing::from_list(format!("{OLD_SECRET},{SECRET}")).unwrap();
     let endpoint = App::new("game", keys).unwrap().offers(URL).build().unwrap();
     let app = Router::new().route(

@@ -13,7 +13,6 @@ mod postgres_server;
 
 use std::time::{Duration, Instant};
 
-use postback::clock::SystemClock;
 use postback::receiver::{Receive, Resume};
 use postback::steps::{Receipt, Timing};
 use postback::store::postgres::{PostgresOptions, sqlx};
@@ -154,12 +153,9 @@ async fn a_receiver_that_falls_asleep_with_its_transaction_open_is_cut_off_and_c
     let (other, _) = game(pool(&url, 4), Then::Nothing).await;
     let sleepy = Wallet::new(Then::SleepThrough(Duration::from_secs(4)));
     let options = PostgresOptions::new().timeout(Duration::from_millis(300));
-    let timing = Timing {
-        lease: Duration::from_millis(900),
-        ..Timing::default()
-    };
+    let timing = Timing::new().lease(Duration::from_millis(900));
     let sleeper = options.store(pool(&url, 1));
-    let sleeper = sleeper.receiver_with(sleepy.clone(), SystemClock, timing);
+    let sleeper = sleeper.receiver(sleepy.clone()).with_timing(timing);
     let slept = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

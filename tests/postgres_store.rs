@@ -97,7 +97,7 @@ async fn two_prefixes_are_two_stores() {
 async fn what_an_operator_did_wrong_is_said_without_his_password() {
     let Some(server) = shared() else { return };
     let url = server.database().await;
-    let opening = async |url: &str| told(&PostgresStore::open(url).await.unwrap_err());
+    let opening = async |url: &str| told(&PostgresStore::connect(url).await.unwrap_err());
 
     assert!(
         opening("mysql://game:not-a-secret@here/game")

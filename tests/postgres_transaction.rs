@@ -13,7 +13,7 @@ mod postgres_server;
 
 use std::time::Duration;
 
-use postback::clock::{SystemClock, Timestamp};
+use postback::clock::Timestamp;
 use postback::receiver::{Receive, ReceiveError, Resumed};
 use postback::steps::{Answer, Handled, Happened, Receipt, Step, Steps, Timing};
 use postback::store::postgres::PostgresStore;
@@ -79,13 +79,11 @@ async fn whatever_goes_wrong_in_a_handler_leaves_an_intent_and_no_wallet_row() {
         .execute(&pool)
         .await
         .unwrap();
-        let timing = Timing {
-            lease: Duration::from_secs(3),
-            ..Timing::default()
-        };
+        let timing = Timing::new().lease(Duration::from_secs(3));
         let receiver = receiver
             .store()
-            .receiver_with(handler.clone(), SystemClock, timing);
+            .receiver(handler.clone())
+            .with_timing(timing);
         let failed = receiver.receive(completed("bad", 500)).await;
         let Err(ReceiveError::Handler { id, .. }) = &failed else {
             panic!("{then:?}: {failed:?}")
@@ -164,14 +162,13 @@ async fn a_twin_of_a_slow_callback_is_told_to_come_again() {
     let Some(server) = shared() else { return };
     let pool = pool(&server.database().await, 4);
     let (receiver, _) = game(pool.clone(), Then::Hang).await;
-    let timing = Timing {
-        lease: Duration::from_secs(6),
-        patience: Duration::from_millis(100),
-        ..Timing::default()
-    };
+    let timing = Timing::new()
+        .lease(Duration::from_secs(6))
+        .patience(Duration::from_millis(100));
     let receiver = receiver
         .store()
-        .receiver_with(Wallet::new(Then::Hang), SystemClock, timing);
+        .receiver(Wallet::new(Then::Hang))
+        .with_timing(timing);
     let slow = tokio::spawn({
         let receiver = receiver.clone();
         async move { receiver.receive(completed("bad", 500)).await }

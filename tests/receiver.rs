@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ledger::{Wallet, completed, decimal, pending, reconciled};
-use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind};
 use postback::delivery::Progress;
 use postback::handler::{Handler, HandlerError};
@@ -25,13 +24,12 @@ use postback::store::{DedupStore, MemoryStore};
 
 type Shared = Arc<Mutex<Wallet>>;
 
-fn receiver() -> Receiver<MemoryStore, SystemClock> {
-    let timing = Timing {
-        lease: Duration::from_millis(300),
-        patience: Duration::from_millis(50),
-        pause: Duration::from_millis(5),
-    };
-    Receiver::with_clock(MemoryStore::new(), SystemClock, timing)
+fn receiver() -> Receiver<MemoryStore> {
+    let timing = Timing::new()
+        .lease(Duration::from_millis(300))
+        .patience(Duration::from_millis(50))
+        .pause(Duration::from_millis(5));
+    Receiver::new(MemoryStore::new()).with_timing(timing)
 }
 
 fn paying(wallet: &Shared) -> impl Handler + Clone + 'static {

@@ -88,7 +88,7 @@ async fn a_postgres_database_tells_what_a_file_would() {
     // Without the tables, nothing is created.
     let (status, text) = run(&url, &["unsettled", "env:STORE_URL"]);
     assert_eq!(status, 2, "{text}");
-    fill(PostgresStore::open(&url).await.unwrap()).await;
+    fill(PostgresStore::connect(&url).await.unwrap()).await;
     tells_what_happened(&url);
 }
 

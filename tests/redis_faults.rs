@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ledger::{Wallet, completed, decimal};
-use postback::clock::{SystemClock, Timestamp};
+use postback::clock::Timestamp;
 use postback::decision::Decision;
 use postback::event::Event;
 use postback::guard::{Considered, Record, consider};
@@ -30,16 +30,14 @@ use redis_server::proxy::Proxy;
 
 type Purse = Arc<Mutex<Wallet>>;
 
-const SHORT: Timing = Timing {
-    lease: Duration::from_millis(600),
-    patience: Duration::ZERO,
-    pause: Duration::from_millis(20),
-};
+const SHORT: Timing = Timing::new()
+    .lease(Duration::from_millis(600))
+    .patience(Duration::ZERO);
 
 fn paying(
     store: RedisStore,
 ) -> (
-    HandlingReceiver<RedisStore, SystemClock, impl postback::handler::Handler + use<>>,
+    HandlingReceiver<RedisStore, impl postback::handler::Handler + use<>>,
     Purse,
 ) {
     let purse = Purse::default();
@@ -48,7 +46,9 @@ fn paying(
         wallet.lock().unwrap().carry_out(decision);
         async { Ok::<(), HandlerError>(()) }
     };
-    let receiver = Receiver::with_clock(store, SystemClock, SHORT).with_handler(handler);
+    let receiver = Receiver::new(store)
+        .with_timing(SHORT)
+        .with_handler(handler);
     (receiver, purse)
 }
 
@@ -262,8 +262,9 @@ async fn a_settlement_whose_answer_is_lost_is_not_paid_again() {
         losing.swallow_answers();
         async { Ok::<(), HandlerError>(()) }
     };
-    let receiver =
-        Receiver::with_clock(through(&proxy).await, SystemClock, SHORT).with_handler(handler);
+    let receiver = Receiver::new(through(&proxy).await)
+        .with_timing(SHORT)
+        .with_handler(handler);
     is_unavailable(&receiver, completed("o1", "500")).await;
     proxy.pass_answers();
     let receipt = delivered(&receiver, &completed("o1", "500")).await;

@@ -18,7 +18,7 @@ impl Bank for PostgresBank {
     async fn open() -> Result<(Self, Self::Receiver), BoxError> {
         let url = settings::value("DATABASE_URL")?
             .ok_or("set DATABASE_URL: postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
-        let store = PostgresStore::open(&url).await?;
+        let store = PostgresStore::connect(&url).await?;
         postgres_wallet::migrate(store.pool()).await?;
         let receiver = store.receiver(postgres_wallet::Wallet);
         Ok((Self { store }, receiver))

@@ -7,7 +7,6 @@ mod redis_wallet;
 
 use std::time::Duration;
 
-use postback::clock::SystemClock;
 use postback::receiver::{HandlingReceiver, Receiver};
 use postback::steps::Timing;
 use postback::store::redis::RedisStore;
@@ -24,7 +23,7 @@ pub(crate) struct RedisBank {
 }
 
 impl Bank for RedisBank {
-    type Receiver = HandlingReceiver<RedisStore, SystemClock, Wallet>;
+    type Receiver = HandlingReceiver<RedisStore, Wallet>;
 
     // A copy that crashed leaves its lease behind, not only its decision.
     const RESUME_EVERY: Duration = Duration::from_secs(1);
@@ -36,12 +35,10 @@ impl Bank for RedisBank {
         let place = format!("Redis at {}", server.get_connection_info().addr());
         let store = RedisStore::connect(&*url).await?;
         let wallet = Wallet::connect(server).await?;
-        let timing = Timing {
-            lease: lease()?,
-            ..Timing::default()
-        };
-        let receiver =
-            Receiver::with_clock(store, SystemClock, timing).with_handler(wallet.clone());
+        let timing = Timing::new().lease(lease()?);
+        let receiver = Receiver::new(store)
+            .with_timing(timing)
+            .with_handler(wallet.clone());
         Ok((Self { wallet, place }, receiver))
     }
 

@@ -142,3 +142,10 @@ identifier! {
     /// The operator's name for one app of a network. Each app has its own secrets and its own name space of transactions.
     AppName, check_name
 }
+
+impl PlayerId {
+    /// Stands for a player whom nobody knows (any more).
+    pub(crate) fn placeholder(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}

@@ -20,7 +20,7 @@ impl Record {
         if self.open().is_some() {
             return None;
         }
-        let nobody = PlayerId::new(FORGOTTEN).ok()?;
+        let nobody = PlayerId::placeholder(FORGOTTEN);
         let mut record = self.clone();
         for entry in record.entries_mut() {
             let event = Event {

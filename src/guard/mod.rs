@@ -17,8 +17,11 @@ mod consider;
 mod forget;
 mod mark;
 mod record;
+mod take_over;
 mod target;
 
 pub use consider::{Considered, consider};
 pub use record::{Closed, Entry, Intent, RECORD_FORMAT, Record, RecordStatus};
+pub use take_over::Contradiction;
+pub(crate) use take_over::{Past, TakenOver, take_over};
 pub use target::{OutOfRange, target};

@@ -18,6 +18,9 @@ pub const RECORD_FORMAT: u32 = 1;
 /// their number, and only the latest counts.
 const STANDINGS_KEPT: usize = 16;
 
+/// Why a conversion is closed that was imported without its amount.
+const PAID_ELSEWHERE: &str = "imported: paid by an earlier receiver, amount unknown";
+
 /// Everything that is remembered of one conversion: each distinct message, the decision made about it,
 /// what has been settled, and what is still open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,9 +47,12 @@ pub struct Entry {
     verdict: Option<Verdict>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settled: Option<Timestamp>,
-    /// Its player and what was signed were stripped.
+    /// Its player and what was signed were stripped, or the player was never known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     forgotten: bool,
+    /// An earlier receiver dealt with it; the game was not told by this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    imported: bool,
 }
 
 /// Whether a message has part in what is due.
@@ -89,9 +95,15 @@ impl Entry {
         ))
     }
 
-    /// Whether its player was forgotten.
+    /// Whether its player was forgotten, or was not known when it was imported.
     pub fn is_forgotten(&self) -> bool {
         self.forgotten
+    }
+
+    /// Whether it was taken over from an earlier receiver ([`import`](crate::import)): that one, and not this
+    /// crate, had the game carry its decision out.
+    pub fn is_imported(&self) -> bool {
+        self.imported
     }
 
     pub(super) fn forget(&mut self, event: Arc<Event>) {
@@ -140,6 +152,7 @@ impl Intent {
 
 /// Why nothing of a conversion ever moves again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Closed {
     /// The game's reason.
     pub reason: String,
@@ -292,7 +305,31 @@ impl Record {
             verdict,
             settled: None,
             forgotten: false,
+            imported: false,
         });
+    }
+
+    /// Whatever was taken up since was dealt with by an earlier receiver.
+    pub(super) fn mark_imported(&mut self, since: usize, knows_player: bool, at: Timestamp) {
+        for entry in self.entries.iter_mut().skip(since) {
+            entry.imported = true;
+            entry.forgotten = !knows_player;
+            entry.settled = Some(at);
+        }
+    }
+
+    /// An earlier receiver paid, and it is not known how much.
+    pub(super) fn close_by_import(&mut self, event: Arc<Event>, at: Timestamp) {
+        self.put_aside(event, at);
+        let reason = PAID_ELSEWHERE.to_owned();
+        self.closed = Some(Closed { reason, at });
+    }
+
+    /// Whether it was an import that closed it, and not the game.
+    pub(super) fn is_closed_by_import(&self) -> bool {
+        let mut imported = self.entries.iter().filter(|entry| entry.imported);
+        self.closed.is_some()
+            && imported.any(|entry| super::take_over::says_paid_of_unknown_amount(&entry.event))
     }
 
     /// A later message made the conversion due again: what counted so far no longer does.

@@ -1,8 +1,12 @@
-//! What is logged of a callback: neither the player, nor the hash, nor what was signed.
+//! What is told of a callback: neither the player, nor the hash, nor what was signed.
+
+use tracing::Span;
 
 use super::ReceiveError;
-use crate::decision::DecisionKind;
-use crate::event::{AppName, Event, SourceName, Subject};
+use crate::decision::{DecisionId, DecisionKind};
+use crate::delivery::Progress;
+use crate::event::{AppName, Event, RecordKey, SourceName, Subject};
+use crate::observe::{self, Since};
 use crate::steps::Receipt;
 
 /// Where a callback came from, kept until it is known what became of it.
@@ -12,6 +16,9 @@ pub(crate) struct Origin {
     endpoint: String,
     /// `None` for a ban, whose key holds the player's id.
     conversion: Option<String>,
+    kind: &'static str,
+    since: Since,
+    span: Span,
 }
 
 impl Origin {
@@ -21,50 +28,134 @@ impl Origin {
             Subject::Conversion(transaction) => Some(transaction.to_string()),
             Subject::Player(_) => None,
         };
+        let kind = event.kind.as_str();
+        let span = tracing::info_span!(
+            target: "postback::callback", "callback",
+            source = %key.source, app = %key.app, endpoint = event.endpoint,
+            conversion = conversion.as_deref().unwrap_or_default(), kind, outcome = tracing::field::Empty,
+        );
         Self {
             source: key.source,
             app: key.app,
             endpoint: event.endpoint.clone(),
             conversion,
+            kind,
+            since: Since::now(),
+            span,
         }
     }
 
-    /// Logs what became of it.
-    pub(crate) fn log(&self, result: &Result<Receipt, ReceiveError>) {
+    /// Entered while the callback is at work.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Tells how it ended, or leaves that to the delivery whose turn it is.
+    pub(crate) fn follow<S, C>(
+        origin: Option<Self>,
+        result: Result<Progress<S, C>, ReceiveError>,
+    ) -> Result<Progress<S, C>, ReceiveError> {
+        match (origin, result) {
+            (Some(origin), Ok(Progress::Deliver(mut delivery))) => {
+                delivery.follow(origin);
+                Ok(Progress::Deliver(delivery))
+            }
+            (Some(origin), result) => {
+                match &result {
+                    Ok(Progress::Answered(receipt)) => origin.tell(Ok(receipt)),
+                    Err(error) => origin.tell(Err(error)),
+                    Ok(Progress::Deliver(_)) => {}
+                }
+                result
+            }
+            (None, result) => result,
+        }
+    }
+
+    /// Tells what became of it.
+    pub(crate) fn tell(self, result: Result<&Receipt, &ReceiveError>) {
+        let outcome = outcome(result);
+        self.span.record("outcome", outcome);
+        observe::callback(&self.source, &self.app, self.kind, outcome, self.since);
+        self.log(result, outcome);
+        observe::tell_what_is_due();
+    }
+
+    fn log(&self, result: Result<&Receipt, &ReceiveError>, outcome: &'static str) {
         let Self {
             source,
             app,
             endpoint,
             conversion,
+            kind,
+            ..
         } = self;
         let conversion = conversion.as_deref().unwrap_or_default();
+        macro_rules! tell {
+            ($level:ident, $($more:tt)*) => {
+                tracing::$level!(
+                    target: "postback::callback",
+                    %source, %app, endpoint, conversion, kind, outcome, $($more)*
+                )
+            };
+        }
         match result {
-            Ok(Receipt::Settled(_, kind @ DecisionKind::Conflict)) => {
-                let outcome = kind.as_str();
-                tracing::warn!(%source, %app, endpoint, conversion, outcome, "callback contradicts what is known");
+            Ok(Receipt::Settled(_, DecisionKind::Conflict)) => {
+                tell!(warn, "callback contradicts what is known");
             }
-            Ok(Receipt::Settled(_, kind)) => {
-                let outcome = kind.as_str();
-                tracing::info!(%source, %app, endpoint, conversion, outcome, "callback settled");
+            Ok(Receipt::Settled(..)) => tell!(info, "callback settled"),
+            Ok(Receipt::Test) => tell!(info, "test callback: nothing is paid"),
+            Ok(Receipt::Refused(_)) => tell!(warn, "the game refused a callback"),
+            // Perhaps a reversal of what was paid before: a person may have to act.
+            Ok(Receipt::Closed) => {
+                tell!(
+                    warn,
+                    "callback of a closed conversion: kept, and nothing moves"
+                );
             }
-            Ok(receipt @ Receipt::Test) => {
-                let outcome = receipt.as_str();
-                tracing::info!(%source, %app, endpoint, conversion, outcome, "test callback: nothing is paid");
-            }
-            Ok(receipt @ Receipt::Refused(_)) => {
-                let outcome = receipt.as_str();
-                tracing::warn!(%source, %app, endpoint, conversion, outcome, "the game refused a callback");
-            }
-            Ok(receipt) => {
-                let outcome = receipt.as_str();
-                tracing::debug!(%source, %app, endpoint, conversion, outcome, "callback answered");
-            }
+            Ok(Receipt::Duplicate | Receipt::NothingOpen) => tell!(debug, "callback answered"),
             Err(error) => {
-                let cause = std::error::Error::source(error)
+                let because = std::error::Error::source(error)
                     .map(ToString::to_string)
                     .unwrap_or_default();
-                tracing::warn!(%source, %app, endpoint, conversion, %error, cause, "callback not taken");
+                tell!(warn, %error, because, "callback not taken");
             }
         }
+    }
+}
+
+/// The game has refused a decision for good.
+pub(crate) fn log_refused(id: &DecisionId) {
+    tracing::warn!(target: "postback::decision", %id, "the game refused a decision: the conversion is closed");
+}
+
+/// The handler has failed. The error is the game's own, and may say more than `because` in the callback's line.
+pub(crate) fn log_failed(id: &DecisionId, error: &dyn std::error::Error) {
+    tracing::error!(target: "postback::decision", %id, error = %error, "the handler failed: the decision stays open");
+}
+
+/// An open decision was repeated, and is open still.
+pub(crate) fn log_open_still(key: &RecordKey, error: &ReceiveError) {
+    let because = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    match error {
+        ReceiveError::Handler { .. } => {
+            tracing::warn!(target: "postback::resume", %key, %error, because, "an open decision failed again");
+        }
+        _ => {
+            tracing::error!(target: "postback::resume", %key, %error, because, "an open decision cannot be read");
+        }
+    }
+}
+
+/// What became of a callback, in one word.
+fn outcome(result: Result<&Receipt, &ReceiveError>) -> &'static str {
+    match result {
+        Ok(Receipt::Settled(_, kind)) => kind.as_str(),
+        Ok(receipt) => receipt.as_str(),
+        Err(ReceiveError::Busy { .. }) => "busy",
+        Err(ReceiveError::Store(_)) => "store_failed",
+        Err(ReceiveError::Handler { .. }) => "handler_failed",
     }
 }

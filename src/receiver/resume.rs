@@ -1,12 +1,15 @@
 //! Repeats what is open.
 
 use std::future::Future;
+use std::time::Duration;
 
+use super::log::log_open_still;
 use super::{ReceiveError, Receiver};
 use crate::clock::Clock;
 use crate::delivery::Progress;
 use crate::event::RecordKey;
 use crate::handler::Handler;
+use crate::observe;
 use crate::steps::{Receipt, Steps};
 use crate::store::{DedupStore, StoreError};
 
@@ -23,6 +26,13 @@ pub struct Resumed {
     pub busy: usize,
     /// So many failed again and stay open; the log says why.
     pub failed: usize,
+}
+
+impl Resumed {
+    /// Every open decision has been looked at.
+    pub(crate) fn measure(&self) {
+        observe::left_open(self.settled, self.busy, self.failed);
+    }
 }
 
 /// A receiver that can repeat what is open: every one that has its handler with it.
@@ -43,10 +53,7 @@ pub trait Resume: Send + Sync + 'static {
 /// # Panics
 /// Outside a tokio runtime, as [`tokio::spawn`] does.
 #[cfg(feature = "tokio")]
-pub fn spawn_resume<R: Resume>(
-    receiver: R,
-    interval: std::time::Duration,
-) -> tokio::task::JoinHandle<()> {
+pub fn spawn_resume<R: Resume>(receiver: R, interval: Duration) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             match receiver.resume().await {
@@ -60,9 +67,11 @@ pub fn spawn_resume<R: Resume>(
                     busy,
                     failed,
                 }) => {
-                    tracing::info!(settled, busy, failed, "open decisions resumed");
+                    tracing::info!(target: "postback::resume", settled, busy, failed, "open decisions resumed");
                 }
-                Err(error) => tracing::warn!(%error, "open decisions could not be resumed"),
+                Err(error) => {
+                    tracing::warn!(target: "postback::resume", %error, "open decisions could not be resumed");
+                }
             }
             tokio::time::sleep(interval).await;
         }
@@ -79,26 +88,24 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
-            let keys = self.store().unsettled(after.as_ref(), PAGE).await?;
+            let listed = self.store().unsettled(after.as_ref(), PAGE);
+            let keys = observe::stored("unsettled", listed).await?;
             for key in &keys {
                 match self.resume_one(key.clone(), handler).await {
                     Ok(Receipt::NothingOpen) => resumed.settled += 1,
                     Ok(_) => {}
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
-                    Err(ReceiveError::Store(
-                        error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }),
-                    )) => {
-                        tracing::error!(%key, %error, "open decision cannot be resumed");
-                        resumed.failed += 1;
+                    Err(ReceiveError::Store(error)) if error.is_of_the_whole_store() => {
+                        return Err(error);
                     }
-                    Err(ReceiveError::Store(error)) => return Err(error),
-                    Err(error @ ReceiveError::Handler { .. }) => {
-                        tracing::warn!(%key, %error, "open decision failed again");
+                    Err(error) => {
+                        log_open_still(key, &error);
                         resumed.failed += 1;
                     }
                 }
             }
             if keys.len() < PAGE {
+                resumed.measure();
                 return Ok(resumed);
             }
             after = keys.last().cloned();
@@ -110,10 +117,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         key: RecordKey,
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
-        let timing = crate::steps::Timing {
-            patience: std::time::Duration::ZERO,
-            ..self.timing()
-        };
+        let timing = self.timing().patience(Duration::ZERO);
         match self.drive(Steps::resume(key, timing), None).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,

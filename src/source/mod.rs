@@ -49,13 +49,13 @@
 //!             original: None,
 //!             effect: Effect::Completed { amount: coins.into(), milestone: None, reinstates: false },
 //!         };
-//!         Ok(Reward { event: Event {
-//!             source: "acme".parse().map_err(unusable("source"))?,
-//!             app: "my-game".parse().map_err(unusable("app"))?,
-//!             endpoint: "rewards".into(),
-//!             player: PlayerId::new(value(&params, "player")?).map_err(unusable("player"))?,
-//!             kind, usd: None, purchase: None, reason: None, test: TestCallback::No, signed: kept.into(),
-//!         } })
+//!         let source = "acme".parse().map_err(unusable("source"))?;
+//!         let app = "my-game".parse().map_err(unusable("app"))?;
+//!         let player = PlayerId::new(value(&params, "player")?).map_err(unusable("player"))?;
+//!         let mut event = Event::new(source, app, player, kind);
+//!         event.endpoint = "rewards".into();
+//!         event.signed = kept.into();
+//!         Ok(Reward { event })
 //!     }
 //! }
 //!

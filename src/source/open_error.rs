@@ -16,6 +16,18 @@ pub enum Fault {
     Handler,
 }
 
+impl Fault {
+    /// One fixed word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Configuration => "configuration",
+            Self::Store => "store",
+            Self::Handler => "handler",
+        }
+    }
+}
+
 /// Why a request was not accepted.
 ///
 /// Parameter names in it come from the configuration, never from the request; but for [`Nested`](Self::Nested),

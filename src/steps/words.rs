@@ -11,23 +11,62 @@ use crate::store::{Stored, Swapped, Version};
 use super::Steps;
 
 /// How the protocol is run.
+///
+/// ```
+/// use std::time::Duration;
+/// use postback::steps::Timing;
+///
+/// let timing = Timing::new().lease(Duration::from_secs(60));
+/// assert_eq!(timing.patience, Duration::from_secs(2));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timing {
-    /// How long an intent is reserved for whoever is at work on it. Longer than any handler may take.
+    /// How long an intent is reserved for whoever is at work on it. Longer than any handler may take. 30 s
+    /// unless set.
     pub lease: Duration,
-    /// How long a callback waits for its twin in flight before it is told to come again.
+    /// How long a callback waits for its twin in flight before it is told to come again. 2 s
+    /// unless set.
     pub patience: Duration,
-    /// How long it waits between two looks.
+    /// How long it waits between two looks. 20 ms unless set.
     pub pause: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Timing {
+    /// The defaults.
+    pub const fn new() -> Self {
         Self {
             lease: Duration::from_secs(30),
             patience: Duration::from_secs(2),
             pause: Duration::from_millis(20),
         }
+    }
+
+    /// With another [`lease`](Self::lease).
+    #[must_use]
+    pub const fn lease(mut self, span: Duration) -> Self {
+        self.lease = span;
+        self
+    }
+
+    /// With another [`patience`](Self::patience).
+    #[must_use]
+    pub const fn patience(mut self, span: Duration) -> Self {
+        self.patience = span;
+        self
+    }
+
+    /// With another [`pause`](Self::pause).
+    #[must_use]
+    pub const fn pause(mut self, span: Duration) -> Self {
+        self.pause = span;
+        self
     }
 }
 
@@ -78,6 +117,18 @@ pub enum Handled {
     Hung,
     /// The game refuses for good, and why.
     Refused(String),
+}
+
+impl Handled {
+    /// One fixed word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Hung => "hung",
+            Self::Refused(_) => "refused",
+        }
+    }
 }
 
 /// The answer to a callback, or to a request to resume.

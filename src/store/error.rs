@@ -55,3 +55,10 @@ pub enum StoreError {
         known: u32,
     },
 }
+
+impl StoreError {
+    /// Whether it is not about one record, so that trying the next one is of no use.
+    pub(crate) fn is_of_the_whole_store(&self) -> bool {
+        !matches!(self, Self::Unreadable { .. } | Self::Newer { .. })
+    }
+}

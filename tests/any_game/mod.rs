@@ -15,7 +15,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind};
 use postback::handler::{Handler, HandlerError};
 use postback::receiver::Receiver;
@@ -28,7 +27,7 @@ use rust_decimal::Decimal;
 use crate::ledger::Wallet;
 
 pub struct Game {
-    pub receiver: Receiver<MemoryStore, SystemClock>,
+    pub receiver: Receiver<MemoryStore>,
     pub wallet: Arc<Mutex<Wallet>>,
 }
 

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::FromRef;
 use postback::bitlabs::{App, Endpoint, OfferCallback, SurveyCallback};
-use postback::clock::SystemClock;
 use postback::decision::Decision;
 use postback::event::RecordKey;
 use postback::guard::Record;
@@ -95,21 +94,17 @@ impl Wallet {
         }
     }
 
-    pub(crate) fn receiver(
-        &self,
-    ) -> HandlingReceiver<MemoryStore, SystemClock, impl Handler + Clone + 'static> {
+    pub(crate) fn receiver(&self) -> HandlingReceiver<MemoryStore, impl Handler + Clone + 'static> {
         Receiver::new(MemoryStore::new()).with_handler(self.handler())
     }
 
     /// One that gives up on a twin at once.
     pub(crate) fn impatient(
         &self,
-    ) -> HandlingReceiver<MemoryStore, SystemClock, impl Handler + Clone + 'static> {
-        let timing = Timing {
-            patience: Duration::ZERO,
-            ..Timing::default()
-        };
-        Receiver::with_clock(MemoryStore::new(), SystemClock, timing).with_handler(self.handler())
+    ) -> HandlingReceiver<MemoryStore, impl Handler + Clone + 'static> {
+        Receiver::new(MemoryStore::new())
+            .with_timing(Timing::new().patience(Duration::ZERO))
+            .with_handler(self.handler())
     }
 }
 
@@ -118,7 +113,7 @@ impl Wallet {
 pub(crate) struct State {
     pub(crate) offers: Endpoint<OfferCallback>,
     pub(crate) surveys: Endpoint<SurveyCallback>,
-    pub(crate) receiver: Receiver<MemoryStore, SystemClock>,
+    pub(crate) receiver: Receiver<MemoryStore>,
     pub(crate) wallet: Wallet,
 }
 
@@ -145,7 +140,7 @@ impl FromRef<State> for Endpoint<SurveyCallback> {
     }
 }
 
-impl FromRef<State> for Receiver<MemoryStore, SystemClock> {
+impl FromRef<State> for Receiver<MemoryStore> {
     fn from_ref(state: &State) -> Self {
         state.receiver.clone()
     }

@@ -19,7 +19,6 @@ use postback::bitlabs::{
     App, BanCallback, CashbackCallback, Endpoint, OfferCallback, OfferState, ReceiptCallback,
     RewardCallback, SurveyCallback,
 };
-use postback::clock::SystemClock;
 use postback::decision::{Decision, DecisionKind};
 use postback::handler::HandlerError;
 use postback::receiver::Receiver;
@@ -59,7 +58,7 @@ pub struct Game<S = MemoryStore> {
     pub cashback: Endpoint<CashbackCallback>,
     pub rewards: Endpoint<RewardCallback>,
     pub bans: Endpoint<BanCallback>,
-    pub receiver: Receiver<S, SystemClock>,
+    pub receiver: Receiver<S>,
     pub wallet: Arc<Mutex<Wallet>>,
     pub network: Network,
 }

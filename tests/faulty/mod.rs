@@ -8,7 +8,6 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use postback::bitlabs::{App, BanCallback, Endpoint, OfferCallback, SurveyCallback};
-use postback::clock::SystemClock;
 use postback::decision::Decision;
 use postback::event::{Effect, Event, EventKind};
 use postback::handler::HandlerError;
@@ -45,7 +44,7 @@ struct Game {
     offers: Endpoint<OfferCallback>,
     surveys: Endpoint<SurveyCallback>,
     bans: Endpoint<BanCallback>,
-    receiver: Receiver<MemoryStore, SystemClock>,
+    receiver: Receiver<MemoryStore>,
     wallet: Arc<Mutex<Wallet>>,
     seen: Mutex<HashSet<String>>,
 }

@@ -19,7 +19,7 @@ use postback::clock::Timestamp;
 use postback::decision::{Decision, DecisionKind};
 use postback::event::{
     AppName, BanStatus, Effect, Event, EventKind, PlayerId, Purchase, RecordKey, SourceName,
-    TestCallback, TransactionId,
+    TransactionId,
 };
 use postback::steps::{Answer, Handled, Happened, Step, Steps, Timing};
 use postback::store::{Stored, Swapped, Version};
@@ -30,22 +30,20 @@ pub fn decimal(text: &str) -> Decimal {
 }
 
 pub fn event(transaction: &str, original: Option<&str>, effect: Effect) -> Event {
-    Event {
-        source: SourceName::new("bitlabs").unwrap(),
-        app: AppName::new("game").unwrap(),
-        endpoint: "offers".into(),
-        player: PlayerId::new("p1").unwrap(),
-        kind: EventKind::Conversion {
-            transaction: TransactionId::new(transaction).unwrap(),
-            original: original.map(|id| TransactionId::new(id).unwrap()),
-            effect,
-        },
-        usd: None,
-        purchase: None,
-        reason: None,
-        test: TestCallback::No,
-        signed: format!("tx={transaction}"),
-    }
+    let kind = EventKind::Conversion {
+        transaction: TransactionId::new(transaction).unwrap(),
+        original: original.map(|id| TransactionId::new(id).unwrap()),
+        effect,
+    };
+    let mut event = Event::new(
+        SourceName::new("bitlabs").unwrap(),
+        AppName::new("game").unwrap(),
+        PlayerId::new("p1").unwrap(),
+        kind,
+    );
+    event.endpoint = "offers".into();
+    event.signed = format!("tx={transaction}");
+    event
 }
 
 pub fn pending(transaction: &str, amount: &str) -> Event {
@@ -106,24 +104,19 @@ pub fn revoked(transaction: &str) -> Event {
 }
 
 pub fn ban(status: BanStatus) -> Event {
-    Event {
-        kind: EventKind::Ban(status),
-        ..completed("unused", "0")
-    }
+    let mut event = completed("unused", "0");
+    event.kind = EventKind::Ban(status);
+    event
 }
 
-pub fn of_player(event: Event, player: &str) -> Event {
-    Event {
-        player: PlayerId::new(player).unwrap(),
-        ..event
-    }
+pub fn of_player(mut event: Event, player: &str) -> Event {
+    event.player = PlayerId::new(player).unwrap();
+    event
 }
 
-pub fn with_purchase(event: Event, usd: &str) -> Event {
-    Event {
-        purchase: Some(Purchase::new(decimal(usd))),
-        ..event
-    }
+pub fn with_purchase(mut event: Event, usd: &str) -> Event {
+    event.purchase = Some(Purchase::new(decimal(usd)));
+    event
 }
 
 #[derive(Debug, Default)]

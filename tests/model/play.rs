@@ -6,7 +6,7 @@ use postback::clock::Timestamp;
 use postback::decision::Decision;
 use postback::event::EventKind;
 use postback::guard::{Intent, Record};
-use postback::steps::{Answer, Handled, Happened, Step, Steps, Timing};
+use postback::steps::{Answer, Handled, Happened, Step, Steps};
 use postback::store::{Stored, Swapped, Version};
 
 use crate::actions::{Action, Commit, Ends, When};
@@ -95,13 +95,7 @@ impl Setting {
         let steps = match self.wallet {
             WalletKind::StoreTransaction => Steps::resume_in_transaction(key, TIMING),
             // `Receiver::resume` does not wait for a twin either.
-            _ => Steps::resume(
-                key,
-                Timing {
-                    patience: std::time::Duration::ZERO,
-                    ..TIMING
-                },
-            ),
+            _ => Steps::resume(key, TIMING.patience(std::time::Duration::ZERO)),
         };
         self.begin(world, on, Job::Resume, steps);
     }

@@ -6,11 +6,7 @@ use postback::event::Event;
 use postback::steps::Timing;
 
 /// One wait, then "come again": more waits only repeat the same look.
-pub(crate) const TIMING: Timing = Timing {
-    lease: Duration::from_secs(30),
-    patience: Duration::from_millis(20),
-    pause: Duration::from_millis(20),
-};
+pub(crate) const TIMING: Timing = Timing::new().patience(Duration::from_millis(20));
 
 /// One bounded world to be explored completely.
 #[derive(Debug, Clone)]

@@ -7,9 +7,9 @@ use crate::setting::{Senders, Setting, Troubles, WalletKind};
 
 /// A conversion's callbacks, each signed differently.
 fn messages(events: [Event; 3]) -> Vec<Event> {
-    let sign = |(index, event)| Event {
-        signed: format!("message={index}"),
-        ..event
+    let sign = |(index, mut event): (usize, Event)| {
+        event.signed = format!("message={index}");
+        event
     };
     events.into_iter().enumerate().map(sign).collect()
 }

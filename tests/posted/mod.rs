@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "each test file uses its own part")]
 
-use postback::event::{Effect, Event, EventKind, TestCallback};
+use postback::event::{Effect, Event, EventKind};
 use postback::source::{Callback, OpenError, Source};
 use postback::wire::Request;
 
@@ -41,25 +41,23 @@ impl Callback for Post {
     type Source = Posted;
 
     fn event(&self) -> Event {
-        Event {
-            source: "posted".parse().unwrap(),
-            app: "game".parse().unwrap(),
-            endpoint: "posts".to_owned(),
-            player: "p1".parse().unwrap(),
-            kind: EventKind::Conversion {
-                transaction: self.0.parse().unwrap(),
-                original: None,
-                effect: Effect::Completed {
-                    amount: 5.into(),
-                    milestone: None,
-                    reinstates: false,
-                },
+        let kind = EventKind::Conversion {
+            transaction: self.0.parse().unwrap(),
+            original: None,
+            effect: Effect::Completed {
+                amount: 5.into(),
+                milestone: None,
+                reinstates: false,
             },
-            usd: None,
-            purchase: None,
-            reason: None,
-            test: TestCallback::No,
-            signed: self.0.clone(),
-        }
+        };
+        let mut event = Event::new(
+            "posted".parse().unwrap(),
+            "game".parse().unwrap(),
+            "p1".parse().unwrap(),
+            kind,
+        );
+        event.endpoint = "posts".into();
+        event.signed.clone_from(&self.0);
+        event
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use postback::clock::Timestamp;
 use postback::decision::Decision;
-use postback::event::{Effect, Event, EventKind, TestCallback};
+use postback::event::{Effect, Event, EventKind};
 use postback::guard::{Considered, Record, consider};
 use postback::handler::HandlerError;
 use postback::receiver::{Receive, ReceiveError};
@@ -25,22 +25,20 @@ use postback::store::postgres::{PostgresHandler, PostgresReceiver, PostgresStore
 use rust_decimal::Decimal;
 
 pub(crate) fn event(transaction: &str, effect: Effect) -> Event {
-    Event {
-        source: "bitlabs".parse().unwrap(),
-        app: "game".parse().unwrap(),
-        endpoint: "offers".to_owned(),
-        player: "player-7".parse().unwrap(),
-        kind: EventKind::Conversion {
-            transaction: transaction.parse().unwrap(),
-            original: None,
-            effect,
-        },
-        usd: None,
-        purchase: None,
-        reason: None,
-        test: TestCallback::No,
-        signed: format!("player=player-7&tx={transaction}"),
-    }
+    let kind = EventKind::Conversion {
+        transaction: transaction.parse().unwrap(),
+        original: None,
+        effect,
+    };
+    let mut event = Event::new(
+        "bitlabs".parse().unwrap(),
+        "game".parse().unwrap(),
+        "player-7".parse().unwrap(),
+        kind,
+    );
+    event.endpoint = "offers".into();
+    event.signed = format!("player=player-7&tx={transaction}");
+    event
 }
 
 pub(crate) fn completed(transaction: &str, amount: i64) -> Event {

@@ -101,8 +101,13 @@ fn outcome(record: &Record, entry: &Entry, balance: &mut Decimal) -> String {
         None => format!("{words} -- NOT carried out"),
         Some(settled) => {
             *balance += decided.balance_change();
+            let by = if entry.is_imported() {
+                " by an earlier receiver"
+            } else {
+                ""
+            };
             format!(
-                "{words}, carried out {}, balance {}",
+                "{words}, carried out{by} {}, balance {}",
                 time::shown(settled),
                 balance.normalize()
             )

@@ -1,4 +1,8 @@
 //! Records in Postgres or Redis, read through the store itself. Nothing is created, migrated or changed.
+#![cfg_attr(
+    not(any(feature = "postgres", feature = "redis")),
+    allow(dead_code, reason = "only the stores behind a server need the rest")
+)]
 
 use postback::clock::Timestamp;
 use postback::event::{PlayerId, RecordKey, Subject};

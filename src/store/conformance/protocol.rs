@@ -10,11 +10,7 @@ use crate::steps::{Answer, Handled, Happened, Receipt, Step, Steps, Timing};
 use crate::store::DedupStore;
 
 const LEASE: Duration = Duration::from_secs(30);
-const TIMING: Timing = Timing {
-    lease: LEASE,
-    patience: Duration::ZERO,
-    pause: Duration::from_millis(20),
-};
+const TIMING: Timing = Timing::new().lease(LEASE).patience(Duration::ZERO);
 
 /// A receiver whose every move is made by hand.
 struct Worker<'a, S> {

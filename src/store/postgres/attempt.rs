@@ -9,8 +9,10 @@ use super::{PostgresStore, failure};
 use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::guard::Record;
+use crate::observe::{self, Since};
 use crate::receiver::ReceiveError;
 use crate::receiver::attempt::bounded;
+use crate::receiver::log::{log_failed, log_refused};
 use crate::steps::{Answer, Handled, Happened, Receipt, Step, Steps};
 use crate::store::{StoreError, Swapped, Version};
 
@@ -103,9 +105,11 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
             let retry_after = self.desk.timing.pause;
             return Err(Ended::RollBack(ReceiveError::Busy { retry_after }));
         }
-        let limit = self.desk.clock.sleep(self.desk.handler_timeout);
+        let limit = self.desk.clock.sleep(self.desk.handler_timeout());
         let work = async { self.desk.handler.handle(transaction, decision).await };
+        let since = Since::now();
         let attempt = bounded(work, limit).await;
+        observe::handler(attempt.handled.as_str(), since);
         let handled = match attempt.handled {
             Handled::Done => {
                 let keep = sqlx::raw_sql(KEEP).execute(&mut *transaction);
@@ -119,7 +123,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
                 }
             }
             Handled::Refused(reason) => {
-                tracing::warn!(id = %decision.id(), "the game refused a decision: the conversion is closed");
+                log_refused(decision.id());
                 Handled::Refused(reason)
             }
             // Even if it hung: it is at work no longer, and what it wrote is undone.
@@ -169,7 +173,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
     }
 
     fn failed(&mut self, decision: &Decision, source: Source) -> Handled {
-        tracing::error!(id = %decision.id(), error = %source, "the handler failed: the decision stays open");
+        log_failed(decision.id(), &*source);
         self.said = Some(source);
         Handled::Failed
     }
@@ -206,7 +210,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
 /// The handler laid hands on the transaction. Nothing of it may be committed, so no intent is left either; the
 /// callback is repeated by the network.
 fn meddled(decision: &Decision, source: Source) -> Ended {
-    tracing::error!(id = %decision.id(), error = %source, "the handler laid hands on the store's transaction");
+    tracing::error!(target: "postback::decision", id = %decision.id(), error = %source, "the handler laid hands on the store's transaction");
     Ended::Abandon(ReceiveError::Handler {
         id: decision.id().clone(),
         source,

@@ -38,7 +38,7 @@ impl PostgresStore {
                 let key = text.parse().ok();
                 if key.is_none() {
                     // Nobody can ask for it, and it must not keep the others from being found.
-                    tracing::error!("postback_records holds a row whose key is not a record key");
+                    tracing::error!(target: "postback::store", "postback_records holds a row whose key is not a record key");
                 }
                 keys.extend(key);
                 after = text;

@@ -122,7 +122,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`]: see [`PostgresOptions::connect`].
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
         PostgresOptions::default().connect(url).await
     }
 

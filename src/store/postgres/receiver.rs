@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection};
+use tracing::Instrument;
 
 use super::attempt::{Attempt, Ended};
 use super::handler::PostgresHandler;
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Event, RecordKey};
-use crate::receiver::log::Origin;
+use crate::observe::{self, Since};
+use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
@@ -29,22 +31,38 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// length of its transaction; callbacks of the same conversion take turns, in all processes.
 pub struct PostgresReceiver<H, C = SystemClock> {
     store: PostgresStore,
-    desk: Arc<Desk<H, C>>,
+    desk: Desk<H, C>,
 }
 
 /// What each delivery needs.
 pub(super) struct Desk<H, C> {
     pub(super) handler: Arc<H>,
-    pub(super) clock: C,
+    pub(super) clock: Arc<C>,
     pub(super) timing: Timing,
-    pub(super) handler_timeout: Duration,
+}
+
+impl<H, C> Desk<H, C> {
+    #[expect(clippy::arithmetic_side_effects, reason = "three is not zero")]
+    pub(super) fn handler_timeout(&self) -> Duration {
+        self.timing.lease / 3
+    }
+}
+
+impl<H, C> Clone for Desk<H, C> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Arc::clone(&self.handler),
+            clock: Arc::clone(&self.clock),
+            timing: self.timing,
+        }
+    }
 }
 
 impl<H, C> Clone for PostgresReceiver<H, C> {
     fn clone(&self) -> Self {
         Self {
             store: self.store.clone(),
-            desk: Arc::clone(&self.desk),
+            desk: self.desk.clone(),
         }
     }
 }
@@ -61,37 +79,41 @@ impl<H, C> fmt::Debug for PostgresReceiver<H, C> {
 impl PostgresStore {
     /// A receiver that settles in the store's own transactions: what the handler writes and the record are
     /// committed together.
+    ///
+    /// A handler is given up on after a third of the lease (10 s unless set).
     pub fn receiver<H: PostgresHandler>(&self, handler: H) -> PostgresReceiver<H> {
-        let timing = Timing::default();
-        PostgresReceiver::with_desk(self, handler, SystemClock, timing)
-    }
-
-    /// The same with a clock and timing of your own. A handler is given up on after a third of the lease (10 s
-    /// unless set), and a callback waits for its twin in flight as long as the patience says.
-    pub fn receiver_with<H: PostgresHandler, C: Clock>(
-        &self,
-        handler: H,
-        clock: C,
-        timing: Timing,
-    ) -> PostgresReceiver<H, C> {
-        PostgresReceiver::with_desk(self, handler, clock, timing)
+        let desk = Desk {
+            handler: Arc::new(handler),
+            clock: Arc::new(SystemClock),
+            timing: Timing::new(),
+        };
+        PostgresReceiver {
+            store: self.clone(),
+            desk,
+        }
     }
 }
 
 impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
-    fn with_desk(store: &PostgresStore, handler: H, clock: C, timing: Timing) -> Self {
-        #[expect(clippy::arithmetic_side_effects, reason = "three is not zero")]
-        let handler_timeout = timing.lease / 3;
-        let desk = Desk {
-            handler: Arc::new(handler),
-            clock,
-            timing,
-            handler_timeout,
-        };
-        Self {
-            store: store.clone(),
-            desk: Arc::new(desk),
+    /// With a clock of your own.
+    #[must_use]
+    pub fn with_clock<K: Clock>(self, clock: K) -> PostgresReceiver<H, K> {
+        PostgresReceiver {
+            store: self.store,
+            desk: Desk {
+                handler: self.desk.handler,
+                clock: Arc::new(clock),
+                timing: self.desk.timing,
+            },
         }
+    }
+
+    /// With a timing of your own. A handler is given up on after a third of the lease, and a callback waits for
+    /// its twin in flight as long as the patience says.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.desk.timing = timing;
+        self
     }
 
     /// The store.
@@ -108,24 +130,24 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
-            let keys = self.store.unsettled(after.as_ref(), PAGE).await?;
+            let listed = self.store.unsettled(after.as_ref(), PAGE);
+            let keys = observe::stored("unsettled", listed).await?;
             for key in &keys {
                 let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
                 match self.settle(key, steps, GLANCE).await {
                     Ok(_) => resumed.settled += 1,
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
-                    Err(ReceiveError::Store(
-                        error @ (StoreError::Unreadable { .. } | StoreError::Newer { .. }),
-                    )) => {
-                        tracing::error!(%key, %error, "an open decision cannot be read");
+                    Err(ReceiveError::Store(error)) if error.is_of_the_whole_store() => {
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        log_open_still(key, &error);
                         resumed.failed += 1;
                     }
-                    Err(ReceiveError::Store(error)) => return Err(error),
-                    // Logged where it failed.
-                    Err(ReceiveError::Handler { .. }) => resumed.failed += 1,
                 }
             }
             if keys.len() < PAGE {
+                resumed.measure();
                 return Ok(resumed);
             }
             after = keys.last().cloned();
@@ -155,7 +177,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         };
         let attempt = Attempt {
             store,
-            desk: &*self.desk,
+            desk: &self.desk,
             said: None,
         };
         let result = match attempt.run(&mut transaction, steps).await {
@@ -190,7 +212,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
              SELECT pg_advisory_xact_lock({}); \
              SET LOCAL lock_timeout TO DEFAULT",
             millis(timeout),
-            millis(self.desk.handler_timeout.saturating_add(timeout)),
+            millis(self.desk.handler_timeout().saturating_add(timeout)),
             millis(patience),
             self.store.options().names.lock(&key.to_string()),
         )
@@ -202,8 +224,11 @@ impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
         let origin = Origin::of(&event);
         let (key, timing) = (event.key(), self.desk.timing);
         let steps = Steps::receive_in_transaction(event, timing);
-        let result = self.settle(&key, steps, timing.patience).await;
-        origin.log(&result);
+        let since = Since::now();
+        let settling = self.settle(&key, steps, timing.patience);
+        let result = settling.instrument(origin.span()).await;
+        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+        origin.tell(result.as_ref());
         result
     }
 }

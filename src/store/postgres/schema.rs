@@ -80,7 +80,7 @@ impl PostgresStore {
     /// later version of this crate has used the tables; [`StoreError::Unavailable`], when the server does not
     /// answer.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut session = self.connect(DOING).await?;
+        let mut session = self.unchecked_session(DOING).await?;
         let work = self.migrate_on(session.connection());
         match tokio::time::timeout(MIGRATION, work).await {
             Ok(done) => done?,
@@ -234,6 +234,7 @@ async fn check_server(connection: &mut PgConnection, place: &str) -> Result<(), 
     let (encoding, fsync) = settings;
     if fsync != "on" {
         tracing::warn!(
+            target: "postback::store",
             place,
             "the server runs with fsync off: a crash of its machine can lose what was paid"
         );

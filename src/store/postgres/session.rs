@@ -41,13 +41,16 @@ impl Drop for Session {
 impl PostgresStore {
     /// A connection, and tables that this version knows.
     pub(super) async fn session(&self, doing: &'static str) -> Result<Session, StoreError> {
-        let mut session = self.connect(doing).await?;
+        let mut session = self.unchecked_session(doing).await?;
         self.check_form(doing, &mut session).await?;
         Ok(session)
     }
 
     /// A connection, whatever the tables are like.
-    pub(super) async fn connect(&self, doing: &'static str) -> Result<Session, StoreError> {
+    pub(super) async fn unchecked_session(
+        &self,
+        doing: &'static str,
+    ) -> Result<Session, StoreError> {
         let limit = self.options().timeout;
         let acquired = tokio::time::timeout(limit, self.pool().acquire()).await;
         match acquired {

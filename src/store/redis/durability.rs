@@ -99,7 +99,7 @@ impl Durability {
     /// Warns of every risk.
     pub(super) fn log(&self, place: &str) {
         for risk in &self.risks {
-            tracing::warn!(place, %risk, "records in Redis may be lost");
+            tracing::warn!(target: "postback::store", place, %risk, "records in Redis may be lost");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Shared {
             let key = key.and_then(|text| text.parse().ok());
             if key.is_none() {
                 // Nobody can ask for it, and it must not keep the others from being found.
-                tracing::error!("an index in Redis holds what is not a record's key");
+                tracing::error!(target: "postback::store", "an index in Redis holds what is not a record's key");
             }
             keys.extend(key);
         }

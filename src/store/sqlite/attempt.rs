@@ -7,7 +7,9 @@ use super::transaction::InTransaction;
 use crate::clock::Timestamp;
 use crate::decision::Decision;
 use crate::handler::HandlerError;
+use crate::observe::{self, Since};
 use crate::receiver::ReceiveError;
+use crate::receiver::log::{log_failed, log_refused};
 use crate::steps::{Answer, Handled, Happened, Receipt, Step, Steps};
 use crate::store::{StoreError, Swapped, Version};
 
@@ -77,14 +79,16 @@ impl<'a> Attempt<'a> {
             .mark()
             .map_err(|error| unavailable("set a savepoint", error))?;
         self.is_marked = true;
-        let outcome = match self
+        let since = Since::now();
+        let returned = self
             .leashed
-            .lend(|transaction| handler(transaction, decision))
-        {
+            .lend(|transaction| handler(transaction, decision));
+        observe::handler(word(&returned), since);
+        let outcome = match returned {
             // Stays marked until the record is settled.
             Returned::With(Ok(())) => return Ok(Handled::Done),
             Returned::With(Err(HandlerError::Refused(reason))) => {
-                tracing::warn!(id = %decision.id(), "the game refused a decision: the conversion is closed");
+                log_refused(decision.id());
                 Handled::Refused(reason)
             }
             Returned::With(Err(HandlerError::Failed(source))) => self.failed(decision, source),
@@ -101,7 +105,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn failed(&mut self, decision: &Decision, source: Source) -> Handled {
-        tracing::error!(id = %decision.id(), error = %source, "the handler failed: the decision stays open");
+        log_failed(decision.id(), &*source);
         self.said = Some(source);
         Handled::Failed
     }
@@ -151,5 +155,14 @@ impl<'a> Attempt<'a> {
                     .unwrap_or_else(|| "the handler failed".into()),
             }),
         }
+    }
+}
+
+/// How a call of the handler ended, in the words of [`Handled`].
+fn word(returned: &Returned<Result<(), HandlerError>>) -> &'static str {
+    match returned {
+        Returned::With(Ok(())) => "done",
+        Returned::With(Err(HandlerError::Refused(_))) => "refused",
+        _ => "failed",
     }
 }

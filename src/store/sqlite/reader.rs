@@ -17,7 +17,7 @@ pub(super) fn serve(connection: &Connection, queue: &Receiver<Reading>) {
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("ROLLBACK")
         {
-            tracing::error!(%error, "SQLite could not end a read");
+            tracing::error!(target: "postback::store", %error, "SQLite could not end a read");
         }
     }
 }

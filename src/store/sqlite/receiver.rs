@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::attempt::Attempt;
 use super::leash::Leashed;
@@ -15,7 +16,8 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::decision::Decision;
 use crate::event::{Event, RecordKey};
 use crate::handler::HandlerError;
-use crate::receiver::log::Origin;
+use crate::observe::{self, Since};
+use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
@@ -94,7 +96,8 @@ impl SqliteReceiver {
         let mut after: Option<RecordKey> = None;
         let page = self.store.shared.batch;
         loop {
-            let keys = self.store.unsettled(after.as_ref(), page).await?;
+            let listed = self.store.unsettled(after.as_ref(), page);
+            let keys = observe::stored("unsettled", listed).await?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -104,19 +107,17 @@ impl SqliteReceiver {
                 match wait(answer).await {
                     Ok(_) => resumed.settled += 1,
                     Err(ReceiveError::Busy { .. }) => resumed.busy += 1,
-                    Err(ReceiveError::Store(
-                        error @ (StoreError::Closed
-                        | StoreError::Overloaded
-                        | StoreError::Unavailable { .. }),
-                    )) => return Err(error),
+                    Err(ReceiveError::Store(error)) if error.is_of_the_whole_store() => {
+                        return Err(error);
+                    }
                     Err(error) => {
-                        let cause = std::error::Error::source(&error).map(tracing::field::display);
-                        tracing::warn!(%key, %error, cause, "an open decision could not be carried out");
+                        log_open_still(key, &error);
                         resumed.failed += 1;
                     }
                 }
             }
             if keys.len() < page {
+                resumed.measure();
                 return Ok(resumed);
             }
             after = keys.last().cloned();
@@ -129,6 +130,7 @@ impl SqliteReceiver {
         self.store.submit(Box::new(Receiving {
             subject,
             desk,
+            span: Span::current(),
             blamed: None,
             outcome: None,
             reply,
@@ -140,8 +142,13 @@ impl SqliteReceiver {
 impl Receive for SqliteReceiver {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
         let origin = Origin::of(&event);
-        let result = wait(self.submit(Subject::Callback(event))).await;
-        origin.log(&result);
+        let since = Since::now();
+        let submitted = origin
+            .span()
+            .in_scope(|| self.submit(Subject::Callback(event)));
+        let result = wait(submitted).await;
+        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+        origin.tell(result.as_ref());
         result
     }
 }
@@ -170,6 +177,8 @@ enum Subject {
 struct Receiving {
     subject: Subject,
     desk: Desk,
+    /// The caller's, for what the handler logs on the writer's thread.
+    span: Span,
     /// Why its handler is not called again.
     blamed: Option<Cause>,
     outcome: Option<Result<Receipt, ReceiveError>>,
@@ -178,6 +187,7 @@ struct Receiving {
 
 impl Operation for Receiving {
     fn run(&mut self, leashed: &Leashed) {
+        let _entered = self.span.enter();
         let steps = match &self.subject {
             Subject::Callback(event) => {
                 Steps::receive_in_transaction(event.clone(), self.desk.timing)

@@ -141,7 +141,7 @@ pub(super) fn keys(mut rows: rusqlite::Rows<'_>, limit: usize) -> rusqlite::Resu
             .and_then(|key| key.parse().ok());
         if key.is_none() {
             // Nobody can ask for it, and it must not keep the others from being found.
-            tracing::error!("postback_records holds a row whose key is not a record key");
+            tracing::error!(target: "postback::store", "postback_records holds a row whose key is not a record key");
         }
         keys.extend(key);
     }

@@ -92,7 +92,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
     match attempt(leashed, &mut group) {
         Ok(()) => answer(group, &Ok(())),
         Err(Failure::Engine(error)) => {
-            tracing::error!(doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
+            tracing::error!(target: "postback::store", doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
             answer(group, &Err(error));
         }
         // All of it is rolled back. One by one, only the guilty operation fails.
@@ -102,7 +102,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
             }
         }
         Err(Failure::Spoilt(error)) => {
-            tracing::error!(error = %error.cause, "an operation made its transaction fail");
+            tracing::error!(target: "postback::store", error = %error.cause, "an operation made its transaction fail");
             let once_more = group
                 .iter_mut()
                 .any(|operation| operation.blame(&error.cause));
@@ -137,7 +137,7 @@ fn attempt(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Fa
     if !leashed.connection().is_autocommit() {
         // Should even this fail, the next BEGIN does, too, and its callers are told.
         if let Err(error) = leashed.connection().execute_batch("ROLLBACK") {
-            tracing::error!(%error, "SQLite could not roll back");
+            tracing::error!(target: "postback::store", %error, "SQLite could not roll back");
         }
     }
     result

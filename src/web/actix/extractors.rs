@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder, ResponseError
 
 use super::{Delivery, Rejection, open, respond};
 use crate::clock::SystemClock;
+use crate::observe;
 use crate::receiver::Receiver;
 use crate::source::Callback;
 use crate::store::DedupStore;
@@ -63,7 +64,7 @@ fn configured<T: 'static>(request: &HttpRequest) -> Result<&T, Rejection> {
         let refusal = Refusal::NotConfigured {
             missing: type_name::<T>(),
         };
-        tracing::error!(error = %refusal, "no callback can be received here");
+        observe::not_configured(&refusal);
         refusal.into()
     })
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use crate::receiver::{Receive, ReceiveError};
 use crate::source::{Callback, OpenError, Source};
 use crate::steps::Receipt;
@@ -46,7 +48,9 @@ impl<E: Source, R: Receive> Route<E, R> {
     async fn receive(&self, opened: Result<E::Callback, OpenError>) -> Result<Receipt, Refusal> {
         let event = opened?.event();
         let receiver = Arc::clone(&self.receiver);
-        let work = tokio::spawn(async move { receiver.receive(event).await });
+        let work = async move { receiver.receive(event).await };
+        // Within the request's span, where the application has one.
+        let work = tokio::spawn(work.in_current_span());
         // Not joined only when the runtime shuts down or a store panics: the sender comes again.
         let receipt = work
             .await

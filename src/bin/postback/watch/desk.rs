@@ -29,7 +29,7 @@ pub(super) struct Desk {
     endpoints: Vec<Box<dyn Opens>>,
     /// One for each endpoint, in the same order.
     explainers: Vec<Explainer>,
-    receiver: Receiver<MemoryStore, SystemClock>,
+    receiver: Receiver<MemoryStore>,
     wallet: Arc<Mutex<Wallet>>,
     pub(super) feed: Feed,
     /// Only to keep them out of what is shown.
