@@ -77,7 +77,7 @@ impl<'s, S: DedupStore> Importer<'s, S> {
         let mut summary = Summary::default();
         let mut past = past.into_iter();
         let mut group = Vec::new();
-        let mut done = 0;
+        let mut done = 0_u64;
         loop {
             let mut unreadable = None;
             let mut is_last = false;

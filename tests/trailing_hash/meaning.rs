@@ -4,7 +4,7 @@ use super::{SECRET, URL, call, described, endpoint, open, signer};
 use crate::any_game::Game;
 use crate::ledger::decimal;
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind};
-use postback::event::{Effect, EventKind};
+use postback::event::{Effect, EventKind, TransactionId};
 use postback::source::trailing_hash::Meaning;
 use postback::source::{Callback, Field, Source};
 use postback::wire::Request;
