@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::attempt::{Attempt, Ended};
+use super::attempt::{Attempt, Ended, MARK};
 use super::handler::PostgresHandler;
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
@@ -155,6 +155,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
             store,
             desk: &*self.desk,
             said: None,
+            is_marked: true,
         };
         let result = match attempt.run(&mut transaction, steps).await {
             Ended::Commit(result) => {
@@ -172,7 +173,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         result
     }
 
-    /// Begins the transaction and takes the conversion's lock, all in one message to the server.
+    /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server.
     ///
     /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
     /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
@@ -186,7 +187,8 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
              SET LOCAL idle_in_transaction_session_timeout = {}; \
              SET LOCAL lock_timeout = {}; \
              SELECT pg_advisory_xact_lock({}); \
-             SET LOCAL lock_timeout TO DEFAULT",
+             SET LOCAL lock_timeout TO DEFAULT; \
+             {MARK}",
             millis(timeout),
             millis(self.desk.handler_timeout.saturating_add(timeout)),
             millis(patience),
