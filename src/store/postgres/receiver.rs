@@ -175,6 +175,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
 
     /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server.
     ///
+    /// The columns of a row are worked out in their order, so that the lock is waited for under its limit.
     /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
     /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
     /// process be cut off.
@@ -183,10 +184,10 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let timeout = self.store.options().timeout;
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SET LOCAL lock_timeout = {}; \
-             SELECT pg_advisory_xact_lock({}); \
+             SELECT set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true), \
+             set_config('lock_timeout', '{}', true), \
+             pg_advisory_xact_lock({}); \
              SET LOCAL lock_timeout TO DEFAULT; \
              {MARK}",
             millis(timeout),

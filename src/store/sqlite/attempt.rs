@@ -99,7 +99,7 @@ impl<'a> Attempt<'a> {
                             self.swap(&foreseen.row)?;
                             return Ok(foreseen.receipt.clone());
                         }
-                        handled => (foreseen.looked.clone(), Happened::Handled(handled)),
+                        ended => (foreseen.looked.clone(), Happened::Handled(ended)),
                     },
                     found => (steps.clone(), Happened::Loaded(found)),
                 };
