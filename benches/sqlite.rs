@@ -108,7 +108,7 @@ fn bare_rounds(file: &Path, offers: &Offers, group: usize, span: Duration) -> Ro
     let db = bare(file);
     let count = most(span) / if group == 1 { 10 } else { 1 };
     let jobs: Vec<Kept> = (0..count).map(|_| offers.kept()).collect();
-    grouped(jobs, group, span, |group| {
+    grouped(&jobs, group, span, |group| {
         db.prepare_cached("BEGIN IMMEDIATE")
             .unwrap()
             .execute([])

@@ -68,7 +68,7 @@ where
 
 /// One thread, one group of jobs after the other.
 pub(crate) fn grouped<T>(
-    jobs: Vec<T>,
+    jobs: &[T],
     group: usize,
     span: Duration,
     mut work: impl FnMut(&[T]),
