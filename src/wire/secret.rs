@@ -188,6 +188,10 @@ impl KeyRing {
         })
     }
 
+    pub(crate) fn first_id(&self) -> &KeyId {
+        &self.first.0
+    }
+
     /// The keys' names.
     pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.iter().map(|(id, _)| id)
