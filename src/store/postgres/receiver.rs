@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection};
 use tracing::Instrument;
 
-use super::attempt::{Attempt, Ended};
+use super::attempt::{Attempt, Ended, MARK};
 use super::handler::PostgresHandler;
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
@@ -180,6 +180,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
             store,
             desk: &self.desk,
             said: None,
+            is_marked: true,
         };
         let result = match attempt.run(&mut transaction, steps).await {
             Ended::Commit(result) => {
@@ -197,8 +198,9 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         result
     }
 
-    /// Begins the transaction and takes the conversion's lock, all in one message to the server.
+    /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server.
     ///
+    /// The columns of a row are worked out in their order, so that the lock is waited for under its limit.
     /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
     /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
     /// process be cut off.
@@ -207,11 +209,12 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let timeout = self.store.options().timeout;
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SET LOCAL lock_timeout = {}; \
-             SELECT pg_advisory_xact_lock({}); \
-             SET LOCAL lock_timeout TO DEFAULT",
+             SELECT set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true), \
+             set_config('lock_timeout', '{}', true), \
+             pg_advisory_xact_lock({}); \
+             SET LOCAL lock_timeout TO DEFAULT; \
+             {MARK}",
             millis(timeout),
             millis(self.desk.handler_timeout().saturating_add(timeout)),
             millis(patience),

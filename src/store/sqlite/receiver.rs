@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tracing::Span;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Foreseen};
 use super::leash::Leashed;
 use super::transaction::{InTransaction, SqliteHandler};
 use super::writer::{Cause, GroupError, Operation, SharedCause};
@@ -128,8 +129,19 @@ impl SqliteReceiver {
     fn submit(&self, subject: Subject) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let desk = self.desk.clone();
+        let (steps, foreseen) = match subject {
+            Subject::Callback(event) => {
+                let steps = Steps::receive_in_transaction(event, desk.timing);
+                // Should the clock panic, it does so on the writer again, where that is an error.
+                let foresee = AssertUnwindSafe(|| Foreseen::of(&steps, (desk.now)()));
+                let foreseen = catch_unwind(foresee).unwrap_or_default();
+                (steps, foreseen)
+            }
+            Subject::Open(key) => (Steps::resume_in_transaction(key, desk.timing), None),
+        };
         self.store.submit(Box::new(Receiving {
-            subject,
+            steps,
+            foreseen,
             desk,
             span: Span::current(),
             blamed: None,
@@ -177,7 +189,8 @@ enum Subject {
 
 /// One delivery, as an operation of the writer.
 struct Receiving {
-    subject: Subject,
+    steps: Steps,
+    foreseen: Option<Foreseen>,
     desk: Desk,
     /// The caller's, for what the handler logs on the writer's thread.
     span: Span,
@@ -190,12 +203,6 @@ struct Receiving {
 impl Operation for Receiving {
     fn run(&mut self, leashed: &Leashed) {
         let _entered = self.span.enter();
-        let steps = match &self.subject {
-            Subject::Callback(event) => {
-                Steps::receive_in_transaction(Arc::clone(event), self.desk.timing)
-            }
-            Subject::Open(key) => Steps::resume_in_transaction(key.clone(), self.desk.timing),
-        };
         let attempt = Attempt::new(leashed, &*self.desk.now);
         let handle = |transaction: &InTransaction<'_>, decision: &Decision| match &self.blamed {
             None => self.desk.handler.handle(transaction, decision),
@@ -203,7 +210,7 @@ impl Operation for Receiving {
                 cause,
             ))))),
         };
-        self.outcome = Some(attempt.run(steps, &handle));
+        self.outcome = Some(attempt.run(&self.steps, self.foreseen.as_ref(), &handle));
     }
 
     /// The handler wrote what cannot be committed. Once more without it, so that the decision is at least
