@@ -283,9 +283,10 @@ fn conflicts_move_nothing_and_are_told_once() {
 
 #[test]
 fn another_revenue_is_another_content_and_an_unstated_one_is_not() {
-    let paid = |usd: Option<&str>| Event {
-        usd: usd.map(decimal),
-        ..completed("o1", "500")
+    let paid = |usd: Option<&str>| {
+        let mut event = completed("o1", "500");
+        event.usd = usd.map(decimal);
+        event
     };
     for (first, later, expected) in [
         (Some("5"), Some("5.00"), None),
