@@ -13,12 +13,24 @@ mod opening;
 
 use allocation_counter::measure;
 use opening::{
-    RECEIPTS, SECRET, SURVEYS, acme, acme_callback, app, forged, offer, offers, receipt, survey,
-    unsigned,
+    RECEIPTS, SECRET, SURVEYS, acme, acme_callback, app, forged, offer, offers, receipt,
+    signed_bytes, survey, unsigned,
 };
 use postback::source::{OpenError, Source};
 use postback::testing::bitlabs::Network;
 use postback::wire::Request;
+
+/// The same offer with its parameters in another order, and one that the game added.
+fn in_another_order(network: &Network) -> String {
+    let genuine = offer(network);
+    let signed = String::from_utf8(signed_bytes(genuine.url())).unwrap();
+    let (prefix, query) = signed.split_once('?').unwrap();
+    let mut pieces: Vec<&str> = query.split('&').collect();
+    pieces.reverse();
+    pieces.push("campaign=autumn");
+    let url = format!("{prefix}?{}", pieces.join("&"));
+    network.sign_url(&url).target().to_owned()
+}
 
 /// Allocations while a target is opened; nothing that is opened is kept.
 fn allocations<S: Source>(endpoint: &S, target: &str) -> (u64, Result<(), OpenError>) {
@@ -44,6 +56,14 @@ fn an_accepted_callback_takes_four_allocations() {
     ] {
         assert_eq!((count, outcome), (4, Ok(())));
     }
+}
+
+#[test]
+fn another_order_takes_one_more() {
+    // Where the configured parameters stand.
+    let network = Network::new(SECRET);
+    let (count, outcome) = allocations(&offers(SECRET), &in_another_order(&network));
+    assert_eq!((count, outcome), (5, Ok(())));
 }
 
 #[test]

@@ -107,12 +107,22 @@ impl Params {
         configured: &[T],
         name_of: impl Fn(&T) -> &str,
     ) -> Result<Places, OpenError> {
-        let mut places = vec![NOWHERE; configured.len()].into_boxed_slice();
-        // Networks send the parameters in the order of the configured URL: look behind the last hit first.
+        // Networks send the parameters in the order of the configured URL, and mostly no others.
+        let in_order = self.entries.iter().zip(configured);
+        let in_order =
+            in_order.take_while(|(entry, slot)| self.name(entry) == name_of(slot).as_bytes());
+        let in_order = in_order.count();
+        if in_order == self.entries.len() {
+            return Ok(Places {
+                in_order,
+                others: Box::default(),
+            });
+        }
+        let mut others = vec![NOWHERE; configured.len()].into_boxed_slice();
+        // Look behind the last hit first.
         let mut expected = 0;
         for (number, entry) in (0_u16..).zip(&self.entries) {
-            let name = self.text.as_bytes().get(entry.name.clone());
-            let is_called = |slot: &T| Some(name_of(slot).as_bytes()) == name;
+            let is_called = |slot: &T| name_of(slot).as_bytes() == self.name(entry);
             let slot = if configured.get(expected).is_some_and(is_called) {
                 expected
             } else if let Some(slot) = configured.iter().position(is_called) {
@@ -121,7 +131,7 @@ impl Params {
                 continue;
             };
             expected = slot + 1;
-            match places.get_mut(slot) {
+            match others.get_mut(slot) {
                 Some(place) if *place == NOWHERE => *place = number,
                 _ => {
                     return Err(OpenError::Repeated {
@@ -130,18 +140,27 @@ impl Params {
                 }
             }
         }
-        Ok(Places(places))
+        Ok(Places {
+            in_order: 0,
+            others,
+        })
     }
 
     /// The value at a place; `None` where the parameter is absent.
     pub fn value_at(&self, places: &Places, slot: usize) -> Option<&str> {
-        let number = places
-            .0
-            .get(slot)
-            .copied()
-            .filter(|number| *number != NOWHERE)?;
-        let entry = self.entries.get(usize::from(number))?;
+        let number = if slot < places.in_order {
+            slot
+        } else {
+            let number = places.others.get(slot);
+            usize::from(*number.filter(|number| **number != NOWHERE)?)
+        };
+        let entry = self.entries.get(number)?;
         Some(self.text(&entry.value))
+    }
+
+    fn name(&self, entry: &Entry) -> &[u8] {
+        let text = self.text.as_bytes();
+        text.get(entry.name.clone()).unwrap_or_default()
     }
 
     fn text(&self, range: &Range<usize>) -> &str {
@@ -162,7 +181,12 @@ const NOWHERE: u16 = u16::MAX;
 
 /// Where the configured parameters stand in one query.
 #[derive(Debug, Clone)]
-pub struct Places(Box<[u16]>);
+pub struct Places {
+    /// So many of them, from the first, stand where they do in the configuration.
+    in_order: usize,
+    /// The places of all, where that is not so of every parameter.
+    others: Box<[u16]>,
+}
 
 /// Decodes the names and values of a query from its beginning to its end.
 struct Decoder<'q> {
