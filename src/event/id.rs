@@ -33,10 +33,19 @@ fn check_id(text: &str) -> Result<(), IdError> {
         Err(IdError::Empty)
     } else if text.len() > MAX_ID_BYTES {
         Err(IdError::TooLong)
-    } else if text.chars().any(char::is_control) {
+    } else if holds_control(text) {
         Err(IdError::ControlCharacter)
     } else {
         Ok(())
+    }
+}
+
+fn holds_control(text: &str) -> bool {
+    if text.is_ascii() {
+        // Nearly always, and many times faster.
+        text.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
     }
 }
 
