@@ -28,7 +28,7 @@ use crate::event::{Event, PlayerId, Purchase, RecordKey};
 /// Written `bitlabs/my-game/conversion/o233#1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct DecisionId(Box<str>);
+pub struct DecisionId(Arc<str>);
 
 impl DecisionId {
     /// The text.
@@ -376,7 +376,7 @@ impl Decision {
         cause: &Arc<Event>,
         verdict: &Verdict,
     ) -> Self {
-        let id = DecisionId(format!("{key}#{number}").into_boxed_str());
+        let id = DecisionId(key.numbered(number).into());
         let ground = Ground {
             id,
             key: key.clone(),

@@ -181,7 +181,7 @@ impl Summary {
     }
 
     fn count(&mut self, outcome: Outcome) {
-        let count = match outcome {
+        let rows = match outcome {
             Outcome::Imported => &mut self.imported,
             Outcome::ImportedClosed => &mut self.imported_closed,
             Outcome::AlreadyImported => &mut self.already_imported,
@@ -189,7 +189,7 @@ impl Summary {
             Outcome::Open => &mut self.open,
             Outcome::Contradicts(_) => &mut self.contradicting,
         };
-        *count = count.saturating_add(1);
+        *rows = rows.saturating_add(1);
     }
 }
 

@@ -1,6 +1,17 @@
 //! Every store keeps every promise.
 
-use postback::store::{MemoryStore, conformance};
+use postback::store::{MemoryStore, Version, conformance};
+
+#[test]
+fn a_version_is_kept_as_a_number_and_comes_back() {
+    assert_eq!(Version::from_number(0), None);
+    let mut version = Version::FIRST;
+    for number in 1..=3 {
+        assert_eq!(version.number(), number);
+        assert_eq!(Version::from_number(number), Some(version));
+        version = version.next();
+    }
+}
 
 #[tokio::test]
 async fn memory_store() {

@@ -288,6 +288,27 @@ async fn an_acknowledged_test_callback_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_receiver_with_its_handler_resumes_what_is_open() {
+    let (receiver, wallet) = (receiver(), Shared::default());
+    let failing = |_: &Decision| async { Err::<(), _>(HandlerError::failed("the wallet is down")) };
+    receiver
+        .receive(completed("o1", "500"), &failing)
+        .await
+        .unwrap_err();
+    let handling = receiver.with_handler(paying(&wallet));
+    assert_eq!(handling.resume().await.unwrap().settled, 1);
+    assert_eq!(balance(&wallet), decimal("500"));
+}
+
+#[tokio::test]
+async fn a_receiver_keeps_the_timing_that_it_was_given() {
+    let timing = receiver().timing();
+    assert_eq!(timing.lease, Duration::from_millis(300));
+    assert_eq!(timing.patience, Duration::from_millis(50));
+    assert_eq!(timing.pause, Duration::from_millis(5));
+}
+
+#[tokio::test]
 async fn a_background_task_resumes_what_is_open_until_it_is_told_to_end() {
     let (receiver, wallet) = (receiver(), Shared::default());
     let failing = |_: &Decision| async { Err::<(), _>(HandlerError::failed("the wallet is down")) };

@@ -126,6 +126,62 @@ async fn a_store_that_fails_while_decisions_are_resumed_is_said_and_nothing_is_l
     assert_eq!(receiver.resume(&handler).await.unwrap().settled, 1);
 }
 
+/// A store in which one record cannot be read.
+struct Damaged {
+    store: Arc<MemoryStore>,
+    unreadable: RecordKey,
+}
+
+impl DedupStore for Damaged {
+    async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        if *key == self.unreadable {
+            return Err(StoreError::Unreadable {
+                key: key.clone(),
+                source: "not a record".into(),
+            });
+        }
+        self.store.load(key).await
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<Swapped, StoreError> {
+        self.store.swap(expected, record).await
+    }
+
+    async fn unsettled(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.store.unsettled(after, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_counts_as_failed_and_does_not_keep_the_others_open() {
+    let works = Arc::new(AtomicBool::new(false));
+    let handler = handler(&works);
+    let store = Arc::new(MemoryStore::new());
+    let receiver = Receiver::new(Arc::clone(&store));
+    for number in 0..3 {
+        let event = completed(&format!("o{number}"), "5");
+        assert!(receiver.receive(event, &handler).await.is_err());
+    }
+    works.store(true, Ordering::SeqCst);
+    let unreadable = completed("o1", "5").key();
+    let receiver = Receiver::new(Damaged {
+        store,
+        unreadable: unreadable.clone(),
+    });
+    let resumed = receiver.resume(&handler).await.unwrap();
+    assert_eq!((resumed.settled, resumed.failed, resumed.busy), (2, 1, 0));
+    let open = receiver.store().unsettled(None, 10).await.unwrap();
+    assert_eq!(open, [unreadable]);
+}
+
 #[test]
 fn what_does_not_belong_to_the_present_step_changes_nothing() {
     let mut steps = Steps::receive(completed("o1", "5"), Timing::default());

@@ -325,6 +325,18 @@ fn long_urls_and_many_parameters_have_errors_of_their_own() {
         OpenError::TooManyParameters { limit: 64 }
     );
 
+    // The limit itself is within it, and the path counts.
+    let signed = sign(FILLED);
+    let bytes = signed.target().len();
+    let tight = app().offers(URL).limits(Limits::default().url_bytes(bytes));
+    let tight = tight.build().unwrap();
+    assert!(tight.open(&Request::get(signed.target())).is_ok());
+    for more in ["x", "xx"] {
+        let longer = format!("/{more}{}", signed.target());
+        let refused = tight.open(&Request::get(&longer)).unwrap_err();
+        assert_eq!(refused, OpenError::TooLong { limit: bytes });
+    }
+
     let wide = app()
         .offers(URL)
         .limits(Limits::default().url_bytes(20_000).parameters(1000))
@@ -391,6 +403,9 @@ fn no_single_other_byte_in_the_query_passes() {
 }
 
 proptest! {
+    // Miri has no files, and is slow.
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn changing_any_one_byte_of_a_signed_url_refuses_it(
         name in ".{0,20}", player in "[a-zA-Z0-9 é&=%+-]{1,20}", at in any::<prop::sample::Index>(), byte in 1_u8..128,

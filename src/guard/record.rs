@@ -229,6 +229,12 @@ impl Record {
         &self.entries
     }
 
+    /// What the messages that count do, in order of arrival.
+    pub(super) fn counted_effects(&self) -> impl Iterator<Item = &Effect> {
+        let counted = self.entries.iter().filter(|entry| entry.counts());
+        counted.filter_map(Entry::effect)
+    }
+
     pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
         &mut self.entries
     }

@@ -1,6 +1,5 @@
 //! Counters, histograms and a gauge, by the `metrics` facade. Without the feature every function here is empty.
 
-use std::future::Future;
 #[cfg(feature = "metrics")]
 use std::time::Instant;
 
@@ -125,13 +124,12 @@ pub(crate) fn handler(result: &'static str, since: Since) {
     metrics::histogram!(HANDLER_SECONDS, "result" => result).record(since.began.elapsed());
 }
 
-/// Measures one operation of a store.
-pub(crate) async fn stored<T, E>(
+/// An operation of a store has ended.
+pub(crate) fn stored<T, E>(
     operation: &'static str,
-    work: impl Future<Output = Result<T, E>>,
+    result: Result<T, E>,
+    since: Since,
 ) -> Result<T, E> {
-    let since = Since::now();
-    let result = work.await;
     store(operation, result.is_err(), since);
     result
 }

@@ -16,13 +16,13 @@ pub(crate) struct Attempt {
 }
 
 /// Calls the handler; gives up on it when `limit` is over; takes a panic for a failure.
-pub(crate) async fn attempt<H: Handler>(
+pub(crate) fn attempt<H: Handler>(
     handler: &H,
     decision: &Decision,
     limit: impl Future<Output = ()> + Send,
-) -> Attempt {
+) -> impl Future<Output = Attempt> + Send {
     // The call itself is inside, for a handler may panic before it returns its future.
-    bounded(async { handler.handle(decision).await }, limit).await
+    bounded(async { handler.handle(decision).await }, limit)
 }
 
 /// Does a handler's work; gives up on it when `limit` is over; takes a panic for a failure.

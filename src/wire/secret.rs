@@ -188,6 +188,10 @@ impl KeyRing {
         })
     }
 
+    pub(crate) fn first_id(&self) -> &KeyId {
+        &self.first.0
+    }
+
     /// The keys' names.
     pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.iter().map(|(id, _)| id)
@@ -281,6 +285,20 @@ mod tests {
                 "{list:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_secret_is_presented_only_by_all_of_it() {
+        let secret = Secret::new("hunter2").unwrap();
+        assert!(secret.is_presented_by("hunter2"));
+        for given in ["", "hunter", "hunter22", "Hunter2", "hunter3"] {
+            assert!(!secret.is_presented_by(given), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_keys_name_is_shown_as_it_was_chosen() {
+        assert_eq!(KeyId::new("spring").unwrap().to_string(), "spring");
     }
 
     #[test]

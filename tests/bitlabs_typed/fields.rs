@@ -92,6 +92,55 @@ fn a_purchase_brings_an_amount_or_none_given() {
     assert_eq!(none.task_type().id(), None);
 }
 
+/// What is refused where `name` is configured and not sent.
+fn without<C: BitlabsCallback>(
+    builder: EndpointBuilder<C>,
+    url: &str,
+    name: &str,
+) -> Option<OpenError> {
+    let (path, query) = url.split_once('?').unwrap();
+    let left_out = |pair: &&str| !pair.trim_start().starts_with(&format!("{name}="));
+    let query: Vec<_> = query.split('&').filter(left_out).collect();
+    let callback = sent(&format!("{path}?{}", query.join("&"))).amount("500");
+    open(&builder.build().unwrap(), callback.state("COMPLETED")).err()
+}
+
+#[test]
+fn what_decides_must_be_sent_where_it_is_configured() {
+    let missing = |name: &str| Some(OpenError::Missing { name: name.into() });
+    let offers = || app().offers(OFFERS);
+    for name in ["gems", "state"] {
+        assert_eq!(without(offers(), OFFERS, name), missing(name));
+    }
+    // Of a purchase the purchase decides, of a survey its type; elsewhere neither does.
+    let purchases = app().purchases(OFFERS);
+    assert_eq!(without(purchases, OFFERS, "iap_usd"), missing("iap_usd"));
+    assert_eq!(without(offers(), OFFERS, "iap_usd"), None);
+    let surveys = app().surveys(SURVEYS);
+    assert_eq!(without(surveys, SURVEYS, "type"), missing("type"));
+    let rewards = app().rewards(REWARDS);
+    assert_eq!(without(rewards, REWARDS, "type"), missing("type"));
+    assert_eq!(without(offers(), OFFERS, "call"), None);
+}
+
+#[test]
+fn the_original_is_the_other_transaction_that_is_referred_to() {
+    let surveys = app().surveys(SURVEYS).build().unwrap();
+    let original = |text: &str| {
+        let callback = sent(SURVEYS).call_type("RECONCILIATION").amount("-2");
+        let callback = open(&surveys, callback.original(text)).unwrap();
+        callback.original().map(|id| id.as_str().to_owned())
+    };
+    assert_eq!(original("s1").as_deref(), Some("s1"));
+    assert_eq!(original("o1"), None, "its own");
+    assert_eq!(original(""), None);
+}
+
+#[test]
+fn no_endpoint_of_this_network_reads_a_body() {
+    assert_eq!(app().offers(OFFERS).build().unwrap().body_limit(), 0);
+}
+
 #[test]
 fn surveys_receipts_and_cashback_say_what_they_know() {
     let survey = sent(SURVEYS)
@@ -119,6 +168,7 @@ fn debug_true_is_a_test_and_only_a_staging_switch_delivers_it() {
     let offers = app().offers(OFFERS).build().unwrap();
     let staging = app().offers(OFFERS).deliver_tests().build().unwrap();
     assert!(open(&offers, call().debug()).unwrap().is_test());
+    assert!(!open(&offers, call()).unwrap().is_test());
     assert_eq!(
         open(&offers, call().debug()).unwrap().event().test,
         TestCallback::Acknowledged

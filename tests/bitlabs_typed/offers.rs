@@ -184,6 +184,21 @@ fn an_offer_that_is_not_stateful_is_completed_or_corrected() {
 }
 
 #[test]
+fn only_or_and_a_number_is_a_transaction_of_a_correction() {
+    for (transaction, expected) in [
+        ("or17", corrected("500")),
+        ("or", completed("500", None)),
+        ("order17", completed("500", None)),
+        ("or17x", completed("500", None)),
+        ("o17", completed("500", None)),
+    ] {
+        let callback = sent(SILENT).transaction(transaction).amount("500");
+        let (effect, _) = said(app().offers(SILENT), callback).unwrap();
+        assert_eq!(effect, expected, "{transaction}");
+    }
+}
+
+#[test]
 fn a_state_change_pays_only_where_the_url_can_say_the_state() {
     for state in ["NONE", ""] {
         let row = [(

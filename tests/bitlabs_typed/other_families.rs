@@ -156,6 +156,7 @@ fn a_receipts_state_decides_and_a_rejection_never_pays() {
             ),
             ("REJECTED", "", "50", "", deducted("-50"), None),
             ("REJECTED", "", "", "", deducted("0"), None),
+            ("REJECTED", "", "0", "r0", deducted("0"), Some("r0")),
             ("RECONCILED", "", "50", "r0", deducted("-50"), Some("r0")),
             ("RECONCILED", "", "-50", "", deducted("-50"), None),
             ("RECONCILED", "", "-50", "r0", corrected("-50"), Some("r0")),

@@ -243,6 +243,24 @@ fn limits_have_errors_of_their_own_and_other_methods_are_refused() {
             .body_limit(),
         1 << 20
     );
+    // Each limit itself is still within it; the path counts, the body does not.
+    let exact = postback("c1", "Done", "5")
+        .to("/callbacks/phonexa?x=1")
+        .form();
+    let (target, body) = (exact.request().target().len(), exact.request().body().len());
+    for (less, expected) in [
+        ((0, 0), None),
+        ((1, 0), Some(OpenError::TooLong { limit: target - 1 })),
+        ((2, 0), Some(OpenError::TooLong { limit: target - 2 })),
+        ((0, 1), Some(OpenError::BodyTooLarge { limit: body - 1 })),
+    ] {
+        let endpoint = builder()
+            .body_limit(body - less.1)
+            .limits(Limits::default().url_bytes(target - less.0))
+            .build()
+            .unwrap();
+        assert_eq!(endpoint.open(&exact.request()).err(), expected);
+    }
     for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "get", ""] {
         let refused = endpoint().open(&Request::new(method, "/")).unwrap_err();
         assert_eq!(

@@ -1,10 +1,10 @@
 //! What a described network's words come to.
 
-use super::{SECRET, call, endpoint, open, signer};
+use super::{SECRET, URL, call, described, endpoint, open, signer};
 use crate::any_game::Game;
 use crate::ledger::decimal;
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind};
-use postback::event::{Effect, EventKind};
+use postback::event::{Effect, EventKind, TransactionId};
 use postback::source::trailing_hash::Meaning;
 use postback::source::{Callback, Field, Source};
 use postback::wire::Request;
@@ -36,6 +36,27 @@ async fn completed_pays_once_pending_never_and_an_unknown_word_moves_nothing() {
             Kind::NothingToPay
         ]
     );
+}
+
+#[test]
+fn a_reference_to_itself_is_none() {
+    for (reference, original) in [("t9", Some("t9")), ("t1", None), ("", None)] {
+        let query = format!("user=p1&tx=t1&coins=5&usd=&ref={reference}&state=chargeback");
+        let postback = open(&query).unwrap();
+        assert_eq!(
+            postback.original().map(TransactionId::as_str),
+            original,
+            "{reference}"
+        );
+    }
+}
+
+#[test]
+fn an_endpoint_is_mounted_at_the_path_of_its_url() {
+    assert_eq!(endpoint().path(), "/callbacks/acme");
+    let (_, query) = URL.split_once('?').unwrap();
+    let bare = described(&format!("https://game.example?{query}"));
+    assert_eq!(bare.build().unwrap().path(), "/");
 }
 
 #[tokio::test]

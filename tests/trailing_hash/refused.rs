@@ -209,4 +209,20 @@ fn an_endpoint_that_cannot_be_safe_is_refused_with_what_to_do() {
         .transaction("tx")
         .build();
     assert!(reversals.is_ok());
+    let by_word = |word: &str, meaning| {
+        signed(URL)
+            .status("state")
+            .word(word, meaning)
+            .player("user")
+            .transaction("tx")
+            .build()
+    };
+    assert!(by_word("waiting", Meaning::Pending).is_ok());
+    assert!(matches!(
+        by_word("approved", Meaning::Completed),
+        Err(ConfigError::Required {
+            method: "amount",
+            ..
+        })
+    ));
 }

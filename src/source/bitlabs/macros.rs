@@ -200,6 +200,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_macro_brings_and_where_it_comes_from_is_told() {
+        for (text, meaning) in [
+            ("UID", Some(("player", Vocabulary::Old))),
+            ("USER:UID", Some(("player", Vocabulary::New))),
+            ("USER:ID", Some(("player", Vocabulary::Slip))),
+            ("TX", Some(("transaction", Vocabulary::Both))),
+            ("OFFER_STATE", Some(("state", Vocabulary::Old))),
+            ("OFFER:TASK:STATE", Some(("state", Vocabulary::New))),
+            ("OFFER:DELAY", Some(("delay_minutes", Vocabulary::Both))),
+            ("CURRENCY:USD", Some(("usd", Vocabulary::Slip))),
+            ("USER:UDI", None),
+        ] {
+            assert_eq!(macro_meaning(text), meaning, "{text}");
+        }
+    }
+
+    #[test]
     fn slips_of_the_pen_are_recognised() {
         for (typed, meant) in [
             ("USER:UDI", Some("USER:UID")),
@@ -208,6 +225,9 @@ mod tests {
             ("OFFER:STATE", Some("OFFER_STATE")),
             ("REFF", Some("REF")),
             ("SOMETHING:ELSE", None),
+            // As many slips as half of its letters are none: it is another word.
+            ("TXN", Some("TX")),
+            ("QQ", None),
         ] {
             assert_eq!(nearest(typed), meant, "{typed}");
         }

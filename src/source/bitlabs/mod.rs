@@ -53,8 +53,11 @@ pub use words::{
     CallbackType, CashbackState, FraudLevel, OfferState, ReceiptState, RejectionReason, TaskType,
 };
 
+/// What the dashboard's tester adds.
+const FLAG: &str = "debug";
+
 /// The parameters that the network adds by itself.
-pub(crate) const RESERVED: [&str; 2] = ["hash", "debug"];
+pub(crate) const RESERVED: [&str; 2] = ["hash", FLAG];
 
 pub(crate) fn scheme() -> SignatureScheme {
     SignatureScheme::trailing("hash", Algorithm::HmacSha1, Encoding::Hex)

@@ -11,7 +11,7 @@ use crate::event::{Event, EventKind, IdError, PlayerId, TestCallback};
 use crate::source::signed_url::Opened;
 use crate::source::{Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::{KeyId, Params, Request};
+use crate::wire::{KeyId, KeyNumber, Params, Request};
 use rust_decimal::Decimal;
 
 /// A verified query with its parameters found.
@@ -20,7 +20,7 @@ pub struct Received {
     pub(super) setup: Arc<Setup>,
     params: Params,
     places: Places,
-    key: KeyId,
+    key: KeyNumber,
     player: PlayerId,
     is_test: bool,
 }
@@ -32,7 +32,12 @@ impl Received {
             places,
             key,
         } = setup.url.open(request)?;
-        let is_test = is_test(&params)?;
+        // A player can add parameters to the offer wall's URL, and they are signed like the others: a second
+        // flag was refused.
+        let is_test = setup
+            .url
+            .flag(&params, &places)
+            .is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let text = |role| text_of(setup, &params, &places, role);
         let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
         Ok(Self {
@@ -92,7 +97,7 @@ impl Received {
     }
 
     pub(super) fn key_id(&self) -> &KeyId {
-        &self.key
+        self.setup.url.key(self.key)
     }
 
     pub(super) fn is_test(&self) -> bool {
@@ -130,7 +135,7 @@ impl Received {
         map.serialize_entry("source", self.setup.app.source().as_str())?;
         map.serialize_entry("app", self.setup.app.name().as_str())?;
         map.serialize_entry("endpoint", self.setup.family.name())?;
-        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("key_id", self.key_id())?;
         map.serialize_entry("is_test", &self.is_test)?;
         for role in self.setup.roles().iter().copied().flatten() {
             match self.text(role) {
@@ -188,21 +193,4 @@ fn identifier<T>(
             source,
         }),
     }
-}
-
-/// Whether the callback is a test.
-///
-/// A player can add parameters to the offer wall's URL, and they are signed like the others: `debug` counts
-/// once only.
-fn is_test(params: &Params) -> Result<bool, OpenError> {
-    let mut is_test = None;
-    for (name, value) in params.iter() {
-        let is_true = value.eq_ignore_ascii_case("true");
-        if name == "debug" && is_test.replace(is_true).is_some() {
-            return Err(OpenError::Repeated {
-                name: name.to_owned(),
-            });
-        }
-    }
-    Ok(is_test.unwrap_or(false))
 }

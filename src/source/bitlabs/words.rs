@@ -246,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn a_task_type_is_shown_by_number_and_name() {
+        for (word, shown) in [("3", "3 PURCHASE"), ("99", "99 UNKNOWN"), ("", "UNKNOWN")] {
+            assert_eq!(TaskType::from_word(word).to_string(), shown);
+        }
+    }
+
+    #[test]
     fn task_types_keep_the_number_beside_the_documented_name() {
         for (word, id, name) in [
             ("1", Some(1), "INSTALL"),

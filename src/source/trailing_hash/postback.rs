@@ -14,7 +14,7 @@ use crate::event::{
 use crate::source::signed_url::Opened;
 use crate::source::{Callback, Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::{KeyId, Params};
+use crate::wire::{KeyId, KeyNumber, Params};
 
 /// A genuine postback of a network that was described.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub struct Postback {
     setup: Arc<Setup>,
     params: Params,
     places: Places,
-    key: KeyId,
+    key: KeyNumber,
     player: PlayerId,
     transaction: TransactionId,
     /// Where it is not the postback's own.
@@ -142,7 +142,7 @@ impl Postback {
 
     /// The key that it was signed with.
     pub fn key_id(&self) -> &KeyId {
-        &self.key
+        self.setup.url.key(self.key)
     }
 
     /// The value of any parameter; `None` when it is absent or occurs more than once.
@@ -181,7 +181,7 @@ impl Serialize for Postback {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("source", self.setup.source.as_str())?;
         map.serialize_entry("app", self.setup.app.as_str())?;
-        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("key_id", self.key_id())?;
         map.serialize_entry("meaning", &self.meaning)?;
         let mapped = || {
             Role::ALL

@@ -127,6 +127,9 @@ fn every_refusal_says_what_to_type() {
         ),
         ("https://a.example/c?x=[%25TX%25]", "type [%TX%]"),
         ("https://a.example/c?x=<TX>", "type [%TX%]"),
+        ("https://a.example/c?x={tx}", "type [%tx%]"),
+        ("https://[host]/c?x=[%TX%]", "macro before the '?'"),
+        ("https://[::1]8443/c?x=[%TX%]", "port is not a number"),
         ("https://a.example/c?x=%FF", "percent-encoded text"),
     ];
     for (typed, advice) in cases {
@@ -146,4 +149,9 @@ fn debug_shows_no_static_value_and_no_url() {
         "{shown}"
     );
     assert!(shown.contains("x=[%TX%]"), "{shown}");
+    // Where macros may have any form, one may be a token that was mistaken for a macro.
+    let typed = "https://a.example/c?k=$hunter2&x={TX}";
+    let shown = format!("{:?}", Template::parse_any_macros(typed, &[]).unwrap());
+    assert!(shown.contains("k=(macro)"), "{shown}");
+    assert!(!shown.contains("hunter2"), "{shown}");
 }
