@@ -7,10 +7,10 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 /// Something to be timed: runs so often.
-pub struct Work(Box<dyn Fn(u64)>);
+pub(crate) struct Work(Box<dyn Fn(u64)>);
 
 impl Work {
-    pub fn new<T>(run: impl Fn() -> T + 'static) -> Self {
+    pub(crate) fn new<T>(run: impl Fn() -> T + 'static) -> Self {
         Self(Box::new(move |times| {
             for _ in 0..times {
                 black_box(run());
@@ -18,7 +18,7 @@ impl Work {
         }))
     }
 
-    pub fn run(&self, times: u64) {
+    pub(crate) fn run(&self, times: u64) {
         (self.0)(times);
     }
 
@@ -39,19 +39,19 @@ impl Work {
     }
 }
 
-pub struct Case {
-    pub name: &'static str,
-    pub work: Work,
-    pub floor: Work,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) work: Work,
+    pub(crate) floor: Work,
     /// What the ratio may be at most; `None`: it is only shown.
-    pub most: Option<f64>,
+    pub(crate) most: Option<f64>,
 }
 
 const TURNS: usize = 2001;
 const TURN_NANOS: f64 = 30_000.0;
 
 /// Times the cases and prints a table. Fails when a ratio is above its bound.
-pub fn compare(floor: &str, cases: &[Case]) {
+pub(crate) fn compare(floor: &str, cases: &[Case]) {
     println!("floor: {floor}; medians of {TURNS} turns, and the middle half of the ratios\n");
     println!("| case | ns | floor, ns | ratio | from | to | at most |");
     println!("|---|---|---|---|---|---|---|");

@@ -245,12 +245,11 @@ fn pieces(query: &str) -> impl Iterator<Item = (&str, &str)> {
 pub(super) fn decode_onto(text: &mut String, sent: &[u8]) -> Option<()> {
     let mut short = [0; 128];
     let mut long = Vec::new();
-    let place = match short.get_mut(..sent.len()) {
-        Some(place) => place,
-        None => {
-            long.resize(sent.len(), 0);
-            &mut long
-        }
+    let place = if let Some(place) = short.get_mut(..sent.len()) {
+        place
+    } else {
+        long.resize(sent.len(), 0);
+        &mut long
     };
     let mut free = place.iter_mut();
     let mut rest = sent.iter();
