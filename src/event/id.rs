@@ -73,9 +73,9 @@ macro_rules! identifier {
             ///
             /// # Errors
             /// [`IdError`], when the text cannot serve as an identifier.
-            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-                let text = text.into();
-                $check(&text)?;
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                $check(text)?;
                 Ok(Self(text.into()))
             }
 
