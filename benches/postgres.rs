@@ -1,106 +1,264 @@
-//! How fast the Postgres store is, beside what one statement with many rows could bring at best. Starts a server of
-//! its own: `cargo bench --bench postgres --features postgres,testing`.
+//! How fast the Postgres store is, each time beside bare statements of the same client that do the same work over
+//! a pool of the same size. Starts a server of its own:
+//!
+//! ```sh
+//! cargo bench --bench postgres --features postgres,testing              # from empty tables
+//! cargo bench --bench postgres --features postgres,testing -- 10000000  # with so many conversions in them
+//! ```
+//!
+//! Figures and what they mean: docs/performance-stores.md.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    reason = "a measurement fails by panicking"
 )]
 
-#[path = "../tests/postgres_game/mod.rs"]
-mod postgres_game;
+mod measured;
 #[path = "../tests/postgres_server/mod.rs"]
 mod postgres_server;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use measured::callers::{Round, call};
+use measured::figures::Figures;
+use measured::offers::{Kept, Offers};
+use measured::words;
+use postback::decision::Decision;
+use postback::handler::HandlerError;
 use postback::receiver::Receive;
-use postback::store::DedupStore;
-use postback::store::postgres::sqlx;
-use postgres_game::{Then, completed, game, open_record};
-use postgres_server::{Server, pool};
+use postback::steps::Receipt;
+use postback::store::postgres::sqlx::postgres::PgPoolOptions;
+use postback::store::postgres::sqlx::{self, PgConnection, PgPool, raw_sql};
+use postback::store::postgres::{PostgresHandler, PostgresReceiver, PostgresStore};
+use postgres_server::Server;
 
-const SPAN: Duration = Duration::from_secs(4);
+const CALLERS: usize = 64;
 
-/// So many callers at once, each doing one thing after the other; how many a second.
-async fn rate<F>(callers: u64, work: impl Fn(u64) -> F + Send + Sync + 'static) -> f64
-where
-    F: Future<Output = u64> + Send,
-{
-    let (work, count) = (Arc::new(work), Arc::new(AtomicU64::new(0)));
-    let started = Instant::now();
-    let callers: Vec<_> = (0..callers)
-        .map(|_| {
-            let (work, count) = (Arc::clone(&work), Arc::clone(&count));
-            tokio::spawn(async move {
-                let mut done = 0;
-                while started.elapsed() < SPAN {
-                    done += work(count.fetch_add(1, Ordering::Relaxed)).await;
-                }
-                done
-            })
-        })
-        .collect();
-    let mut done = 0;
-    for caller in callers {
-        done += caller.await.unwrap();
+const WALLET: &str =
+    "CREATE TABLE credits (id text PRIMARY KEY, player text NOT NULL, amount numeric NOT NULL)";
+const CREDIT: &str = "INSERT INTO credits (id, player, amount) VALUES ($1, $2, $3::text::numeric)";
+const RECORD: &str = "INSERT INTO postback_records \
+    (key, version, status, player, settled, record, updated, source, app) \
+    VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::json, $7, $8, $9) ON CONFLICT (key) DO NOTHING";
+/// Both rows by one statement, which is a transaction of its own.
+const BOTH: &str = "WITH record AS (INSERT INTO postback_records \
+    (key, version, status, player, settled, record, updated, source, app) \
+    VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::json, $7, $8, $9) ON CONFLICT (key) DO NOTHING RETURNING 1) \
+    INSERT INTO credits (id, player, amount) SELECT $10, $4, $5::text::numeric FROM record";
+
+#[derive(Clone, Copy)]
+struct Wallet;
+
+impl PostgresHandler for Wallet {
+    async fn handle(
+        &self,
+        game: &mut PgConnection,
+        decision: &Decision,
+    ) -> Result<(), HandlerError> {
+        sqlx::query(CREDIT)
+            .bind(decision.id().as_str())
+            .bind(decision.player().as_str())
+            .bind(decision.balance_change().to_string())
+            .execute(game)
+            .await?;
+        Ok(())
     }
-    #[allow(clippy::cast_precision_loss, reason = "a rate")]
-    let done = done as f64;
-    done / started.elapsed().as_secs_f64()
 }
 
-#[tokio::main(worker_threads = 2)]
-async fn main() {
-    let Some(server) = Server::start(&["max_connections = 100"]) else {
+macro_rules! bound {
+    ($query:expr, $kept:expr) => {
+        $query
+            .bind(&$kept.key)
+            .bind(1_i64)
+            .bind("settled")
+            .bind(&$kept.player)
+            .bind(&$kept.settled)
+            .bind(&$kept.record)
+            .bind($kept.updated)
+            .bind("bitlabs")
+            .bind("game")
+    };
+}
+
+/// Begin, two statements, commit.
+async fn transaction(pool: &PgPool, kept: &Kept) {
+    let mut transaction = pool.begin().await.unwrap();
+    let record = bound!(sqlx::query(RECORD), kept);
+    let done = record.execute(&mut *transaction).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    sqlx::query(CREDIT)
+        .bind(&kept.decision)
+        .bind(&kept.player)
+        .bind(&kept.settled)
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.commit().await.unwrap();
+}
+
+async fn statement(pool: &PgPool, kept: &Kept) {
+    let both = bound!(sqlx::query(BOTH), kept).bind(&kept.decision);
+    let done = both.execute(pool).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
+
+fn kept(offers: &Offers, most: usize) -> Vec<Kept> {
+    (0..most).map(|_| offers.kept()).collect()
+}
+
+async fn round(
+    name: &str,
+    receiver: &PostgresReceiver<Wallet>,
+    pool: &PgPool,
+    offers: &Offers,
+) -> Round {
+    let span = words::span();
+    let most = usize::try_from(40 * span.as_millis()).unwrap();
+    let (receiver, pool) = (receiver.clone(), pool.clone());
+    match name {
+        "store" => {
+            call(offers.events(most), CALLERS, span, move |event| {
+                let receiver = receiver.clone();
+                async move {
+                    let receipt = receiver.receive(event).await.unwrap();
+                    assert!(matches!(receipt, Receipt::Settled(..)));
+                }
+            })
+            .await
+        }
+        "duplicates" => {
+            let known = offers.events(2000);
+            let deliver = receiver.clone();
+            let hour = Duration::from_secs(3600);
+            call(known.clone(), CALLERS, hour, move |event| {
+                let receiver = deliver.clone();
+                async move {
+                    receiver.receive(event).await.unwrap();
+                }
+            })
+            .await;
+            let again = known.iter().cycle().take(most).cloned().collect();
+            call(again, CALLERS, span, move |event| {
+                let receiver = receiver.clone();
+                async move {
+                    let receipt = receiver.receive(event).await.unwrap();
+                    assert_eq!(receipt, Receipt::Duplicate);
+                }
+            })
+            .await
+        }
+        "bare transaction" => {
+            call(kept(offers, most), CALLERS, span, move |kept| {
+                let pool = pool.clone();
+                async move { transaction(&pool, &kept).await }
+            })
+            .await
+        }
+        _ => {
+            call(kept(offers, most), CALLERS, span, move |kept| {
+                let pool = pool.clone();
+                async move { statement(&pool, &kept).await }
+            })
+            .await
+        }
+    }
+}
+
+/// Fills both tables with settled offers, as the store would have.
+async fn fill(pool: &PgPool, count: u64) {
+    const ROWS: u64 = 5000;
+    let offers = Offers::new(1);
+    let started = Instant::now();
+    let mut connection = pool.acquire().await.unwrap();
+    raw_sql("SET synchronous_commit = off")
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    for group in 0..count / ROWS {
+        let kept = kept(&offers, usize::try_from(ROWS).unwrap());
+        let column = |field: fn(&Kept) -> &String| -> Vec<String> {
+            kept.iter().map(|kept| field(kept).clone()).collect()
+        };
+        let (keys, players) = (column(|kept| &kept.key), column(|kept| &kept.player));
+        sqlx::query(
+            "INSERT INTO postback_records (key, version, status, player, settled, record, updated, source, app) \
+             SELECT key, 1, 'settled', player, 500, record::json, 1760000000000, 'bitlabs', 'game' \
+             FROM unnest($1::text[], $2::text[], $3::text[]) AS row (key, player, record)",
+        )
+        .bind(&keys)
+        .bind(&players)
+        .bind(column(|kept| &kept.record))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+        sqlx::query(
+            "INSERT INTO credits SELECT id, player, 500 FROM unnest($1::text[], $2::text[]) AS row (id, player)",
+        )
+        .bind(column(|kept| &kept.decision))
+        .bind(&players)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+        if group % 100 == 99 {
+            let (done, after) = ((group + 1) * ROWS, started.elapsed().as_secs());
+            eprintln!("{done} after {after} s");
+        }
+    }
+    connection.close().await.unwrap();
+    let mut connection = pool.acquire().await.unwrap();
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        raw_sql(statement).execute(&mut *connection).await.unwrap();
+    }
+}
+
+async fn measure(history: u64) {
+    let connections = u32::try_from(words::number("POSTBACK_CONNECTIONS", 32)).unwrap();
+    let settings = ["max_connections = 100", "max_wal_size = '4GB'"];
+    let Some(server) = Server::start(&settings) else {
         return;
     };
-    let url = server.database().await;
-    for connections in [1, 8, 32] {
-        let (receiver, _) = game(pool(&url, connections), Then::Nothing).await;
-        let callers = u64::from(connections) * 2;
-        let name = format!("r{connections}");
-        let store = receiver.store().clone();
-        let callbacks = rate(callers, move |number| {
-            let (receiver, event) = (receiver.clone(), completed(&format!("{name}-{number}"), 1));
-            async move {
-                receiver.receive(event).await.unwrap();
-                1
-            }
-        })
-        .await;
-        let name = format!("s{connections}");
-        let swapped = rate(callers, move |number| {
-            let (store, record) = (store.clone(), open_record(&format!("{name}-{number}")));
-            async move {
-                store.swap(None, &record).await.unwrap();
-                1
-            }
-        })
-        .await;
-        println!("{connections} connections: {callbacks:.0} callbacks/s, {swapped:.0} swaps/s");
+    // Without asking the server whether it is still there before each use, on both sides.
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .connect(&server.database().await)
+        .await
+        .unwrap();
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    raw_sql(WALLET).execute(&pool).await.unwrap();
+    let receiver = store.receiver(Wallet);
+    if history > 0 {
+        fill(&pool, history).await;
     }
-
-    // What batching could bring at best: 64 such rows in one statement, on one connection.
-    let one = pool(&url, 1);
-    let record = postback::store::json::write(&open_record("o1")).unwrap();
-    let batched = rate(1, move |number| {
-        let (one, record) = (one.clone(), record.clone());
-        async move {
-            let insert = "INSERT INTO postback_records SELECT $1 || i, 1, 'open', 'player-7', 'bitlabs', 'game', 0, \
-                          $2::text::json, 0 FROM generate_series(1, 64) AS i ON CONFLICT (key) DO NOTHING";
-            let inserted = sqlx::query(insert)
-                .bind(format!("batch-{number}-"))
-                .bind(record)
-                .execute(&one)
-                .await
-                .unwrap();
-            inserted.rows_affected()
+    let offers = Offers::new(2);
+    let mut figures = Figures::default();
+    let cases = ["store", "bare transaction", "bare statement", "duplicates"];
+    for at in 1..=words::rounds() {
+        eprintln!("round {at}");
+        for name in cases {
+            figures.add(name, round(name, &receiver, &pool, &offers).await);
         }
-    })
-    .await;
-    println!("64 rows a statement: {batched:.0} rows/s");
+    }
+    println!("{connections} connections, {CALLERS} callers, {history} conversions before");
+    figures.print();
+    println!();
+    for than in ["bare transaction", "bare statement"] {
+        figures.ratio("store", than);
+        figures.wait_ratio("store", than);
+    }
+    figures.ratio("duplicates", "store");
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let words = words::given();
+    let history = words.first().map_or(0, |count| count.parse().unwrap());
+    runtime.block_on(measure(history));
 }

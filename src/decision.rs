@@ -28,7 +28,7 @@ use crate::event::{Event, PlayerId, Purchase, RecordKey};
 /// Written `bitlabs/my-game/conversion/o233#1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct DecisionId(Box<str>);
+pub struct DecisionId(Arc<str>);
 
 impl DecisionId {
     /// The text.
@@ -78,7 +78,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ground {
     id: DecisionId,
-    key: RecordKey,
+    key: Arc<RecordKey>,
     cause: Arc<Event>,
 }
 
@@ -371,15 +371,15 @@ impl Decision {
 
     /// Says a verdict of the guard as a decision.
     pub(crate) fn from_verdict(
-        key: &RecordKey,
+        key: &Arc<RecordKey>,
         number: u32,
         cause: &Arc<Event>,
         verdict: &Verdict,
     ) -> Self {
-        let id = DecisionId(format!("{key}#{number}").into_boxed_str());
+        let id = DecisionId(key.numbered(number).into());
         let ground = Ground {
             id,
-            key: key.clone(),
+            key: Arc::clone(key),
             cause: Arc::clone(cause),
         };
         match verdict.clone() {

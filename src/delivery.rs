@@ -1,6 +1,7 @@
 //! One decision on its way to the game.
 
 use std::fmt;
+use std::future::Future;
 
 use tracing::{Instrument, Span};
 
@@ -34,7 +35,7 @@ pub enum Progress<S, C = SystemClock> {
 #[must_use = "a delivery that is not settled stays open and is repeated"]
 pub struct Delivery<S, C = SystemClock> {
     receiver: Receiver<S, C>,
-    steps: Steps,
+    steps: Box<Steps>,
     decision: Decision,
     /// The callback that it began with; `None`, where something open is repeated without one.
     origin: Option<Origin>,
@@ -58,7 +59,7 @@ pub struct Settlement {
 }
 
 impl<S, C> Delivery<S, C> {
-    pub(crate) fn new(receiver: Receiver<S, C>, steps: Steps, decision: Decision) -> Self {
+    pub(crate) fn new(receiver: Receiver<S, C>, steps: Box<Steps>, decision: Decision) -> Self {
         Self {
             receiver,
             steps,
@@ -86,8 +87,8 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError::Store`]: it could not be settled and will be repeated.
-    pub async fn done(self) -> Result<Progress<S, C>, ReceiveError> {
-        self.end(Handled::Done).await
+    pub fn done(self) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send {
+        self.go_on(Some(Handled::Done))
     }
 
     /// The game failed; whether it took effect is unknown. It stays open and may be repeated at once.
@@ -105,7 +106,7 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     pub async fn refused(self, reason: impl Into<String>) -> Result<Progress<S, C>, ReceiveError> {
         let reason = reason.into();
         log_refused(self.decision.id());
-        self.end(Handled::Refused(reason)).await
+        self.go_on(Some(Handled::Refused(reason))).await
     }
 
     /// What settles it, for a caller who pays and settles in one transaction of the store's database.
@@ -120,41 +121,57 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
     /// # Errors
     /// [`ReceiveError`] of what comes next, where the callback that has arrived still waits for its turn.
     pub async fn settled_outside(self) -> Result<Progress<S, C>, ReceiveError> {
-        self.go_on(Happened::SettledOutside).await
+        self.go_on(None).await
     }
 
     /// Lets a handler carry out this decision and whatever comes after it.
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn settle_with<H: Handler>(self, handler: &H) -> Result<Receipt, ReceiveError> {
+    pub fn settle_with<H: Handler>(
+        self,
+        handler: &H,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         let mut delivery = Box::new(self);
-        loop {
-            let attempt = delivery.receiver.attempt(handler, &delivery.decision);
-            let attempt = attempt.instrument(delivery.span()).await;
-            let progress = match (attempt.handled, attempt.error) {
-                (Handled::Done, _) => delivery.done().await?,
-                (Handled::Refused(reason), _) => delivery.refused(reason).await?,
-                (failed, error) => {
-                    let error = error.unwrap_or_else(|| "the handler failed".into());
-                    return Err(delivery.end_with_error(failed, error).await);
-                }
-            };
-            delivery = match progress {
-                Progress::Deliver(next) => next,
-                Progress::Answered(receipt) => return Ok(receipt),
-            };
+        async move {
+            loop {
+                let attempt = delivery.receiver.attempt(handler, &delivery.decision);
+                let attempt = attempt.instrument(delivery.span()).await;
+                let progress = match (attempt.handled, attempt.error) {
+                    (Handled::Done, _) => delivery.done().await?,
+                    // What seldom happens takes no room in the future: it is boxed when it does.
+                    (Handled::Refused(reason), _) => Box::pin(delivery.refused(reason)).await?,
+                    (failed, error) => {
+                        let error = error.unwrap_or_else(|| "the handler failed".into());
+                        return Err(Box::pin(delivery.end_with_error(failed, error)).await);
+                    }
+                };
+                delivery = match progress {
+                    Progress::Deliver(next) => next,
+                    Progress::Answered(receipt) => return Ok(receipt),
+                };
+            }
         }
     }
 
-    async fn end(self, handled: Handled) -> Result<Progress<S, C>, ReceiveError> {
-        self.go_on(Happened::Handled(handled)).await
-    }
-
-    async fn go_on(self, happened: Happened) -> Result<Progress<S, C>, ReceiveError> {
+    /// `None`: it has been settled by the caller.
+    fn go_on(
+        self,
+        handled: Option<Handled>,
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send {
         let span = self.span();
-        let going_on = self.receiver.drive(self.steps, Some(happened));
-        Origin::follow(self.origin, going_on.instrument(span).await)
+        // The decision is let go first: the future is part of larger ones.
+        let Self {
+            receiver,
+            steps,
+            origin,
+            ..
+        } = self;
+        async move {
+            let happened = handled.map_or(Happened::SettledOutside, Happened::Handled);
+            let going_on = receiver.drive(steps, Some(happened));
+            Origin::follow(origin, going_on.instrument(span).await)
+        }
     }
 
     async fn end_with_error(
@@ -167,7 +184,7 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
         // What the handler said is told, not what the steps make of it.
         let origin = self.origin.take();
         // Should the lease not be given back, it runs out by itself.
-        if let Err(ReceiveError::Store(error)) = self.end(handled).await {
+        if let Err(ReceiveError::Store(error)) = self.go_on(Some(handled)).await {
             tracing::warn!(target: "postback::decision", %id, %error, "the lease of a failed decision could not be given back");
         }
         let error = ReceiveError::Handler { id, source };

@@ -168,23 +168,28 @@ pub struct Summary {
 impl Summary {
     /// How many rows in all.
     pub fn rows(&self) -> u64 {
-        self.imported
-            + self.imported_closed
-            + self.already_imported
-            + self.already_received
-            + self.open
-            + self.contradicting
+        [
+            self.imported,
+            self.imported_closed,
+            self.already_imported,
+            self.already_received,
+            self.open,
+            self.contradicting,
+        ]
+        .into_iter()
+        .fold(0, u64::saturating_add)
     }
 
     fn count(&mut self, outcome: Outcome) {
-        *match outcome {
+        let rows = match outcome {
             Outcome::Imported => &mut self.imported,
             Outcome::ImportedClosed => &mut self.imported_closed,
             Outcome::AlreadyImported => &mut self.already_imported,
             Outcome::AlreadyReceived => &mut self.already_received,
             Outcome::Open => &mut self.open,
             Outcome::Contradicts(_) => &mut self.contradicting,
-        } += 1;
+        };
+        *rows = rows.saturating_add(1);
     }
 }
 

@@ -126,6 +126,7 @@ pub mod receiver;
 pub mod source;
 pub mod steps;
 pub mod store;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod web;

@@ -9,6 +9,7 @@ mod resume;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,14 +166,17 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub async fn receive<H: Handler>(
-        &self,
+    pub fn receive<'a, H: Handler>(
+        &'a self,
         event: Event,
-        handler: &H,
-    ) -> Result<Receipt, ReceiveError> {
-        match self.begin(event).await? {
-            Progress::Answered(receipt) => Ok(receipt),
-            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
+        handler: &'a H,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<'a, S, C, H> {
+        let (origin, steps) = self.steps(event);
+        async move {
+            match self.first(origin, steps).await? {
+                Progress::Answered(receipt) => Ok(receipt),
+                Progress::Deliver(delivery) => delivery.settle_with(handler).await,
+            }
         }
     }
 
@@ -180,53 +184,79 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError::Store`] and [`ReceiveError::Busy`].
-    pub async fn begin(&self, event: Event) -> Result<Progress<S, C>, ReceiveError> {
+    pub fn begin(
+        &self,
+        event: Event,
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
+        let (origin, steps) = self.steps(event);
+        self.first(origin, steps)
+    }
+
+    // The futures from here on are parts of one another, and a server moves the whole about for each request. So what
+    // is large is made before them and boxed.
+    fn steps(&self, event: Event) -> (Origin, Box<Steps>) {
+        let event = Arc::new(event);
         let origin = Origin::of(&event);
-        let steps = Steps::receive(event, self.timing);
+        (origin, Box::new(Steps::receive(event, self.timing)))
+    }
+
+    async fn first(
+        &self,
+        origin: Origin,
+        steps: Box<Steps>,
+    ) -> Result<Progress<S, C>, ReceiveError> {
         let result = self.drive(steps, None).instrument(origin.span()).await;
         Origin::follow(Some(origin), result)
     }
 
     /// Drives the steps until the handler's turn or the answer.
-    pub(crate) async fn drive(
+    pub(crate) fn drive(
         &self,
-        mut steps: Steps,
+        mut steps: Box<Steps>,
         happened: Option<Happened>,
-    ) -> Result<Progress<S, C>, ReceiveError> {
+    ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
         let Shared { store, clock } = &*self.shared;
         let mut step = match happened {
             Some(happened) => steps.advance(happened, clock.now()),
             None => steps.step(),
         };
-        loop {
-            let happened = match step {
-                Step::Load(key) => Happened::Loaded(stored("load", store.load(&key)).await?),
-                Step::Swap { expected, record } => {
-                    Happened::Swapped(stored("swap", store.swap(expected, &record)).await?)
-                }
-                Step::Wait(span) => {
-                    clock.sleep(span).await;
-                    Happened::Waited
-                }
-                Step::Handle(decision) => {
-                    return Ok(Progress::Deliver(Box::new(Delivery::new(
-                        self.clone(),
-                        steps,
-                        decision,
-                    ))));
-                }
-                Step::Answer(Answer::Receipt(receipt)) => return Ok(Progress::Answered(receipt)),
-                Step::Answer(Answer::Busy { retry_after }) => {
-                    return Err(ReceiveError::Busy { retry_after });
-                }
-                Step::Answer(Answer::HandlerFailed(id)) => {
-                    return Err(ReceiveError::Handler {
-                        id,
-                        source: "the handler failed".into(),
-                    });
-                }
-            };
-            step = steps.advance(happened, clock.now());
+        async move {
+            loop {
+                let since = Since::now();
+                let happened = match step {
+                    Step::Load(ref key) => {
+                        Happened::Loaded(stored("load", store.load(key).await, since)?)
+                    }
+                    Step::Swap {
+                        expected,
+                        ref record,
+                    } => {
+                        let swapped = store.swap(expected, record).await;
+                        Happened::Swapped(stored("swap", swapped, since)?)
+                    }
+                    Step::Wait(span) => {
+                        clock.sleep(span).await;
+                        Happened::Waited
+                    }
+                    Step::Handle(decision) => {
+                        let delivery = Delivery::new(self.clone(), steps, decision);
+                        return Ok(Progress::Deliver(Box::new(delivery)));
+                    }
+                    Step::Answer(Answer::Receipt(receipt)) => {
+                        return Ok(Progress::Answered(receipt));
+                    }
+                    Step::Answer(Answer::Busy { retry_after }) => {
+                        return Err(ReceiveError::Busy { retry_after });
+                    }
+                    Step::Answer(Answer::HandlerFailed(id)) => {
+                        return Err(ReceiveError::Handler {
+                            id,
+                            source: "the handler failed".into(),
+                        });
+                    }
+                };
+                step = steps.advance(happened, clock.now());
+            }
         }
     }
 
@@ -238,7 +268,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ) -> attempt::Attempt {
         #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
         let timeout = self.timing.lease.saturating_mul(5) / 6;
-        let limit = self.shared.clock.sleep(timeout);
+        let limit = pin!(self.shared.clock.sleep(timeout));
         let since = Since::now();
         let attempt = attempt::attempt(handler, decision, limit).await;
         observe::handler(attempt.handled.as_str(), since);

@@ -27,7 +27,7 @@ use crate::store::{Stored, Swapped, Version};
 /// tries them all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steps {
-    key: RecordKey,
+    key: Arc<RecordKey>,
     event: Option<Arc<Event>>,
     timing: Timing,
     mode: Mode,
@@ -77,14 +77,14 @@ enum Then {
 
 impl Steps {
     /// For a callback, writing the intent down before the handler is called.
-    pub fn receive(event: Event, timing: Timing) -> Self {
-        Self::new(event.key(), Some(event), timing, Mode::IntentFirst)
+    pub fn receive(event: impl Into<Arc<Event>>, timing: Timing) -> Self {
+        Self::of(event.into(), timing, Mode::IntentFirst)
     }
 
     /// For a callback, inside a transaction of the store: load, handler and swap are committed together
     /// or not at all, so that no intent need be written first. Only a failure leaves one behind.
-    pub fn receive_in_transaction(event: Event, timing: Timing) -> Self {
-        Self::new(event.key(), Some(event), timing, Mode::InTransaction)
+    pub fn receive_in_transaction(event: impl Into<Arc<Event>>, timing: Timing) -> Self {
+        Self::of(event.into(), timing, Mode::InTransaction)
     }
 
     /// Repeats what is open of a record, if anything.
@@ -97,7 +97,11 @@ impl Steps {
         Self::new(key, None, timing, Mode::InTransaction)
     }
 
-    fn new(key: RecordKey, event: Option<Event>, timing: Timing, mode: Mode) -> Self {
+    fn of(event: Arc<Event>, timing: Timing, mode: Mode) -> Self {
+        Self::new(event.key(), Some(event), timing, mode)
+    }
+
+    fn new(key: RecordKey, event: Option<Arc<Event>>, timing: Timing, mode: Mode) -> Self {
         let is_acknowledged_test = event
             .as_ref()
             .is_some_and(|event| event.test == crate::event::TestCallback::Acknowledged);
@@ -107,8 +111,8 @@ impl Steps {
             State::Loading
         };
         Self {
-            key,
-            event: event.map(Arc::new),
+            key: Arc::new(key),
+            event,
             timing,
             mode,
             waited: Duration::ZERO,
@@ -119,7 +123,7 @@ impl Steps {
     /// What to do now.
     pub fn step(&self) -> Step {
         match &self.state {
-            State::Loading => Step::Load(self.key.clone()),
+            State::Loading => Step::Load(RecordKey::clone(&self.key)),
             State::Waiting(span) => Step::Wait(*span),
             State::Intending { expected, record }
             | State::Settling {
@@ -188,7 +192,7 @@ impl Steps {
     fn look(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => (None, Record::new(self.key.clone())),
+            None => (None, Record::new(Arc::clone(&self.key))),
         };
         if let Some(intent) = record.open() {
             return match intent.busy_for(now) {
@@ -283,7 +287,10 @@ impl Steps {
     /// What comes after this decision has been carried out: the answer, or this callback's own turn.
     fn after(&self, record: &Record, decision: &Decision) -> Then {
         let own = match (&self.event, record.entries().last()) {
-            (Some(event), Some(last)) => **event == *last.event(),
+            // Nearly always the very same one, and comparing it would cost as much as hashing it.
+            (Some(event), Some(last)) => {
+                std::ptr::eq(&raw const **event, last.event()) || **event == *last.event()
+            }
             _ => false,
         };
         if own {

@@ -21,7 +21,7 @@ fn record(ledger: &Ledger) -> &Record {
     &ledger.records.values().next().unwrap().record
 }
 
-fn attempt(ledger: &mut Ledger, event: Event, handled: Handled) {
+fn attempt(ledger: &mut Ledger, event: Event, handled: &Handled) {
     let steps = Steps::receive(event, Timing::default());
     ledger.run(steps, |_, _| handled.clone());
 }
@@ -33,12 +33,12 @@ fn every_attempt_at_an_open_decision_is_counted_and_leased() {
         ..Ledger::default()
     };
     for attempts in 1..=3 {
-        attempt(&mut ledger, completed("o1", "500"), Handled::Failed);
+        attempt(&mut ledger, completed("o1", "500"), &Handled::Failed);
         let intent = record(&ledger).open().unwrap();
         assert_eq!(intent.attempts(), attempts);
         assert_eq!(intent.leased_until(), None, "it is free to be repeated");
     }
-    attempt(&mut ledger, completed("o1", "500"), Handled::Hung);
+    attempt(&mut ledger, completed("o1", "500"), &Handled::Hung);
     let intent = record(&ledger).open().unwrap();
     let end = Timestamp::from_millis(35_000);
     assert_eq!((intent.attempts(), intent.leased_until()), (4, Some(end)));
@@ -53,7 +53,7 @@ fn a_message_says_when_it_arrived_first_and_when_it_was_settled() {
         now: 5_000,
         ..Ledger::default()
     };
-    attempt(&mut ledger, completed("o1", "500"), Handled::Failed);
+    attempt(&mut ledger, completed("o1", "500"), &Handled::Failed);
     assert_eq!(record(&ledger).entries()[0].settled(), None);
     ledger.now = 9_000;
     ledger.receive(&completed("o1", "500"));
@@ -74,7 +74,7 @@ fn where_a_record_stands_is_one_fixed_word() {
         ),
     ] {
         let mut ledger = Ledger::default();
-        attempt(&mut ledger, completed("o1", "500"), handled);
+        attempt(&mut ledger, completed("o1", "500"), &handled);
         let found = record(&ledger).status();
         assert_eq!((found, found.as_str()), (status, word));
     }

@@ -29,19 +29,47 @@ pub enum Subject {
     Player(PlayerId),
 }
 
-impl fmt::Display for RecordKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RecordKey {
+    /// The parts of its text, with what stands between them.
+    fn parts(&self) -> [&str; 7] {
         let (word, id) = match &self.subject {
             Subject::Conversion(id) => ("conversion", id.as_str()),
             Subject::Player(id) => ("player", id.as_str()),
         };
-        write!(f, "{}/{}/{word}/{id}", self.source, self.app)
+        [
+            self.source.as_str(),
+            "/",
+            self.app.as_str(),
+            "/",
+            word,
+            "/",
+            id,
+        ]
+    }
+
+    /// Its text; what `to_string` makes in several allocations.
+    pub(crate) fn to_text(&self) -> String {
+        self.parts().concat()
+    }
+
+    /// Its text with a number behind it: a decision's name.
+    pub(crate) fn numbered(&self, number: u32) -> String {
+        let [source, a, app, b, word, c, id] = self.parts();
+        [source, a, app, b, word, c, id, "#", &number.to_string()].concat()
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts()
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))
     }
 }
 
 impl From<RecordKey> for String {
     fn from(key: RecordKey) -> Self {
-        key.to_string()
+        key.to_text()
     }
 }
 

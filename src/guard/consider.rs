@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::mark::{is_purchase_only, is_same_amount, is_same_content, is_same_state};
-use super::record::{Record, Standing};
-use super::target::{OutOfRange, exact_sum, target};
+use super::record::{Entry, Record, Standing};
+use super::target::{OutOfRange, exact_sum, target_with};
 use crate::clock::Timestamp;
 use crate::decision::{ConflictKind, NothingWhy, Verdict};
 use crate::event::{BanStatus, Effect, Event, EventKind, NotedWhy};
@@ -28,7 +28,7 @@ pub enum Considered {
 pub fn consider(record: &Record, event: &Arc<Event>, at: Timestamp) -> Considered {
     let verdict = match &event.kind {
         EventKind::Ban(status) => consider_standing(record, event, status),
-        EventKind::Conversion { effect, .. } => consider_conversion(record, event, effect, at),
+        EventKind::Conversion { effect, .. } => consider_conversion(record, event, effect),
     };
     let Some(Finding {
         mut record,
@@ -75,22 +75,17 @@ fn consider_standing(record: &Record, event: &Event, status: &BanStatus) -> Opti
     })
 }
 
-fn consider_conversion(
-    heard: &Record,
-    event: &Arc<Event>,
-    effect: &Effect,
-    at: Timestamp,
-) -> Option<Finding> {
-    let mut record = heard.clone();
-    let was_reinstated = lift_if_reinstated(&mut record, event, effect);
-    let counted = || {
-        record
-            .entries()
-            .iter()
-            .filter(|entry| entry.standing != Standing::Lifted)
+fn consider_conversion(heard: &Record, event: &Event, effect: &Effect) -> Option<Finding> {
+    let reinstates = reinstates(heard, event, effect);
+    let is_lifted = |entry: &Entry| match entry.standing {
+        Standing::Lifted => true,
+        Standing::Counted => reinstates,
+        Standing::Aside => false,
     };
-    let same_state: Vec<_> = counted()
-        .filter(|entry| is_same_state(entry.event(), event))
+    let same_state: Vec<_> = heard
+        .entries()
+        .iter()
+        .filter(|entry| !is_lifted(entry) && is_same_state(entry.event(), event))
         .collect();
 
     if same_state
@@ -99,7 +94,7 @@ fn consider_conversion(
     {
         return None;
     }
-    if let Some(kind) = contradiction(&record, event, effect) {
+    if let Some(kind) = contradiction(heard, event, effect) {
         return Some(Finding {
             // What is put aside reinstates nothing.
             record: heard.clone(),
@@ -123,12 +118,16 @@ fn consider_conversion(
             },
         };
         return Some(Finding {
-            record,
+            record: heard.clone(),
             standing: Standing::Aside,
             verdict,
         });
     }
-    Some(match verdict(&record, event, effect, was_reinstated, at) {
+    let mut record = heard.clone();
+    if reinstates {
+        record.lift_all();
+    }
+    Some(match verdict(&record, event, effect, reinstates) {
         Ok(verdict) => Finding {
             record,
             standing: Standing::Counted,
@@ -144,13 +143,13 @@ fn consider_conversion(
     })
 }
 
-/// A completed message that may reinstate, after the reward was revoked, starts the conversion anew.
-fn lift_if_reinstated(record: &mut Record, event: &Event, effect: &Effect) -> bool {
+/// Whether a completed message that may reinstate comes after the reward was revoked: it starts the conversion anew.
+fn reinstates(record: &Record, event: &Event, effect: &Effect) -> bool {
     let is_revoked = record
         .entries()
         .iter()
         .any(|entry| entry.counts() && matches!(entry.effect(), Some(Effect::Revoked)));
-    let reinstates = is_revoked
+    is_revoked
         && !is_purchase_only(event)
         && matches!(
             effect,
@@ -158,11 +157,7 @@ fn lift_if_reinstated(record: &mut Record, event: &Event, effect: &Effect) -> bo
                 reinstates: true,
                 ..
             }
-        );
-    if reinstates {
-        record.lift_all();
-    }
-    reinstates
+        )
 }
 
 fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<ConflictKind> {
@@ -187,15 +182,11 @@ fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<Conf
 /// The decision that follows from what is due, and from what the message says.
 fn verdict(
     record: &Record,
-    event: &Arc<Event>,
+    event: &Event,
     effect: &Effect,
     was_reinstated: bool,
-    at: Timestamp,
 ) -> Result<Verdict, OutOfRange> {
-    let mut with_event = record.clone();
-    // Which verdict is taken up here does not matter: the target looks at the messages alone.
-    with_event.decide(Arc::clone(event), at, Standing::Counted, Verdict::Rejected);
-    let due = exact_sum(target(&with_event)?, -record.settled())?;
+    let due = exact_sum(target_with(record, effect)?, -record.settled())?;
     if due.is_sign_negative() && !due.is_zero() {
         return Ok(Verdict::Reversal { amount: -due });
     }

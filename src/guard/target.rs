@@ -17,15 +17,19 @@ pub struct OutOfRange;
 /// [`OutOfRange`], when the amounts cannot be added exactly. The guard puts a message aside that would
 /// bring this about.
 pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
+    target_of(record.counted_effects())
+}
+
+/// The same, should one more message count.
+pub(super) fn target_with(record: &Record, effect: &Effect) -> Result<Decimal, OutOfRange> {
+    target_of(record.counted_effects().chain([effect]))
+}
+
+fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, OutOfRange> {
     let mut completed = Decimal::ZERO;
     let mut adjusted = Decimal::ZERO;
     let mut is_revoked = false;
-    for effect in record
-        .entries()
-        .iter()
-        .filter(|entry| entry.counts())
-        .filter_map(|entry| entry.effect())
-    {
+    for effect in effects {
         match effect {
             Effect::Completed { amount, .. } => completed = exact_sum(completed, *amount)?,
             Effect::Adjusted { by, .. } => adjusted = exact_sum(adjusted, *by)?,

@@ -92,3 +92,14 @@
 //! - Send a recorded callback of a row again: the answer is `duplicate`.
 //! - `postback history STORE TRANSACTION` (feature `cli`) shows the row.
 //! - Watch `conflict` and `closed` for the first weeks ([`monitoring`](super::monitoring)).
+//!
+//! # If there is no list
+//!
+//! The transactions are in your web server's access log: `postback verify --access-log FILE --json` reads the genuine
+//! callbacks out of it. What it cannot say is whether the earlier receiver paid each; its wallet must.
+//!
+//! If there is no log either, the repetitions of the last hours are the danger. Keep the earlier receiver running until it
+//! has answered all that it was sent, stop it, and start this one. Two things stay open: an old callback that somebody
+//! captured pays again, and a reversal of what was paid before finds nothing to take back. It is told as
+//! [`Unlinked`](crate::decision::NothingWhy::Unlinked), or as [`Rejected`](crate::decision::Rejected) where it shares the
+//! transaction.

@@ -77,7 +77,7 @@ impl<'s, S: DedupStore> Importer<'s, S> {
         let mut summary = Summary::default();
         let mut past = past.into_iter();
         let mut group = Vec::new();
-        let mut done = 0;
+        let mut done = 0_u64;
         loop {
             let mut unreadable = None;
             let mut is_last = false;
@@ -97,13 +97,13 @@ impl<'s, S: DedupStore> Importer<'s, S> {
             for outcome in together(group.iter().map(|row| self.import(row))).await {
                 // What came after a failure is left for the repetition to find.
                 let outcome = outcome.map_err(|source| ImportError::Store { done, source })?;
-                done += 1;
+                done = done.saturating_add(1);
                 summary.count(outcome);
                 each(done, outcome);
             }
             group.clear();
             if let Some(source) = unreadable {
-                let row = done + 1;
+                let row = done.saturating_add(1);
                 return Err(ImportError::Row { row, source });
             }
             if is_last {

@@ -138,7 +138,8 @@ impl Cause {
 fn window() -> u32 {
     static START: OnceLock<Instant> = OnceLock::new();
     let since = START.get_or_init(Instant::now).elapsed().as_millis();
-    let window = since / u128::from(WINDOW_MILLIS.load(Ordering::Relaxed));
+    let length = u128::from(WINDOW_MILLIS.load(Ordering::Relaxed));
+    let window = since.checked_div(length).unwrap_or(since);
     // Counted from one: zero is where a count begins.
     u32::try_from(window).unwrap_or(u32::MAX).saturating_add(1)
 }

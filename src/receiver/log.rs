@@ -1,45 +1,33 @@
 //! What is told of a callback: neither the player, nor the hash, nor what was signed.
 
+use std::sync::Arc;
+
 use tracing::Span;
 
 use super::ReceiveError;
 use crate::decision::{DecisionId, DecisionKind};
 use crate::delivery::Progress;
-use crate::event::{AppName, Event, RecordKey, SourceName, Subject};
+use crate::event::{Event, RecordKey, Subject};
 use crate::observe::{self, Since};
 use crate::steps::Receipt;
 
 /// Where a callback came from, kept until it is known what became of it.
 pub(crate) struct Origin {
-    source: SourceName,
-    app: AppName,
-    endpoint: String,
-    /// `None` for a ban, whose key holds the player's id.
-    conversion: Option<String>,
-    kind: &'static str,
+    /// Read only where somebody listens.
+    event: Arc<Event>,
     since: Since,
     span: Span,
 }
 
 impl Origin {
-    pub(crate) fn of(event: &Event) -> Self {
-        let key = event.key();
-        let conversion = match &key.subject {
-            Subject::Conversion(transaction) => Some(transaction.to_string()),
-            Subject::Player(_) => None,
-        };
-        let kind = event.kind.as_str();
+    pub(crate) fn of(event: &Arc<Event>) -> Self {
         let span = tracing::info_span!(
             target: "postback::callback", "callback",
-            source = %key.source, app = %key.app, endpoint = event.endpoint,
-            conversion = conversion.as_deref().unwrap_or_default(), kind, outcome = tracing::field::Empty,
+            source = %event.source, app = %event.app, endpoint = event.endpoint,
+            conversion = conversion(event), kind = event.kind.as_str(), outcome = tracing::field::Empty,
         );
         Self {
-            source: key.source,
-            app: key.app,
-            endpoint: event.endpoint.clone(),
-            conversion,
-            kind,
+            event: Arc::clone(event),
             since: Since::now(),
             span,
         }
@@ -76,26 +64,21 @@ impl Origin {
     pub(crate) fn tell(self, result: Result<&Receipt, &ReceiveError>) {
         let outcome = outcome(result);
         self.span.record("outcome", outcome);
-        observe::callback(&self.source, &self.app, self.kind, outcome, self.since);
+        let event = &*self.event;
+        let kind = event.kind.as_str();
+        observe::callback(&event.source, &event.app, kind, outcome, self.since);
         self.log(result, outcome);
         observe::tell_what_is_due();
     }
 
     fn log(&self, result: Result<&Receipt, &ReceiveError>, outcome: &'static str) {
-        let Self {
-            source,
-            app,
-            endpoint,
-            conversion,
-            kind,
-            ..
-        } = self;
-        let conversion = conversion.as_deref().unwrap_or_default();
+        let event = &*self.event;
         macro_rules! tell {
             ($level:ident, $($more:tt)*) => {
                 tracing::$level!(
                     target: "postback::callback",
-                    %source, %app, endpoint, conversion, kind, outcome, $($more)*
+                    source = %event.source, app = %event.app, endpoint = event.endpoint,
+                    conversion = conversion(event), kind = event.kind.as_str(), outcome, $($more)*
                 )
             };
         }
@@ -121,6 +104,14 @@ impl Origin {
                 tell!(warn, %error, because, "callback not taken");
             }
         }
+    }
+}
+
+/// The conversion's transaction; empty for a ban, whose key holds the player's id.
+fn conversion(event: &Event) -> String {
+    match event.key().subject {
+        Subject::Conversion(transaction) => transaction.into(),
+        Subject::Player(_) => String::new(),
     }
 }
 

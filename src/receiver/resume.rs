@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::delivery::Progress;
 use crate::event::RecordKey;
 use crate::handler::Handler;
-use crate::observe;
+use crate::observe::{self, Since};
 use crate::steps::{Receipt, Steps};
 use crate::store::{DedupStore, StoreError};
 
@@ -88,8 +88,9 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
+            let since = Since::now();
             let listed = self.store().unsettled(after.as_ref(), PAGE);
-            let keys = observe::stored("unsettled", listed).await?;
+            let keys = observe::stored("unsettled", listed.await, since)?;
             for key in &keys {
                 match self.resume_one(key.clone(), handler).await {
                     Ok(Receipt::NothingOpen) => resumed.settled += 1,
@@ -118,7 +119,8 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         handler: &H,
     ) -> Result<Receipt, ReceiveError> {
         let timing = self.timing().patience(Duration::ZERO);
-        match self.drive(Steps::resume(key, timing), None).await? {
+        let steps = Box::new(Steps::resume(key, timing));
+        match self.drive(steps, None).await? {
             Progress::Answered(receipt) => Ok(receipt),
             Progress::Deliver(delivery) => delivery.settle_with(handler).await,
         }

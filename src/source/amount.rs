@@ -14,7 +14,7 @@ pub(super) fn parse(text: &str) -> Result<Decimal, &'static str> {
     if !is_number(whole) || !fraction.is_none_or(is_number) {
         return Err("it is not a plain decimal number such as 500 or -0.25");
     }
-    if whole.trim_start_matches('0').len() > 15 {
+    if whole.len() > 15 && whole.trim_start_matches('0').len() > 15 {
         return Err(TOO_LARGE);
     }
     let amount = Decimal::from_str_exact(text)

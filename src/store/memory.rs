@@ -1,19 +1,22 @@
 //! A store that forgets when the program ends.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::{Future, ready};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use super::{DedupStore, Retention, StoreError, Stored, Swapped, Version};
 use crate::clock::Timestamp;
 use crate::event::{PlayerId, RecordKey};
 use crate::guard::Record;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Keeps records in memory. **For tests only**: a restart forgets what was paid and pays it again, and
 /// nothing bounds its size.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    records: Mutex<BTreeMap<String, Stored>>,
+    /// Boxed, for a tree moves what it holds when something is put between.
+    records: Mutex<BTreeMap<String, Box<Stored>>>,
 }
 
 impl MemoryStore {
@@ -22,7 +25,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Box<Stored>>> {
         // Nothing panics while the lock is held, and every change is a single insertion.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -33,7 +36,10 @@ impl DedupStore for MemoryStore {
         &self,
         key: &RecordKey,
     ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
-        ready(Ok(self.records().get(&key.to_string()).cloned()))
+        ready(Ok(self
+            .records()
+            .get(&key.to_text())
+            .map(|stored| (**stored).clone())))
     }
 
     fn swap(
@@ -41,20 +47,26 @@ impl DedupStore for MemoryStore {
         expected: Option<Version>,
         record: &Record,
     ) -> impl Future<Output = Result<Swapped, StoreError>> + Send {
-        let key = record.key().to_string();
         let mut records = self.records();
-        let current = records.get(&key);
+        let place = records.entry(record.key().to_text());
+        let current = match &place {
+            Entry::Occupied(current) => Some(current.get()),
+            Entry::Vacant(_) => None,
+        };
         if current.map(|stored| stored.version) != expected {
-            return ready(Ok(Swapped::Lost(current.cloned())));
+            return ready(Ok(Swapped::Lost(current.map(|stored| (**stored).clone()))));
         }
         let version = Version::following(expected);
-        records.insert(
-            key,
-            Stored {
-                version,
-                record: record.clone(),
-            },
-        );
+        let stored = Box::new(Stored {
+            version,
+            record: record.clone(),
+        });
+        match place {
+            Entry::Occupied(mut current) => *current.get_mut() = stored,
+            Entry::Vacant(place) => {
+                place.insert(stored);
+            }
+        }
         ready(Ok(Swapped::Done(version)))
     }
 
@@ -75,7 +87,7 @@ impl MemoryStore {
         wanted: impl Fn(&Record) -> bool,
     ) -> Vec<RecordKey> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, |key| Excluded(key.to_string()));
+        let from = after.map_or(Unbounded, |key| Excluded(key.to_text()));
         let records = self.records();
         let records = records
             .range((from, Unbounded))
@@ -94,7 +106,7 @@ impl Retention for MemoryStore {
         key: &RecordKey,
         expected: Version,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        let key = key.to_string();
+        let key = key.to_text();
         let mut records = self.records();
         let is_expected = records
             .get(&key)

@@ -2,6 +2,7 @@
 //!
 //! An adapter reads its framework's request, calls what stands here, and writes its framework's response.
 
+mod carried;
 mod delivery;
 mod opening;
 mod route;

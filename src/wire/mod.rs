@@ -13,5 +13,6 @@ pub use limits::Limits;
 pub use params::Params;
 pub use request::{Headers, Request};
 pub use secret::{KeyId, KeyRing, KeyRingError, Secret, SecretError};
+pub(crate) use signature::KeyNumber;
 pub use signature::{Algorithm, SignatureScheme, Signed, Verifier};
 pub use template::{Template, TemplateError};

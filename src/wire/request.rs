@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::memchr;
+
 /// An HTTP request, borrowed from whatever server received it, byte for byte.
 ///
 /// The core knows no web framework and no version of any HTTP crate: an adapter fills this in.
@@ -56,7 +58,8 @@ impl<'a> Request<'a> {
 
     /// What stands behind the first `?` of the target; `None` where there is none.
     pub fn query(&self) -> Option<&'a str> {
-        self.target.split_once('?').map(|(_, query)| query)
+        let at = memchr(b'?', self.target.as_bytes())?;
+        self.target.get(at + 1..)
     }
 
     /// The only value of a header; `None` when it is absent or occurs more than once.

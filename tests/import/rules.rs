@@ -350,5 +350,10 @@ async fn an_import_asks_the_game_nothing_and_leaves_nothing_open() {
     assert_eq!(game.kinds(), []);
     assert_eq!(game.store.unsettled(None, 10).await.unwrap(), []);
     let record = game.record("o1").await.unwrap();
-    assert!(record.entries().iter().all(|entry| entry.is_imported()));
+    assert!(
+        record
+            .entries()
+            .iter()
+            .all(postback::guard::Entry::is_imported)
+    );
 }

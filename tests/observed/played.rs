@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use postback::clock::SystemClock;
 use postback::decision::Decision;
 use postback::delivery::Progress;
 use postback::event::{Event, RecordKey};

@@ -55,7 +55,7 @@ impl Nginx {
         listen: &str,
         server: &str,
     ) -> Option<Self> {
-        if !is_installed("nginx", "-v") {
+        if !is_installed(program(), "-v") {
             return None;
         }
         let started = Instant::now();
@@ -109,6 +109,16 @@ impl Drop for Nginx {
     }
 }
 
+/// Debian keeps it where an ordinary user does not look.
+fn program() -> &'static str {
+    let sbin = "/usr/sbin/nginx";
+    if Path::new(sbin).exists() {
+        sbin
+    } else {
+        "nginx"
+    }
+}
+
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
@@ -147,7 +157,7 @@ fn write_configuration(
 fn spawn(directory: &Path) -> Child {
     let configuration = directory.join("nginx.conf");
     let log = directory.join("error.log");
-    Command::new("nginx")
+    Command::new(program())
         .arg("-p")
         .arg(directory)
         .arg("-c")

@@ -4,7 +4,7 @@ use super::{SECRET, URL, call, described, endpoint, open, signer};
 use crate::any_game::Game;
 use crate::ledger::decimal;
 use postback::decision::{ConflictKind, Decision, DecisionKind as Kind};
-use postback::event::{Effect, EventKind};
+use postback::event::{Effect, EventKind, TransactionId};
 use postback::source::trailing_hash::Meaning;
 use postback::source::{Callback, Field, Source};
 use postback::wire::Request;
@@ -44,7 +44,7 @@ fn a_reference_to_itself_is_none() {
         let query = format!("user=p1&tx=t1&coins=5&usd=&ref={reference}&state=chargeback");
         let postback = open(&query).unwrap();
         assert_eq!(
-            postback.original().map(|id| id.as_str()),
+            postback.original().map(TransactionId::as_str),
             original,
             "{reference}"
         );

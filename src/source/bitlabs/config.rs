@@ -8,7 +8,7 @@ use super::endpoint::{Endpoint, Setup};
 use super::family::{BitlabsCallback, Family, PaysExtras, StateByName, Stateful};
 use super::macros::{Role, nearest};
 use super::words::OfferState;
-use super::{App, RESERVED, scheme};
+use super::{App, FLAG, RESERVED, scheme};
 use crate::event::IdError;
 use crate::source::signed_url::SignedUrl;
 use crate::wire::template::{Parameter, Value};
@@ -145,7 +145,7 @@ impl<C: BitlabsCallback> EndpointBuilder<C> {
         let state_name = self.state_parameter.as_deref().or(family.state_parameter());
         let roles = self.roles(family, template.parameters(), state_name)?;
         self.check_required(family, &roles, state_name)?;
-        let url = SignedUrl::new(template, scheme(), &self.app.keys, self.limits);
+        let url = SignedUrl::new(template, scheme(), &self.app.keys, self.limits, Some(FLAG));
         let setup = Setup::new(self.app, family, url, roles, self.options);
         Ok(Endpoint::from_setup(Arc::new(setup)))
     }

@@ -32,7 +32,7 @@ impl Conversion {
         state: Role,
         rule: impl Fn(&Facts<'_>) -> Result<Meaning, OpenError>,
     ) -> Result<Self, OpenError> {
-        let transaction = received.required(Role::Transaction, TransactionId::new)?;
+        let transaction: TransactionId = received.required(Role::Transaction)?;
         let original = original(&received, &transaction)?;
         received.decisive(Role::Amount)?;
         let amount = received.amount(Role::Amount)?;

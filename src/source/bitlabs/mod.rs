@@ -53,8 +53,11 @@ pub use words::{
     CallbackType, CashbackState, FraudLevel, OfferState, ReceiptState, RejectionReason, TaskType,
 };
 
+/// What the dashboard's tester adds.
+const FLAG: &str = "debug";
+
 /// The parameters that the network adds by itself.
-pub(crate) const RESERVED: [&str; 2] = ["hash", "debug"];
+pub(crate) const RESERVED: [&str; 2] = ["hash", FLAG];
 
 pub(crate) fn scheme() -> SignatureScheme {
     SignatureScheme::trailing("hash", Algorithm::HmacSha1, Encoding::Hex)
@@ -79,7 +82,7 @@ impl App {
     pub fn new(name: impl Into<String>, keys: impl Into<KeyRing>) -> Result<Self, ConfigError> {
         Ok(Self {
             source: SourceName::new("bitlabs").map_err(ConfigError::AppName)?,
-            name: AppName::new(name).map_err(ConfigError::AppName)?,
+            name: AppName::new(name.into()).map_err(ConfigError::AppName)?,
             keys: keys.into(),
         })
     }

@@ -1,6 +1,7 @@
 //! A genuine callback before it is typed: what all families share.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, Serializer};
@@ -11,7 +12,7 @@ use crate::event::{Event, EventKind, IdError, PlayerId, TestCallback};
 use crate::source::signed_url::Opened;
 use crate::source::{Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::{KeyId, Params, Request};
+use crate::wire::{KeyId, KeyNumber, Params, Request};
 use rust_decimal::Decimal;
 
 /// A verified query with its parameters found.
@@ -20,7 +21,7 @@ pub struct Received {
     pub(super) setup: Arc<Setup>,
     params: Params,
     places: Places,
-    key: KeyId,
+    key: KeyNumber,
     player: PlayerId,
     is_test: bool,
 }
@@ -32,9 +33,14 @@ impl Received {
             places,
             key,
         } = setup.url.open(request)?;
-        let is_test = is_test(&params)?;
+        // A player can add parameters to the offer wall's URL, and they are signed like the others: a second
+        // flag was refused.
+        let is_test = setup
+            .url
+            .flag(&params, &places)
+            .is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let text = |role| text_of(setup, &params, &places, role);
-        let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
+        let player = identifier(setup, Role::Player, text(Role::Player))?;
         Ok(Self {
             setup: Arc::clone(setup),
             params,
@@ -59,12 +65,8 @@ impl Received {
     }
 
     /// An identifier that must be there.
-    pub(super) fn required<T>(
-        &self,
-        role: Role,
-        new: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<T, OpenError> {
-        identifier(&self.setup, role, self.text(role), new)
+    pub(super) fn required<T: FromStr<Err = IdError>>(&self, role: Role) -> Result<T, OpenError> {
+        identifier(&self.setup, role, self.text(role))
     }
 
     /// An amount; malformed ones are errors, whatever it is needed for.
@@ -92,7 +94,7 @@ impl Received {
     }
 
     pub(super) fn key_id(&self) -> &KeyId {
-        &self.key
+        self.setup.url.key(self.key)
     }
 
     pub(super) fn is_test(&self) -> bool {
@@ -130,7 +132,7 @@ impl Received {
         map.serialize_entry("source", self.setup.app.source().as_str())?;
         map.serialize_entry("app", self.setup.app.name().as_str())?;
         map.serialize_entry("endpoint", self.setup.family.name())?;
-        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("key_id", self.key_id())?;
         map.serialize_entry("is_test", &self.is_test)?;
         for role in self.setup.roles().iter().copied().flatten() {
             match self.text(role) {
@@ -170,11 +172,10 @@ fn text_of<'p>(setup: &Setup, params: &'p Params, places: &Places, role: Role) -
     }
 }
 
-fn identifier<T>(
+fn identifier<T: FromStr<Err = IdError>>(
     setup: &Setup,
     role: Role,
     text: Field<&str>,
-    new: impl Fn(String) -> Result<T, IdError>,
 ) -> Result<T, OpenError> {
     match text {
         Field::Absent => Err(OpenError::Missing {
@@ -183,26 +184,9 @@ fn identifier<T>(
         Field::Empty => Err(OpenError::Empty {
             name: setup.name(role),
         }),
-        Field::Given(text) => new(text.to_owned()).map_err(|source| OpenError::Identifier {
+        Field::Given(text) => text.parse().map_err(|source| OpenError::Identifier {
             name: setup.name(role),
             source,
         }),
     }
-}
-
-/// Whether the callback is a test.
-///
-/// A player can add parameters to the offer wall's URL, and they are signed like the others: `debug` counts
-/// once only.
-fn is_test(params: &Params) -> Result<bool, OpenError> {
-    let mut is_test = None;
-    for (name, value) in params.iter() {
-        let is_true = value.eq_ignore_ascii_case("true");
-        if name == "debug" && is_test.replace(is_true).is_some() {
-            return Err(OpenError::Repeated {
-                name: name.to_owned(),
-            });
-        }
-    }
-    Ok(is_test.unwrap_or(false))
 }

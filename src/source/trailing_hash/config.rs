@@ -210,7 +210,7 @@ impl EndpointBuilder {
         Ok(Endpoint::from_setup(Arc::new(Setup {
             source,
             app,
-            url: SignedUrl::new(template, scheme, &self.keys, self.limits),
+            url: SignedUrl::new(template, scheme, &self.keys, self.limits, None),
             slots,
             rule,
         })))

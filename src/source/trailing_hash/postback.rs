@@ -1,6 +1,7 @@
 //! What such an endpoint receives, typed.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -14,7 +15,7 @@ use crate::event::{
 use crate::source::signed_url::Opened;
 use crate::source::{Callback, Field, OpenError, amount};
 use crate::wire::params::Places;
-use crate::wire::{KeyId, Params};
+use crate::wire::{KeyId, KeyNumber, Params};
 
 /// A genuine postback of a network that was described.
 #[derive(Clone)]
@@ -22,7 +23,7 @@ pub struct Postback {
     setup: Arc<Setup>,
     params: Params,
     places: Places,
-    key: KeyId,
+    key: KeyNumber,
     player: PlayerId,
     transaction: TransactionId,
     /// Where it is not the postback's own.
@@ -45,8 +46,8 @@ impl Postback {
             params: &params,
             places: &places,
         };
-        let player = reader.required(Role::Player, PlayerId::new)?;
-        let transaction = reader.required(Role::Transaction, TransactionId::new)?;
+        let player = reader.required(Role::Player)?;
+        let transaction = reader.required(Role::Transaction)?;
         let original = reader.original(&transaction)?;
         let amount = reader.amount(Role::Amount)?;
         let usd = reader.amount(Role::Usd)?;
@@ -142,7 +143,7 @@ impl Postback {
 
     /// The key that it was signed with.
     pub fn key_id(&self) -> &KeyId {
-        &self.key
+        self.setup.url.key(self.key)
     }
 
     /// The value of any parameter; `None` when it is absent or occurs more than once.
@@ -181,7 +182,7 @@ impl Serialize for Postback {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("source", self.setup.source.as_str())?;
         map.serialize_entry("app", self.setup.app.as_str())?;
-        map.serialize_entry("key_id", &self.key)?;
+        map.serialize_entry("key_id", self.key_id())?;
         map.serialize_entry("meaning", &self.meaning)?;
         let mapped = || {
             Role::ALL
@@ -254,13 +255,9 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn required<T>(
-        &self,
-        role: Role,
-        new: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<T, OpenError> {
+    fn required<T: FromStr<Err = IdError>>(&self, role: Role) -> Result<T, OpenError> {
         let text = self.given(role, self.text(role))?;
-        new(text.to_owned()).map_err(|source| OpenError::Identifier {
+        text.parse().map_err(|source| OpenError::Identifier {
             name: self.setup.name(role),
             source,
         })
@@ -268,9 +265,7 @@ impl<'p> Reader<'p> {
 
     fn original(&self, own: &TransactionId) -> Result<Option<TransactionId>, OpenError> {
         match self.text(Role::Original) {
-            Field::Given(text) if own != text => {
-                self.required(Role::Original, TransactionId::new).map(Some)
-            }
+            Field::Given(text) if own != text => self.required(Role::Original).map(Some),
             _ => Ok(None),
         }
     }

@@ -1,5 +1,7 @@
 //! One callback on its way through the steps, inside a transaction.
 
+use std::pin::pin;
+
 use sqlx::PgConnection;
 
 use super::handler::PostgresHandler;
@@ -18,7 +20,8 @@ use crate::store::{StoreError, Swapped, Version};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-const MARK: &str = "SAVEPOINT postback_decision";
+/// What follows can be undone by itself. The transaction begins with one.
+pub(super) const MARK: &str = "SAVEPOINT postback_decision";
 const UNDO: &str = "ROLLBACK TO SAVEPOINT postback_decision; RELEASE SAVEPOINT postback_decision";
 /// What is deferred is checked here, where its failure can be told from the store's and be undone alone.
 const KEEP: &str = "SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT postback_decision";
@@ -50,6 +53,8 @@ pub(super) struct Attempt<'a, H, C> {
     pub(super) desk: &'a Desk<H, C>,
     /// What the handler said last.
     pub(super) said: Option<Source>,
+    /// The savepoint is set.
+    pub(super) is_marked: bool,
 }
 
 impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
@@ -64,7 +69,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         transaction: &mut PgConnection,
         mut steps: Steps,
     ) -> Result<Ended, Ended> {
-        let mut step = steps.step();
+        let mut step = self.begin(transaction, &mut steps).await?;
         loop {
             let happened = match step {
                 Step::Load(key) => {
@@ -87,6 +92,37 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         }
     }
 
+    /// Most callbacks are their conversion's first: taken for that, in one question to the server instead of two.
+    /// Whoever's conversion is known goes on as usual, unless there is nothing to do.
+    async fn begin(
+        &mut self,
+        transaction: &mut PgConnection,
+        steps: &mut Steps,
+    ) -> Result<Step, Ended> {
+        let mut first = steps.clone();
+        let now = self.desk.clock.now();
+        let Step::Handle(decision) = first.advance(Happened::Loaded(None), now) else {
+            return Ok(steps.step());
+        };
+        let Some((None, settled)) = first.settlement(now) else {
+            return Ok(steps.step());
+        };
+        match self.swap(transaction, None, &settled).await? {
+            Swapped::Done(_) => {
+                let happened = self.carry_out(transaction, &decision).await?;
+                *steps = first;
+                Ok(steps.advance(happened, self.desk.clock.now()))
+            }
+            Swapped::Lost(current) => {
+                let mut known = steps.clone();
+                match known.advance(Happened::Loaded(current), now) {
+                    answer @ Step::Answer(_) => Ok(answer),
+                    _ => Ok(steps.step()),
+                }
+            }
+        }
+    }
+
     /// Settles the decision, then lets the game carry it out, in this order: whatever a handler does to the
     /// transaction, it does to both.
     async fn handle(
@@ -95,9 +131,11 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         steps: &Steps,
         decision: &Decision,
     ) -> Result<Happened, Ended> {
-        let store = self.store;
-        let mark = sqlx::raw_sql(MARK).execute(&mut *transaction);
-        store.bounded("set a savepoint", mark).await?;
+        if !self.is_marked {
+            let mark = sqlx::raw_sql(MARK).execute(&mut *transaction);
+            self.store.bounded("set a savepoint", mark).await?;
+            self.is_marked = true;
+        }
         if let Some((expected, settled)) = steps.settlement(self.desk.clock.now())
             && let Swapped::Lost(_) = self.swap(transaction, expected, &settled).await?
         {
@@ -105,11 +143,22 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
             let retry_after = self.desk.timing.pause;
             return Err(Ended::RollBack(ReceiveError::Busy { retry_after }));
         }
+        self.carry_out(transaction, decision).await
+    }
+
+    /// Lets the game carry out what is settled; undoes both unless it does.
+    async fn carry_out(
+        &mut self,
+        transaction: &mut PgConnection,
+        decision: &Decision,
+    ) -> Result<Happened, Ended> {
+        let store = self.store;
         let limit = self.desk.clock.sleep(self.desk.handler_timeout());
         let work = async { self.desk.handler.handle(transaction, decision).await };
         let since = Since::now();
-        let attempt = bounded(work, limit).await;
+        let attempt = bounded(pin!(work), pin!(limit)).await;
         observe::handler(attempt.handled.as_str(), since);
+        self.is_marked = false;
         let handled = match attempt.handled {
             Handled::Done => {
                 let keep = sqlx::raw_sql(KEEP).execute(&mut *transaction);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection};
 use tracing::Instrument;
 
-use super::attempt::{Attempt, Ended};
+use super::attempt::{Attempt, Ended, MARK};
 use super::handler::PostgresHandler;
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
@@ -130,8 +130,9 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let mut resumed = Resumed::default();
         let mut after: Option<RecordKey> = None;
         loop {
+            let since = Since::now();
             let listed = self.store.unsettled(after.as_ref(), PAGE);
-            let keys = observe::stored("unsettled", listed).await?;
+            let keys = observe::stored("unsettled", listed.await, since)?;
             for key in &keys {
                 let steps = Steps::resume_in_transaction(key.clone(), self.desk.timing);
                 match self.settle(key, steps, GLANCE).await {
@@ -179,6 +180,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
             store,
             desk: &self.desk,
             said: None,
+            is_marked: true,
         };
         let result = match attempt.run(&mut transaction, steps).await {
             Ended::Commit(result) => {
@@ -196,8 +198,9 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         result
     }
 
-    /// Begins the transaction and takes the conversion's lock, all in one message to the server.
+    /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server.
     ///
+    /// The columns of a row are worked out in their order, so that the lock is waited for under its limit.
     /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
     /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
     /// process be cut off.
@@ -206,11 +209,12 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         let timeout = self.store.options().timeout;
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SET LOCAL statement_timeout = {}; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SET LOCAL lock_timeout = {}; \
-             SELECT pg_advisory_xact_lock({}); \
-             SET LOCAL lock_timeout TO DEFAULT",
+             SELECT set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true), \
+             set_config('lock_timeout', '{}', true), \
+             pg_advisory_xact_lock({}); \
+             SET LOCAL lock_timeout TO DEFAULT; \
+             {MARK}",
             millis(timeout),
             millis(self.desk.handler_timeout().saturating_add(timeout)),
             millis(patience),
@@ -221,6 +225,7 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
 
 impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let event = Arc::new(event);
         let origin = Origin::of(&event);
         let (key, timing) = (event.key(), self.desk.timing);
         let steps = Steps::receive_in_transaction(event, timing);

@@ -38,10 +38,10 @@ elseif expected ~= '' then
     return {'lost'}
 end
 
-local function unlist()
+local function unlist(staying)
     redis.call('ZREM', KEYS[2], key)
     redis.call('ZREM', KEYS[3], key .. '\0' .. (updated or ''))
-    if player then redis.call('ZREM', KEYS[4], player .. '\0' .. key) end
+    if player and player ~= staying then redis.call('ZREM', KEYS[4], player .. '\0' .. key) end
 end
 ",
             $rest
@@ -52,13 +52,14 @@ end
 /// Further `ARGV`: version, status, player (empty: none), settled, updated, source, app, record.
 const SWAP: &str = compared!(
     r"
-if found == 'hash' then unlist() end
-redis.call('HSET', KEYS[1], 'version', ARGV[3], 'status', ARGV[4], 'settled', ARGV[6], 'updated', ARGV[7],
-    'source', ARGV[8], 'app', ARGV[9], 'record', ARGV[10])
+if found == 'hash' then unlist(ARGV[5]) end
 if ARGV[5] == '' then
+    redis.call('HSET', KEYS[1], 'version', ARGV[3], 'status', ARGV[4], 'settled', ARGV[6], 'updated', ARGV[7],
+        'source', ARGV[8], 'app', ARGV[9], 'record', ARGV[10])
     redis.call('HDEL', KEYS[1], 'player')
 else
-    redis.call('HSET', KEYS[1], 'player', ARGV[5])
+    redis.call('HSET', KEYS[1], 'version', ARGV[3], 'status', ARGV[4], 'settled', ARGV[6], 'updated', ARGV[7],
+        'source', ARGV[8], 'app', ARGV[9], 'record', ARGV[10], 'player', ARGV[5])
     redis.call('ZADD', KEYS[4], 0, ARGV[5] .. '\0' .. key)
 end
 if ARGV[4] == 'open' then

@@ -6,14 +6,52 @@ use super::rows::{self, Row, RowSwapped};
 use super::transaction::InTransaction;
 use crate::clock::Timestamp;
 use crate::decision::Decision;
+use crate::event::RecordKey;
 use crate::handler::HandlerError;
 use crate::observe::{self, Since};
 use crate::receiver::ReceiveError;
 use crate::receiver::log::{log_failed, log_refused};
 use crate::steps::{Answer, Handled, Happened, Receipt, Step, Steps};
-use crate::store::{StoreError, Swapped, Version};
+use crate::store::{StoreError, Stored, Swapped, Version};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What comes of a callback if nothing is remembered of its conversion yet and the handler carries its decision
+/// out, as nearly always. Worked out by the caller's thread, so that the writer has only SQL to do.
+pub(super) struct Foreseen {
+    key: RecordKey,
+    looked: Steps,
+    decision: Decision,
+    row: Row,
+    receipt: Receipt,
+}
+
+impl Foreseen {
+    /// `None`, where it is not as simple as that.
+    pub(super) fn of(steps: &Steps, now: Timestamp) -> Option<Self> {
+        let mut looked = steps.clone();
+        let Step::Handle(decision) = looked.advance(Happened::Loaded(None), now) else {
+            return None;
+        };
+        let mut steps = looked.clone();
+        let Step::Swap { expected, record } = steps.advance(Happened::Handled(Handled::Done), now)
+        else {
+            return None;
+        };
+        let row = Row::new(expected, &record).ok()?;
+        let done = Swapped::Done(Version::following(expected));
+        match steps.advance(Happened::Swapped(done), now) {
+            Step::Answer(Answer::Receipt(receipt)) => Some(Self {
+                key: record.key().clone(),
+                looked,
+                decision,
+                row,
+                receipt,
+            }),
+            _ => None,
+        }
+    }
+}
 
 /// Drives the steps to their end on the writer's connection.
 pub(super) struct Attempt<'a> {
@@ -37,10 +75,11 @@ impl<'a> Attempt<'a> {
 
     pub(super) fn run(
         mut self,
-        mut steps: Steps,
+        steps: &Steps,
+        foreseen: Option<&Foreseen>,
         handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
     ) -> Result<Receipt, ReceiveError> {
-        let result = self.drive(&mut steps, handler);
+        let result = self.drive(steps, foreseen, handler);
         if self.is_marked && !self.leashed.connection().is_autocommit() {
             self.undo()?;
         }
@@ -49,25 +88,47 @@ impl<'a> Attempt<'a> {
 
     fn drive(
         &mut self,
-        steps: &mut Steps,
+        steps: &Steps,
+        foreseen: Option<&Foreseen>,
         handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
     ) -> Result<Receipt, ReceiveError> {
-        let mut step = steps.step();
+        let (mut steps, mut step) = match foreseen {
+            None => (steps.clone(), steps.step()),
+            Some(foreseen) => {
+                let (mut steps, happened) = match self.find(foreseen.row.key(), &foreseen.key)? {
+                    None => match self.handle(&foreseen.decision, handler)? {
+                        Handled::Done => {
+                            self.swap(&foreseen.row)?;
+                            return Ok(foreseen.receipt.clone());
+                        }
+                        ended => (foreseen.looked.clone(), Happened::Handled(ended)),
+                    },
+                    found => (steps.clone(), Happened::Loaded(found)),
+                };
+                let step = steps.advance(happened, (self.now)());
+                (steps, step)
+            }
+        };
         loop {
             let happened = match step {
-                Step::Load(key) => {
-                    let found = rows::find(self.leashed.connection(), &key.to_string())
-                        .map_err(|error| unavailable("load a record", error))?;
-                    Happened::Loaded(found.map(|found| found.parse(&key)).transpose()?)
-                }
+                Step::Load(key) => Happened::Loaded(self.find(&key.to_string(), &key)?),
                 Step::Handle(decision) => Happened::Handled(self.handle(&decision, handler)?),
-                Step::Swap { expected, record } => Happened::Swapped(self.swap(expected, &record)?),
+                Step::Swap { expected, record } => {
+                    self.swap(&Row::new(expected, &record)?)?;
+                    Happened::Swapped(Swapped::Done(Version::following(expected)))
+                }
                 // Nobody waits inside a transaction.
                 Step::Wait(span) => return Err(ReceiveError::Busy { retry_after: span }),
                 Step::Answer(answer) => return self.answer(answer),
             };
             step = steps.advance(happened, (self.now)());
         }
+    }
+
+    fn find(&self, text: &str, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        let found = rows::find(self.leashed.connection(), text)
+            .map_err(|error| unavailable("load a record", error))?;
+        found.map(|found| found.parse(key)).transpose()
     }
 
     fn handle(
@@ -110,12 +171,7 @@ impl<'a> Attempt<'a> {
         Handled::Failed
     }
 
-    fn swap(
-        &mut self,
-        expected: Option<Version>,
-        record: &crate::guard::Record,
-    ) -> Result<Swapped, StoreError> {
-        let row = Row::new(expected, record)?;
+    fn swap(&mut self, row: &Row) -> Result<(), StoreError> {
         let swapped = row
             .swap(self.leashed.connection())
             .map_err(|error| unavailable("swap a record", error))?;
@@ -126,7 +182,7 @@ impl<'a> Attempt<'a> {
                         .keep()
                         .map_err(|error| unavailable("release a savepoint", error))?;
                 }
-                Ok(Swapped::Done(Version::following(expected)))
+                Ok(())
             }
             // Nobody else can write meanwhile, so this is not to happen; the handler's work must not stay then.
             RowSwapped::Lost(_) => Err(StoreError::Unavailable {

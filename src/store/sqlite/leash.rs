@@ -64,14 +64,31 @@ impl Leashed {
         result.map_or(Returned::Panicked, Returned::With)
     }
 
+    /// Begins the group's transaction.
+    pub(super) fn begin(&self) -> rusqlite::Result<()> {
+        self.execute("BEGIN IMMEDIATE -- postback")
+    }
+
+    /// Ends it: all of it is on the disk, or an error says why not.
+    pub(super) fn commit(&self) -> rusqlite::Result<()> {
+        self.execute("COMMIT -- postback")
+    }
+
     /// What follows can be undone by itself.
     pub(super) fn mark(&self) -> rusqlite::Result<()> {
-        self.connection.execute_batch("SAVEPOINT postback_job")
+        self.execute("SAVEPOINT postback_job -- postback")
     }
 
     /// What came since the mark stays, if the group is committed.
     pub(super) fn keep(&self) -> rusqlite::Result<()> {
-        self.connection.execute_batch("RELEASE postback_job")
+        self.execute("RELEASE postback_job -- postback")
+    }
+
+    /// Prepared once. The comment sets the store's statements apart: a handler that prepares the bare words by
+    /// way of the connection's cache meets the authorizer, not a statement that was prepared while it allowed it.
+    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(statement)?.execute([])?;
+        Ok(())
     }
 
     /// What came since the mark never happened, whatever savepoints were left open in it.

@@ -68,7 +68,7 @@ use std::sync::Arc;
 /// The SQLite binding that handlers work with, in the version that the store uses.
 pub use rusqlite;
 use rusqlite::Connection;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 pub use super::SettleError;
 pub use operations::WorkError;
@@ -86,6 +86,11 @@ use self::writer::Operation;
 use super::{DedupStore, StoreError, Stored, Swapped, Version};
 use crate::event::RecordKey;
 use crate::guard::Record;
+use crate::sync::{oneshot, thread};
+
+#[cfg(all(test, shuttle))]
+#[path = "../../../schedules/handover/mod.rs"]
+mod handover;
 
 /// Remembers in one SQLite file. Cheap to clone; clones share the connections.
 ///
@@ -128,10 +133,18 @@ impl SqliteStore {
     }
 
     fn open_with(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        Self::start(path, open::open(path, options)?, options)
+    }
+
+    fn start(
+        path: &Path,
+        connections: open::Connections,
+        options: &SqliteOptions,
+    ) -> Result<Self, StoreError> {
         let open::Connections {
             writer: connection,
             reader: reading,
-        } = open::open(path, options)?;
+        } = connections;
         let leashed =
             Leashed::new(connection).map_err(|error| unavailable("prepare the writer", error))?;
         let (writer, operations) = Queue::new(options.queue);
@@ -142,7 +155,7 @@ impl SqliteStore {
 
         // In each thread the connection is closed before the sender, so that `close` means closed.
         let written = Arc::clone(&ending);
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("postback-writer".to_owned())
             .spawn(move || {
                 let _ending = written;
@@ -150,7 +163,7 @@ impl SqliteStore {
                 writer::serve(&leashed, &operations, limit);
             })
             .map_err(|error| open::no_thread(path, error))?;
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("postback-reader".to_owned())
             .spawn(move || {
                 let _ending = ending;

@@ -1,11 +1,10 @@
 //! What the writer is asked to do.
 
-use tokio::sync::oneshot;
-
 use super::leash::{Leashed, Returned};
 use super::transaction::InTransaction;
 use super::writer::{Cause, GroupError, Operation};
 use crate::store::StoreError;
+use crate::sync::oneshot;
 use rusqlite::Connection;
 
 /// Why the game's own work on the store's connection failed.

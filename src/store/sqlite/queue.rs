@@ -1,9 +1,10 @@
 //! What waits for a thread.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{PoisonError, RwLock};
+use std::sync::PoisonError;
 
 use crate::store::StoreError;
+use crate::sync::RwLock;
+use crate::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 /// The end at which operations are put in. Bounded, and never blocks.
 pub(super) struct Queue<T> {

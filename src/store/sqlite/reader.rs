@@ -1,9 +1,10 @@
 //! The reader: sees what is committed and never waits for the writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::Receiver;
 
 use rusqlite::Connection;
+
+use crate::sync::mpsc::Receiver;
 
 /// One thing to read; it tells its caller itself.
 pub(super) type Reading = Box<dyn FnOnce(&Connection) + Send>;

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Foreseen};
 use super::leash::Leashed;
 use super::transaction::{InTransaction, SqliteHandler};
 use super::writer::{Cause, GroupError, Operation, SharedCause};
@@ -21,6 +21,7 @@ use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
+use crate::sync::oneshot;
 
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///
@@ -96,8 +97,9 @@ impl SqliteReceiver {
         let mut after: Option<RecordKey> = None;
         let page = self.store.shared.batch;
         loop {
+            let since = Since::now();
             let listed = self.store.unsettled(after.as_ref(), page);
-            let keys = observe::stored("unsettled", listed).await?;
+            let keys = observe::stored("unsettled", listed.await, since)?;
             // All of a page are handed in before the first is waited for, so that they share commits.
             let answers: Vec<_> = keys
                 .iter()
@@ -127,8 +129,19 @@ impl SqliteReceiver {
     fn submit(&self, subject: Subject) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         let desk = self.desk.clone();
+        let (steps, foreseen) = match subject {
+            Subject::Callback(event) => {
+                let steps = Steps::receive_in_transaction(event, desk.timing);
+                // Should the clock panic, it does so on the writer again, where that is an error.
+                let foresee = AssertUnwindSafe(|| Foreseen::of(&steps, (desk.now)()));
+                let foreseen = catch_unwind(foresee).unwrap_or_default();
+                (steps, foreseen)
+            }
+            Subject::Open(key) => (Steps::resume_in_transaction(key, desk.timing), None),
+        };
         self.store.submit(Box::new(Receiving {
-            subject,
+            steps,
+            foreseen,
             desk,
             span: Span::current(),
             blamed: None,
@@ -141,6 +154,7 @@ impl SqliteReceiver {
 
 impl Receive for SqliteReceiver {
     async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
+        let event = Arc::new(event);
         let origin = Origin::of(&event);
         let since = Since::now();
         let submitted = origin
@@ -169,13 +183,14 @@ async fn wait(answer: Result<Answer, StoreError>) -> Result<Receipt, ReceiveErro
 
 /// What a delivery is about.
 enum Subject {
-    Callback(Event),
+    Callback(Arc<Event>),
     Open(RecordKey),
 }
 
 /// One delivery, as an operation of the writer.
 struct Receiving {
-    subject: Subject,
+    steps: Steps,
+    foreseen: Option<Foreseen>,
     desk: Desk,
     /// The caller's, for what the handler logs on the writer's thread.
     span: Span,
@@ -188,12 +203,6 @@ struct Receiving {
 impl Operation for Receiving {
     fn run(&mut self, leashed: &Leashed) {
         let _entered = self.span.enter();
-        let steps = match &self.subject {
-            Subject::Callback(event) => {
-                Steps::receive_in_transaction(event.clone(), self.desk.timing)
-            }
-            Subject::Open(key) => Steps::resume_in_transaction(key.clone(), self.desk.timing),
-        };
         let attempt = Attempt::new(leashed, &*self.desk.now);
         let handle = |transaction: &InTransaction<'_>, decision: &Decision| match &self.blamed {
             None => self.desk.handler.handle(transaction, decision),
@@ -201,7 +210,7 @@ impl Operation for Receiving {
                 cause,
             ))))),
         };
-        self.outcome = Some(attempt.run(steps, &handle));
+        self.outcome = Some(attempt.run(&self.steps, self.foreseen.as_ref(), &handle));
     }
 
     /// The handler wrote what cannot be committed. Once more without it, so that the decision is at least

@@ -1,12 +1,11 @@
 //! Removing records, and finding those to be removed.
 
-use tokio::sync::oneshot;
-
 use super::operations::Changing;
 use super::{SqliteStore, gone, rows};
 use crate::clock::Timestamp;
 use crate::event::{PlayerId, RecordKey};
 use crate::store::{Retention, StoreError, Version};
+use crate::sync::oneshot;
 
 impl Retention for SqliteStore {
     async fn remove(&self, key: &RecordKey, expected: Version) -> Result<bool, StoreError> {

@@ -2,12 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use rusqlite::ErrorCode;
 
 use super::leash::Leashed;
 use crate::store::StoreError;
+use crate::sync::mpsc::Receiver;
 
 /// An engine's error that several callers are told.
 pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -79,17 +79,35 @@ enum Failure {
 /// Serves the queue until it is closed and empty.
 pub(super) fn serve(leashed: &Leashed, queue: &Receiver<Box<dyn Operation>>, limit: usize) {
     while let Ok(first) = queue.recv() {
+        let next = |size| {
+            if size < limit {
+                queue.try_recv().ok()
+            } else {
+                None
+            }
+        };
         let mut group = vec![first];
-        while group.len() < limit {
-            let Ok(next) = queue.try_recv() else { break };
-            group.push(next);
+        while let Some(operation) = next(group.len()) {
+            group.push(operation);
         }
-        commit(leashed, group);
+        // Whoever arrives while these are at work joins them. Should a subscriber to the log panic, whoever is not
+        // answered yet finds his reply gone; the next are served.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            let outcome = attempt(leashed, &mut group, next);
+            end(leashed, group, outcome);
+        }));
     }
 }
 
-fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
-    match attempt(leashed, &mut group) {
+/// One operation in a transaction of its own.
+fn alone(leashed: &Leashed, operation: Box<dyn Operation>) {
+    let mut group = vec![operation];
+    let outcome = attempt(leashed, &mut group, |_| None);
+    end(leashed, group, outcome);
+}
+
+fn end(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>, outcome: Result<(), Failure>) {
+    match outcome {
         Ok(()) => answer(group, &Ok(())),
         Err(Failure::Engine(error)) => {
             tracing::error!(target: "postback::store", doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
@@ -98,7 +116,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
         // All of it is rolled back. One by one, only the guilty operation fails.
         Err(Failure::Spoilt(_)) if group.len() > 1 => {
             for operation in group {
-                commit(leashed, vec![operation]);
+                alone(leashed, operation);
             }
         }
         Err(Failure::Spoilt(error)) => {
@@ -107,7 +125,7 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
                 .iter_mut()
                 .any(|operation| operation.blame(&error.cause));
             let fate = if once_more {
-                attempt(leashed, &mut group)
+                attempt(leashed, &mut group, |_| None)
             } else {
                 Err(Failure::Spoilt(error))
             };
@@ -121,13 +139,20 @@ fn commit(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>) {
 
 fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
     for operation in group {
-        operation.answer(fate.clone());
+        // A caller who has gone leaves his value to be dropped here, and it may panic. The others are answered.
+        if catch_unwind(AssertUnwindSafe(|| operation.answer(fate.clone()))).is_err() {
+            tracing::error!(target: "postback::store", "what a caller left behind panicked when it was dropped");
+        }
     }
 }
 
-/// One transaction. Leaves none open behind it.
-fn attempt(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Failure> {
-    let result = catch_unwind(AssertUnwindSafe(|| transact(leashed, group)));
+/// One transaction. Leaves none open behind it. `next` says who else joins a group of this size.
+fn attempt(
+    leashed: &Leashed,
+    group: &mut Vec<Box<dyn Operation>>,
+    next: impl Fn(usize) -> Option<Box<dyn Operation>>,
+) -> Result<(), Failure> {
+    let result = catch_unwind(AssertUnwindSafe(|| transact(leashed, group, next)));
     let result = result.unwrap_or_else(|_| {
         Err(Failure::Engine(GroupError::new(
             "carry an operation out",
@@ -143,12 +168,17 @@ fn attempt(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Fa
     result
 }
 
-fn transact(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), Failure> {
+fn transact(
+    leashed: &Leashed,
+    group: &mut Vec<Box<dyn Operation>>,
+    next: impl Fn(usize) -> Option<Box<dyn Operation>>,
+) -> Result<(), Failure> {
     let connection = leashed.connection();
-    connection
-        .execute_batch("BEGIN IMMEDIATE")
+    leashed
+        .begin()
         .map_err(|error| Failure::Engine(GroupError::new("begin a transaction", error)))?;
-    for operation in group {
+    let mut at = 0;
+    while let Some(operation) = group.get_mut(at) {
         operation.run(leashed);
         if connection.is_autocommit() {
             return Err(Failure::Spoilt(GroupError::new(
@@ -156,8 +186,12 @@ fn transact(leashed: &Leashed, group: &mut [Box<dyn Operation>]) -> Result<(), F
                 "its transaction was ended",
             )));
         }
+        at += 1;
+        if at == group.len() {
+            group.extend(next(at));
+        }
     }
-    connection.execute_batch("COMMIT").map_err(|error| {
+    leashed.commit().map_err(|error| {
         // A constraint that is checked at the end is somebody's in the group; all else is the disk's.
         let is_spoilt = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
         let error = GroupError::new("commit", error);

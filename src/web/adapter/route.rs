@@ -1,9 +1,12 @@
 //! The whole way of a callback, for a route in one call.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use tracing::Instrument;
 
+use super::carried::Carried;
+use crate::event::Event;
 use crate::receiver::{Receive, ReceiveError};
 use crate::source::{Callback, OpenError, Source};
 use crate::steps::Receipt;
@@ -34,27 +37,36 @@ impl<E: Source, R: Receive> Route<E, R> {
         &self.endpoint
     }
 
-    /// Takes what the endpoint opened all the way, and says what to answer.
-    ///
-    /// The work is a task of its own: a framework drops what it was doing for a caller who hangs up, and
-    /// a decision must not be left half carried out.
-    pub(in crate::web) async fn answer(&self, opened: Result<E::Callback, OpenError>) -> Reply {
-        match self.receive(opened).await {
-            Ok(receipt) => Reply::from(&receipt),
-            Err(refusal) => (self.refused)(&refusal),
+    /// Takes what the endpoint opened all the way, and says what to answer. It is so taken even if the caller
+    /// hangs up meanwhile.
+    pub(in crate::web) fn answer(
+        &self,
+        opened: Result<E::Callback, OpenError>,
+    ) -> impl Future<Output = Reply> + use<E, R> {
+        let refused = self.refused;
+        // Out of the future, which a server moves about for each request.
+        let work = opened.map(|callback| self.receive(callback.event()));
+        async move {
+            let received = match work {
+                // Only a store panics here, for a handler's panic is caught: the sender comes again.
+                Ok(work) => work.await.unwrap_or(Err(StoreError::Closed.into())),
+                Err(error) => return refused(&error.into()),
+            };
+            match received {
+                Ok(receipt) => Reply::from(&receipt),
+                Err(error) => refused(&error.into()),
+            }
         }
     }
 
-    async fn receive(&self, opened: Result<E::Callback, OpenError>) -> Result<Receipt, Refusal> {
-        let event = opened?.event();
+    fn receive(
+        &self,
+        event: Event,
+    ) -> Carried<impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<E, R>> {
         let receiver = Arc::clone(&self.receiver);
-        let work = async move { receiver.receive(event).await };
+        let event = Box::new(event);
+        let work = async move { receiver.receive(*event).await };
         // Within the request's span, where the application has one.
-        let work = tokio::spawn(work.in_current_span());
-        // Not joined only when the runtime shuts down or a store panics: the sender comes again.
-        let receipt = work
-            .await
-            .unwrap_or(Err(ReceiveError::Store(StoreError::Closed)))?;
-        Ok(receipt)
+        Carried::new(work.in_current_span())
     }
 }

@@ -58,7 +58,7 @@ fn tally(file: &str, algorithm: Algorithm, bits: u64) -> Option<Tally> {
             if right {
                 // Any shorter form of a right hash is refused, whole bytes or not.
                 for len in 0..tag.len() {
-                    assert!(!is_right(algorithm, &key, &message, &tag[..len]));
+                    assert!(!is_right(algorithm, &key, &message, tag.split_at(len).0));
                 }
             }
         }

@@ -239,9 +239,9 @@ fn decode_name(name: &str, reserved: &[&str]) -> Result<Box<str>, TemplateError>
 }
 
 fn decode(piece: &str) -> Option<Box<str>> {
-    let mut decoded = Vec::with_capacity(piece.len());
-    decode_onto(piece, &mut decoded).ok()?;
-    String::from_utf8(decoded).ok().map(String::into_boxed_str)
+    let mut decoded = String::new();
+    decode_onto(&mut decoded, piece.as_bytes())?;
+    Some(decoded.into_boxed_str())
 }
 
 #[cfg(test)]

@@ -1,0 +1,253 @@
+//! The tables, in Markdown.
+
+use std::fmt::Write;
+
+use super::{Measured, compared};
+use crate::load::Load;
+use crate::measurement::{Measurement, count};
+use crate::peers::ServerName;
+use crate::plan::{CONNECTIONS, Case, Table};
+
+const OURS: [ServerName; 2] = [ServerName::AxumMemory, ServerName::AxumSqlite];
+
+fn flood(server: ServerName, load: Load) -> Case {
+    Case {
+        table: Table::Floods,
+        server,
+        load,
+        connections: CONNECTIONS,
+    }
+}
+
+/// A number with groups of three digits.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn or_dash(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".to_owned())
+}
+
+fn milliseconds(micros: f64) -> String {
+    format!("{:.2}", micros / 1000.0)
+}
+
+/// Every server under unique callbacks.
+pub fn compare(measured: &Measured) -> String {
+    let mut table = "| server | what it does | requests/s | of its hello | CPU µs | p50 ms | p99 ms | rounds |\n\
+                     |---|---|---:|---:|---:|---:|---:|---:|\n"
+        .to_owned();
+    for server in ServerName::ALL {
+        let case = compared(server);
+        let Some(rate) = measured.rate(case) else {
+            let _ = writeln!(
+                table,
+                "| {} | {} | not measured | | | | | |",
+                server.title(),
+                server.does()
+            );
+            continue;
+        };
+        let of_hello = measured
+            .rate(compared(server.hello()))
+            .map(|hello| format!("{:.2}", rate / hello));
+        let latency = |place: usize| {
+            or_dash(
+                measured
+                    .median(case, |one| f64::from(one.seen.latency[place]))
+                    .map(milliseconds),
+            )
+        };
+        let cpu = measured
+            .median(case, Measurement::cpu_micros)
+            .map(|cpu| format!("{cpu:.1}"));
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            server.title(),
+            server.does(),
+            grouped(rate),
+            or_dash(of_hello),
+            or_dash(cpu),
+            latency(0),
+            latency(1),
+            measured.of(case).count(),
+        );
+    }
+    let ours = measured.rate(compared(ServerName::AxumMemory));
+    let peers = [
+        ServerName::AxumHandwritten,
+        ServerName::Express,
+        ServerName::Fastapi,
+        ServerName::Php,
+    ];
+    let times = peers.iter().filter_map(|peer| {
+        let times = ours? / measured.rate(compared(*peer))?;
+        Some(format!("{times:.1} times {}", peer.title()))
+    });
+    let times: Vec<_> = times.collect();
+    let _ = writeln!(
+        table,
+        "\n{} is {}.",
+        ServerName::AxumMemory.title(),
+        times.join(", ")
+    );
+    table
+}
+
+/// The client beside wrk.
+pub fn client(measured: &Measured) -> String {
+    let case = compared(ServerName::AxumHello);
+    let wrk = Case {
+        table: Table::Client,
+        load: Load::Wrk,
+        ..case
+    };
+    let mut table = "| client | axum hello, requests/s | client's core | server's core |\n|---|---:|---:|---:|\n".to_owned();
+    let percent = |what: fn(&Measurement) -> f64| {
+        or_dash(
+            measured
+                .median(case, what)
+                .map(|load| format!("{:.0} %", load * 100.0)),
+        )
+    };
+    let rate = |case| or_dash(measured.rate(case).map(grouped));
+    let _ = writeln!(
+        table,
+        "| this one, each request signed anew | {} | {} | {} |",
+        rate(case),
+        percent(Measurement::client_load),
+        percent(Measurement::server_load)
+    );
+    let _ = writeln!(
+        table,
+        "| wrk, one request for ever | {} | – | – |",
+        rate(wrk)
+    );
+    table
+}
+
+/// First deliveries, duplicates and forgeries.
+pub fn floods(measured: &Measured) -> String {
+    let mut table = "| receiver | load | requests/s | CPU µs | CPU of a first delivery |\n|---|---|---:|---:|---:|\n".to_owned();
+    for server in OURS {
+        let first = measured.median(compared(server), Measurement::cpu_micros);
+        let cases = [
+            ("first deliveries", compared(server)),
+            ("duplicates", flood(server, Load::Duplicates)),
+            ("forged", flood(server, Load::Forged)),
+            ("90 % forged", flood(server, Load::Mixed)),
+        ];
+        for (load, case) in cases {
+            let cpu = measured.median(case, Measurement::cpu_micros);
+            let part = cpu
+                .zip(first)
+                .map(|(cpu, first)| format!("{:.2}", cpu / first));
+            let _ = writeln!(
+                table,
+                "| {} | {load} | {} | {} | {} |",
+                server.title(),
+                or_dash(measured.rate(case).map(grouped)),
+                or_dash(cpu.map(|cpu| format!("{cpu:.1}"))),
+                or_dash(part),
+            );
+        }
+    }
+    table
+}
+
+/// What genuine callbacks keep among nine times as many forged ones.
+pub fn mixed(measured: &Measured) -> String {
+    let mut table =
+        "| receiver | genuine/s | forged/s | genuine per CPU second left | alone | kept |\n\
+                     |---|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+    for server in OURS {
+        let case = flood(server, Load::Mixed);
+        let per_second = |status: u16| {
+            let rate = move |one: &Measurement| {
+                count(one.seen.answers.with_status(status)) / one.seen.seconds
+            };
+            or_dash(measured.median(case, rate).map(grouped))
+        };
+        let kept = kept(measured, server);
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} |",
+            server.title(),
+            per_second(200),
+            per_second(403),
+            or_dash(kept.map(|kept| grouped(kept.left))),
+            or_dash(kept.map(|kept| grouped(kept.alone))),
+            or_dash(kept.map(|kept| format!("{:.2}", kept.left / kept.alone))),
+        );
+    }
+    table
+}
+
+/// Genuine callbacks per second of the server's CPU time.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// Of the time that forged ones leave, at what those cost alone.
+    left: f64,
+    alone: f64,
+}
+
+fn kept(measured: &Measured, server: ServerName) -> Option<Kept> {
+    let forged = measured.median(flood(server, Load::Forged), Measurement::cpu_micros)?;
+    let alone = 1e6 / measured.median(compared(server), Measurement::cpu_micros)?;
+    let left = measured.median(flood(server, Load::Mixed), |one| {
+        let answers = &one.seen.answers;
+        let left = one.seen.server_cpu - count(answers.with_status(403)) * forged / 1e6;
+        count(answers.with_status(200)) / left
+    })?;
+    Some(Kept { left, alone })
+}
+
+/// The same with fewer and with more connections.
+pub fn connections(measured: &Measured) -> String {
+    let servers = [
+        ServerName::AxumHello,
+        ServerName::AxumMemory,
+        ServerName::AxumSqlite,
+    ];
+    let numbers = [1, 8, CONNECTIONS, 256, 1024];
+    let mut table =
+        "| server | | 1 | 8 | 64 | 256 | 1024 |\n|---|---|---:|---:|---:|---:|---:|\n".to_owned();
+    for server in servers {
+        let case = |connections| match connections {
+            CONNECTIONS => compared(server),
+            _ => Case {
+                table: Table::Connections,
+                connections,
+                ..compared(server)
+            },
+        };
+        let mut row = |title: &str, what: &str, cell: &dyn Fn(Case) -> Option<String>| {
+            let cells = numbers.map(|connections| or_dash(cell(case(connections))));
+            let _ = writeln!(table, "| {title} | {what} | {} |", cells.join(" | "));
+        };
+        row(server.title(), "requests/s", &|case| {
+            measured.rate(case).map(grouped)
+        });
+        row("", "CPU µs", &|case| {
+            measured
+                .median(case, Measurement::cpu_micros)
+                .map(|cpu| format!("{cpu:.1}"))
+        });
+        row("", "p99 ms", &|case| {
+            measured
+                .median(case, |one| f64::from(one.seen.latency[1]))
+                .map(milliseconds)
+        });
+    }
+    table
+}

@@ -1,0 +1,215 @@
+//! Takes the measurements, one server at a time, in turn.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+
+use crate::callbacks::{HEADERS, Request};
+use crate::client::{Answer, Answers, Seen};
+use crate::load::Load;
+use crate::measurement::{Measurement, append};
+use crate::peers::is_installed;
+use crate::plan::{self, Case};
+use crate::processes::{Cores, pinned};
+
+/// How to measure.
+#[derive(Debug, clap::Args)]
+pub struct Orders {
+    /// How often each server is measured in the comparison; other tables take two fifths of that.
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// How long one measurement lasts.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// How long a server is warmed up before.
+    #[arg(long, default_value_t = 1.0)]
+    pub warm_up: f64,
+    /// Only these: a table (compare, client, floods, connections), a server, or a case. May be repeated.
+    #[arg(long)]
+    pub only: Vec<String>,
+    /// Another number of connections than the cases have.
+    #[arg(long)]
+    pub connections: Option<usize>,
+    /// Where each measurement is appended.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/measurements.jsonl"))]
+    pub into: PathBuf,
+}
+
+/// The cases that are meant, without those whose server is missing. Those are said loudly.
+pub fn cases(orders: &Orders) -> Vec<Case> {
+    let is_meant = |case: &Case| {
+        orders.only.is_empty() || orders.only.iter().any(|only| case.is_meant_by(only))
+    };
+    let mut cases: Vec<_> = plan::all().into_iter().filter(is_meant).collect();
+    if let Some(connections) = orders.connections {
+        cases
+            .iter_mut()
+            .for_each(|case| case.connections = connections);
+        cases.sort();
+        cases.dedup();
+    }
+    cases.retain(|case| {
+        let missing = match case.load {
+            Load::Wrk if !is_installed("wrk") => Some("wrk is not installed".to_owned()),
+            _ => case.server.missing(),
+        };
+        if let Some(why) = &missing {
+            eprintln!("!!! {} IS NOT MEASURED: {why} !!!", case.name());
+        }
+        missing.is_none()
+    });
+    cases
+}
+
+pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
+    let cores = Cores::find()?;
+    let cases = cases(orders);
+    if cases.is_empty() {
+        return Err("there is nothing of that name to measure: see `list`".into());
+    }
+    for round in 0..orders.rounds {
+        for case in &cases {
+            if round >= case.rounds(orders.rounds) {
+                continue;
+            }
+            let measurement = Measurement {
+                case: *case,
+                seen: measure(*case, orders, cores)?,
+            };
+            println!(
+                "{:32} {:>9.0}/s  server {:>4.0} %  client {:>4.0} %  p99 {:>6} µs",
+                case.name(),
+                measurement.rate(),
+                measurement.server_load() * 100.0,
+                measurement.client_load() * 100.0,
+                measurement.seen.latency[1],
+            );
+            if measurement.is_disturbed() {
+                let percent = measurement.disturbance() * 100.0;
+                eprintln!("!!! SOMETHING ELSE USED {percent:.0} % OF A CORE MEANWHILE !!!");
+            }
+            append(&orders.into, &measurement)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(case: Case, orders: &Orders, cores: Cores) -> Result<Seen, Box<dyn Error>> {
+    let room = tempfile::tempdir()?;
+    let (running, address) = case.server.start(cores.server, room.path())?;
+    if case.load == Load::Wrk {
+        return wrk(case, orders, cores, address);
+    }
+    let mut client = pinned(cores.client, std::env::current_exe()?);
+    client.args(["call", "--load", case.load.name()]);
+    client.arg("--address").arg(address.to_string());
+    client
+        .arg("--connections")
+        .arg(case.connections.to_string());
+    client.arg("--warm-up").arg(orders.warm_up.to_string());
+    client.arg("--seconds").arg(orders.seconds.to_string());
+    for id in running.ids() {
+        client.arg("--server").arg(id.to_string());
+    }
+    let output = client.stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("{}: the client failed", case.name()).into());
+    }
+    let seen: Seen = serde_json::from_slice(&output.stdout)?;
+    check(case, &seen, address)?;
+    Ok(seen)
+}
+
+/// A fast server that does the wrong thing is not measured.
+fn check(case: Case, seen: &Seen, address: SocketAddr) -> Result<(), Box<dyn Error>> {
+    let knows_forgeries = case.server != case.server.hello();
+    if let Some(wrong) = &seen.wrong
+        && knows_forgeries
+    {
+        return Err(format!("{}: answered {wrong}", case.name()).into());
+    }
+    if case.server.is_ours() {
+        let settled = seen.answers_in_all.with_body("settled");
+        let paid: u64 = get(address, crate::server::PAID)?.trim().parse()?;
+        if paid != settled {
+            return Err(format!(
+                "{}: {settled} answers say settled, {paid} rewards were paid",
+                case.name()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn get(address: SocketAddr, path: &str) -> Result<String, Box<dyn Error>> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    let (head, body) = response
+        .split_once("\r\n\r\n")
+        .ok_or("a response without an end of its head")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(format!("{path}: {body}").into());
+    }
+    Ok(body.to_owned())
+}
+
+/// wrk sends the same bytes, one signature for all of them.
+fn wrk(
+    case: Case,
+    orders: &Orders,
+    cores: Cores,
+    address: SocketAddr,
+) -> Result<Seen, Box<dyn Error>> {
+    let mut request = Request::new();
+    request.about(0, true);
+    let url = format!("http://{address}{}", request.target());
+    let call = |seconds: f64| -> Result<f64, Box<dyn Error>> {
+        let mut wrk = pinned(cores.client, "wrk");
+        wrk.arg("-t1")
+            .arg(format!("-c{}", case.connections))
+            .arg(format!("-d{seconds:.0}s"));
+        HEADERS.iter().for_each(|header| {
+            wrk.args(["-H", header]);
+        });
+        let output = String::from_utf8(wrk.arg(&url).output()?.stdout)?;
+        let rate = output
+            .lines()
+            .find_map(|line| line.strip_prefix("Requests/sec:"));
+        Ok(rate
+            .ok_or_else(|| format!("wrk said {output}"))?
+            .trim()
+            .parse()?)
+    };
+    call(orders.warm_up.max(1.0))?;
+    let seconds = orders.seconds.round().max(1.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count of requests"
+    )]
+    let count = (call(seconds)? * seconds) as u64;
+    let answers = Answers(vec![Answer {
+        status: 200,
+        body: "OK".to_owned(),
+        count,
+    }]);
+    Ok(Seen {
+        seconds,
+        answers_in_all: answers.clone(),
+        answers,
+        wrong: None,
+        // wrk is told no process to look at.
+        server_cpu: 0.0,
+        client_cpu: 0.0,
+        client_idle: 0.0,
+        others_cpu: 0.0,
+        latency: [0; 4],
+    })
+}
