@@ -208,10 +208,9 @@ async fn fill(pool: &PgPool, count: u64) {
     }
     connection.close().await.unwrap();
     let mut connection = pool.acquire().await.unwrap();
-    raw_sql("VACUUM ANALYZE; CHECKPOINT")
-        .execute(&mut *connection)
-        .await
-        .unwrap();
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        raw_sql(statement).execute(&mut *connection).await.unwrap();
+    }
 }
 
 async fn measure(history: u64) {
@@ -233,11 +232,6 @@ async fn measure(history: u64) {
     let receiver = store.receiver(Wallet);
     if history > 0 {
         fill(&pool, history).await;
-        // Whoever wants to measure undisturbed waits for this line.
-        println!("filled");
-        while std::env::var("POSTBACK_GO").is_ok_and(|file| !std::path::Path::new(&file).exists()) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
     }
     let offers = Offers::new(2);
     let mut figures = Figures::default();

@@ -97,16 +97,16 @@ fn as_promised(state: &mut Option<Stored>, entry: &Entry) -> Told {
 }
 
 /// Whether some order, in which nothing comes before what had ended when it began, tells everybody the same.
-fn is_linearizable(state: &Option<Stored>, rest: &[Entry]) -> bool {
+fn is_linearizable(state: Option<&Stored>, rest: &[Entry]) -> bool {
     rest.is_empty()
         || (0..rest.len()).any(|at| {
             let entry = &rest[at];
-            let mut state = state.clone();
+            let mut state = state.cloned();
             let mut others = rest.to_vec();
             others.remove(at);
             others.iter().all(|other| other.ended > entry.began)
                 && as_promised(&mut state, entry) == entry.told
-                && is_linearizable(&state, &others)
+                && is_linearizable(state.as_ref(), &others)
         })
 }
 
@@ -127,7 +127,7 @@ fn scene(scripts: &'static [&'static [Ask]]) -> impl Fn() + Send + Sync + 'stati
         }
         let history = history.lock().unwrap();
         assert!(
-            is_linearizable(&None, &history),
+            is_linearizable(None, &history),
             "no order explains {history:#?}"
         );
     }

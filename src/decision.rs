@@ -78,7 +78,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ground {
     id: DecisionId,
-    key: RecordKey,
+    key: Arc<RecordKey>,
     cause: Arc<Event>,
 }
 
@@ -371,7 +371,7 @@ impl Decision {
 
     /// Says a verdict of the guard as a decision.
     pub(crate) fn from_verdict(
-        key: &RecordKey,
+        key: &Arc<RecordKey>,
         number: u32,
         cause: &Arc<Event>,
         verdict: &Verdict,
@@ -379,7 +379,7 @@ impl Decision {
         let id = DecisionId(key.numbered(number).into());
         let ground = Ground {
             id,
-            key: key.clone(),
+            key: Arc::clone(key),
             cause: Arc::clone(cause),
         };
         match verdict.clone() {

@@ -9,6 +9,7 @@ mod resume;
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -260,21 +261,18 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     }
 
     /// Lets the handler carry one decision out, bounded in time, whatever it does.
-    pub(crate) fn attempt<H: Handler>(
+    pub(crate) async fn attempt<H: Handler>(
         &self,
         handler: &H,
         decision: &Decision,
-    ) -> impl Future<Output = attempt::Attempt> + Send {
+    ) -> attempt::Attempt {
         #[expect(clippy::arithmetic_side_effects, reason = "six is not zero")]
         let timeout = self.timing.lease.saturating_mul(5) / 6;
-        let limit = self.shared.clock.sleep(timeout);
+        let limit = pin!(self.shared.clock.sleep(timeout));
         let since = Since::now();
-        let attempt = attempt::attempt(handler, decision, limit);
-        async move {
-            let attempt = attempt.await;
-            observe::handler(attempt.handled.as_str(), since);
-            attempt
-        }
+        let attempt = attempt::attempt(handler, decision, limit).await;
+        observe::handler(attempt.handled.as_str(), since);
+        attempt
     }
 }
 

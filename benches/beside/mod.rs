@@ -9,10 +9,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Something to be timed: runs so often.
-pub struct Work(Box<dyn Fn(u64)>);
+pub(crate) struct Work(Box<dyn Fn(u64)>);
 
 impl Work {
-    pub fn new<T>(run: impl Fn() -> T + 'static) -> Self {
+    pub(crate) fn new<T>(run: impl Fn() -> T + 'static) -> Self {
         Self(Box::new(move |times| {
             for _ in 0..times {
                 black_box(run());
@@ -20,7 +20,7 @@ impl Work {
         }))
     }
 
-    pub fn run(&self, times: u64) {
+    pub(crate) fn run(&self, times: u64) {
         (self.0)(times);
     }
 
@@ -41,12 +41,12 @@ impl Work {
     }
 }
 
-pub struct Case {
-    pub name: &'static str,
-    pub work: Work,
-    pub floor: Work,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) work: Work,
+    pub(crate) floor: Work,
     /// What the ratio should be at most; `None`: it is only shown.
-    pub target: Option<f64>,
+    pub(crate) target: Option<f64>,
 }
 
 const TURNS: usize = 501;
@@ -58,7 +58,7 @@ const TOLERANCE: f64 = 1.1;
 const MEASURES: &str = "POSTBACK_BENCH_MEASURES";
 
 /// Prints what `measure` prints by [`compare`], the median of several processes. Fails when a ratio is well above its target.
-pub fn in_processes(measure: fn()) {
+pub(crate) fn in_processes(measure: fn()) {
     if std::env::var_os(MEASURES).is_some() {
         measure();
         return;
@@ -102,7 +102,7 @@ pub fn in_processes(measure: fn()) {
 }
 
 /// Times the cases and prints a row for each.
-pub fn compare(floor: &str, cases: &[Case]) {
+pub(crate) fn compare(floor: &str, cases: &[Case]) {
     println!(
         "\nfloor: {floor}; medians of {PROCESSES} processes with {TURNS} turns each, and the processes' range\n"
     );

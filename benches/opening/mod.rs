@@ -11,38 +11,38 @@ use postback::wire::{Algorithm, Encoding, KeyRing, Request, Secret};
 use sha1::Sha1;
 use sha2::Sha256;
 
-pub const SECRET: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
+pub(crate) const SECRET: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
 
 /// What a publisher types into the dashboard who wants to know all about an offer: 15 parameters.
-pub const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&ref=[%REF%]\
+pub(crate) const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&ref=[%REF%]\
     &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&type=[%TYPE%]&offer=[%OFFER:ID%]\
     &offer_name=[%OFFER:NAME%]&task=[%OFFER:TASK:ID%]&task_name=[%OFFER:TASK:NAME%]\
     &task_type=[%OFFER:TASK:TYPE:ID%]&ip=[%USER:IP_ADDRESS%]&country=[%COUNTRY%]&source=bitlabs";
-pub const RECEIPTS: &str = "https://game.example/callbacks/receipts?player=[%USER:UID%]&tx=[%TX%]\
+pub(crate) const RECEIPTS: &str = "https://game.example/callbacks/receipts?player=[%USER:UID%]&tx=[%TX%]\
     &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&ref=[%REF%]&magic_receipt_state=[%RECEIPT:STATE%]";
-pub const SURVEYS: &str = "https://game.example/callbacks/surveys?player=[%USER:UID%]&tx=[%TX%]\
+pub(crate) const SURVEYS: &str = "https://game.example/callbacks/surveys?player=[%USER:UID%]&tx=[%TX%]\
     &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&type=[%TYPE%]&ref=[%REF%]&loi=[%LOI%]&country=[%COUNTRY%]";
 const ACME: &str = "https://game.example/callbacks/acme?user={user}&tx={tx}&coins={coins}&usd={usd}&ref={ref}\
     &state={state}&from=acme";
 
-pub fn app(keys: &str) -> App {
+pub(crate) fn app(keys: &str) -> App {
     App::new("my-game", KeyRing::from_list(keys).unwrap()).unwrap()
 }
 
-pub fn offers(keys: &str) -> Endpoint<postback::bitlabs::OfferCallback> {
+pub(crate) fn offers(keys: &str) -> Endpoint<postback::bitlabs::OfferCallback> {
     app(keys).offers(OFFERS).build().unwrap()
 }
 
 /// A realistic callback about an offer, 387 bytes with its hash.
-pub fn offer(network: &Network) -> SignedCallback {
+pub(crate) fn offer(network: &Network) -> SignedCallback {
     filled_in(network, OFFERS).sign()
 }
 
-pub fn receipt(network: &Network) -> SignedCallback {
+pub(crate) fn receipt(network: &Network) -> SignedCallback {
     filled_in(network, RECEIPTS).sign()
 }
 
-pub fn survey(network: &Network) -> SignedCallback {
+pub(crate) fn survey(network: &Network) -> SignedCallback {
     filled_in(network, SURVEYS).call_type("COMPLETE").sign()
 }
 
@@ -66,21 +66,21 @@ fn filled_in(network: &Network, url: &str) -> postback::testing::bitlabs::Callba
 }
 
 /// The same with another hash of the right form.
-pub fn forged(network: &Network) -> String {
+pub(crate) fn forged(network: &Network) -> String {
     let callback = offer(network);
     let wrong = "0123456789abcdef0123456789abcdef01234567";
     callback.target().replace(callback.hash(), wrong)
 }
 
 /// The same without a hash.
-pub fn unsigned(network: &Network) -> String {
+pub(crate) fn unsigned(network: &Network) -> String {
     let callback = offer(network);
     callback
         .target()
         .replace(&format!("&hash={}", callback.hash()), "")
 }
 
-pub fn acme() -> trailing_hash::Endpoint {
+pub(crate) fn acme() -> trailing_hash::Endpoint {
     trailing_hash::Endpoint::builder("acme", "my-game", KeyRing::from_list(SECRET).unwrap(), ACME)
         .signed_by("verifier", Algorithm::HmacSha256, Encoding::Hex)
         .player("user")
@@ -95,14 +95,14 @@ pub fn acme() -> trailing_hash::Endpoint {
         .unwrap()
 }
 
-pub fn acme_callback() -> SignedCallback {
+pub(crate) fn acme_callback() -> SignedCallback {
     Signer::new(SECRET, "verifier", Algorithm::HmacSha256, Encoding::Hex).sign_url(
         "https://game.example/callbacks/acme?user=8cc877ee-af19-488d-b28d-216fb866b996&tx=83459201&coins=500\
          &usd=2.50&ref=&state=approved&from=acme",
     )
 }
 
-pub fn phonexa() -> phonexa::Endpoint {
+pub(crate) fn phonexa() -> phonexa::Endpoint {
     let names = phonexa::Names::new("player", "conversion_id")
         .goal("goal")
         .payout("payout")
@@ -115,7 +115,7 @@ pub fn phonexa() -> phonexa::Endpoint {
         .unwrap()
 }
 
-pub fn phonexa_postback() -> Sent {
+pub(crate) fn phonexa_postback() -> Sent {
     Postback::new()
         .set("player", "8cc877ee-af19-488d-b28d-216fb866b996")
         .set("conversion_id", "83459201")
@@ -128,25 +128,25 @@ pub fn phonexa_postback() -> Sent {
 }
 
 /// Opens a target, again and again.
-pub fn opens<C: BitlabsCallback>(endpoint: Endpoint<C>, target: String) -> impl Fn() {
+pub(crate) fn opens<C: BitlabsCallback>(endpoint: Endpoint<C>, target: String) -> impl Fn() {
     assert!(endpoint.open(&Request::get(&target)).is_ok());
     move || drop(endpoint.open(&Request::get(&target)))
 }
 
 /// Refuses a target, again and again.
-pub fn refuses<C: BitlabsCallback>(endpoint: Endpoint<C>, target: String) -> impl Fn() {
+pub(crate) fn refuses<C: BitlabsCallback>(endpoint: Endpoint<C>, target: String) -> impl Fn() {
     assert!(endpoint.open(&Request::get(&target)).is_err());
     move || drop(endpoint.open(&Request::get(&target)))
 }
 
 /// The bytes that a URL's hash is made of.
-pub fn signed_bytes(url: &str) -> Vec<u8> {
+pub(crate) fn signed_bytes(url: &str) -> Vec<u8> {
     let (signed, _) = url.rsplit_once('&').unwrap();
     signed.as_bytes().to_vec()
 }
 
 /// The floor: the hash of these bytes, under a key that was taken in beforehand.
-pub fn hmac_sha1(message: Vec<u8>) -> impl Fn() -> [u8; 20] {
+pub(crate) fn hmac_sha1(message: Vec<u8>) -> impl Fn() -> [u8; 20] {
     let keyed = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
     move || {
         let mut keyed = keyed.clone();
@@ -156,7 +156,7 @@ pub fn hmac_sha1(message: Vec<u8>) -> impl Fn() -> [u8; 20] {
 }
 
 /// The same by SHA-256.
-pub fn hmac_sha256(message: Vec<u8>) -> impl Fn() -> [u8; 32] {
+pub(crate) fn hmac_sha256(message: Vec<u8>) -> impl Fn() -> [u8; 32] {
     let keyed = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     move || {
         let mut keyed = keyed.clone();

@@ -26,8 +26,9 @@ const PAID_ELSEWHERE: &str = "imported: paid by an earlier receiver, amount unkn
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
-    key: RecordKey,
-    entries: Vec<Entry>,
+    /// Shared among copies, as are the entries: a record is copied at each step of its way, and changed at few.
+    key: Arc<RecordKey>,
+    entries: Arc<Vec<Entry>>,
     settled: Decimal,
     decisions: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +87,10 @@ impl Entry {
 
     /// What was decided about it. `None`: it arrived after the conversion was closed.
     pub fn decision(&self, key: &RecordKey) -> Option<Decision> {
+        self.decided(&Arc::new(key.clone()))
+    }
+
+    fn decided(&self, key: &Arc<RecordKey>) -> Option<Decision> {
         let verdict = self.verdict.as_ref()?;
         Some(Decision::from_verdict(
             key,
@@ -185,11 +190,11 @@ impl RecordStatus {
 
 impl Record {
     /// Nothing known yet.
-    pub fn new(key: RecordKey) -> Self {
+    pub fn new(key: impl Into<Arc<RecordKey>>) -> Self {
         Self {
             format: RECORD_FORMAT,
-            key,
-            entries: Vec::new(),
+            key: key.into(),
+            entries: Arc::default(),
             settled: Decimal::ZERO,
             decisions: 0,
             open: None,
@@ -236,7 +241,7 @@ impl Record {
     }
 
     pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
-        &mut self.entries
+        Arc::make_mut(&mut self.entries).as_mut_slice()
     }
 
     /// What the game has paid less what it has taken back. Never below zero.
@@ -268,7 +273,7 @@ impl Record {
     /// The decision that is written down and not settled.
     pub fn open_decision(&self) -> Option<Decision> {
         self.open.as_ref()?;
-        self.entries.last()?.decision(&self.key)
+        self.entries.last()?.decided(&self.key)
     }
 
     /// Takes up a message with its decision, open until settled.
@@ -298,12 +303,13 @@ impl Record {
         standing: Standing,
         verdict: Option<Verdict>,
     ) {
-        if matches!(event.kind, EventKind::Ban(_)) && self.entries.len() >= STANDINGS_KEPT {
-            self.entries.remove(0);
+        let entries = Arc::make_mut(&mut self.entries);
+        if matches!(event.kind, EventKind::Ban(_)) && entries.len() >= STANDINGS_KEPT {
+            entries.remove(0);
         }
         self.decisions = self.decisions.saturating_add(1);
         let number = self.decisions;
-        self.entries.push(Entry {
+        entries.push(Entry {
             number,
             event,
             received: at,
@@ -317,7 +323,7 @@ impl Record {
 
     /// Whatever was taken up since was dealt with by an earlier receiver.
     pub(super) fn mark_imported(&mut self, since: usize, knows_player: bool, at: Timestamp) {
-        for entry in self.entries.iter_mut().skip(since) {
+        for entry in self.entries_mut().iter_mut().skip(since) {
             entry.imported = true;
             entry.forgotten = !knows_player;
             entry.settled = Some(at);
@@ -340,7 +346,7 @@ impl Record {
 
     /// A later message made the conversion due again: what counted so far no longer does.
     pub(super) fn lift_all(&mut self) {
-        for entry in &mut self.entries {
+        for entry in self.entries_mut() {
             if entry.standing == Standing::Counted {
                 entry.standing = Standing::Lifted;
             }
@@ -367,7 +373,7 @@ impl Record {
         if self.open.take().is_none() {
             return;
         }
-        if let Some(entry) = self.entries.last_mut() {
+        if let Some(entry) = Arc::make_mut(&mut self.entries).last_mut() {
             entry.settled = Some(at);
             if let Some(verdict) = &entry.verdict {
                 // Exact: the guard only decides on amounts whose difference from the settled one is.

@@ -82,7 +82,10 @@ impl Since {
 }
 
 /// A genuine callback has its answer.
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(unused_variables, reason = "told to metrics alone")
+)]
 pub(crate) fn callback(
     source: &SourceName,
     app: &AppName,
@@ -102,14 +105,20 @@ pub(crate) fn callback(
 }
 
 /// A request was refused.
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(unused_variables, reason = "told to metrics alone")
+)]
 pub(super) fn refused(cause: &'static str, fault: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!(REFUSED, "cause" => cause, "fault" => fault).increment(1);
 }
 
 /// The handler has returned.
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(unused_variables, reason = "told to metrics alone")
+)]
 pub(crate) fn handler(result: &'static str, since: Since) {
     #[cfg(feature = "metrics")]
     metrics::histogram!(HANDLER_SECONDS, "result" => result).record(since.began.elapsed());
@@ -131,7 +140,10 @@ pub(crate) fn transaction(is_failed: bool, since: Since) {
     store("transaction", is_failed, since);
 }
 
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(unused_variables, reason = "told to metrics alone")
+)]
 fn store(operation: &'static str, is_failed: bool, since: Since) {
     #[cfg(feature = "metrics")]
     {
@@ -143,7 +155,10 @@ fn store(operation: &'static str, is_failed: bool, since: Since) {
 
 /// All open decisions have been looked at. Those that somebody is at work on, and those that failed again, are
 /// open still.
-#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+#[cfg_attr(
+    not(feature = "metrics"),
+    allow(unused_variables, reason = "told to metrics alone")
+)]
 pub(crate) fn left_open(settled: usize, busy: usize, failed: usize) {
     #[cfg(feature = "metrics")]
     {

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::decision::Decision;
@@ -16,22 +16,21 @@ pub(crate) struct Attempt {
 }
 
 /// Calls the handler; gives up on it when `limit` is over; takes a panic for a failure.
-pub(crate) fn attempt<H: Handler>(
+pub(crate) async fn attempt<H: Handler>(
     handler: &H,
     decision: &Decision,
-    limit: impl Future<Output = ()> + Send,
-) -> impl Future<Output = Attempt> + Send {
+    limit: Pin<&mut (impl Future<Output = ()> + Send)>,
+) -> Attempt {
     // The call itself is inside, for a handler may panic before it returns its future.
-    bounded(async { handler.handle(decision).await }, limit)
+    let work = pin!(async { handler.handle(decision).await });
+    bounded(work, limit).await
 }
 
 /// Does a handler's work; gives up on it when `limit` is over; takes a panic for a failure.
 pub(crate) async fn bounded(
-    work: impl Future<Output = Result<(), HandlerError>> + Send,
-    limit: impl Future<Output = ()> + Send,
+    mut work: Pin<&mut (impl Future<Output = Result<(), HandlerError>> + Send)>,
+    mut limit: Pin<&mut (impl Future<Output = ()> + Send)>,
 ) -> Attempt {
-    let mut work = pin!(work);
-    let mut limit = pin!(limit);
     let ended = poll_fn(|context| {
         // After a panic the future is not polled again, so that nothing half-done is seen.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

@@ -1,5 +1,7 @@
 //! One callback on its way through the steps, inside a transaction.
 
+use std::pin::pin;
+
 use sqlx::PgConnection;
 
 use super::handler::PostgresHandler;
@@ -154,7 +156,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         let limit = self.desk.clock.sleep(self.desk.handler_timeout());
         let work = async { self.desk.handler.handle(transaction, decision).await };
         let since = Since::now();
-        let attempt = bounded(work, limit).await;
+        let attempt = bounded(pin!(work), pin!(limit)).await;
         observe::handler(attempt.handled.as_str(), since);
         self.is_marked = false;
         let handled = match attempt.handled {
