@@ -74,9 +74,7 @@ macro_rules! identifier {
             /// # Errors
             /// [`IdError`], when the text cannot serve as an identifier.
             pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-                let text = text.into();
-                $check(&text)?;
-                Ok(Self(text.into()))
+                Self::try_from(&*text.into())
             }
 
             /// The text.
@@ -107,7 +105,8 @@ macro_rules! identifier {
         impl TryFrom<&str> for $name {
             type Error = IdError;
             fn try_from(text: &str) -> Result<Self, IdError> {
-                Self::new(text)
+                $check(text)?;
+                Ok(Self(text.into()))
             }
         }
 

@@ -39,7 +39,7 @@ impl Received {
             .flag(&params, &places)
             .is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let text = |role| text_of(setup, &params, &places, role);
-        let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::new)?;
+        let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::try_from)?;
         Ok(Self {
             setup: Arc::clone(setup),
             params,

@@ -45,8 +45,8 @@ impl Postback {
             params: &params,
             places: &places,
         };
-        let player = reader.required(Role::Player, PlayerId::new)?;
-        let transaction = reader.required(Role::Transaction, TransactionId::new)?;
+        let player = reader.required(Role::Player, PlayerId::try_from)?;
+        let transaction = reader.required(Role::Transaction, TransactionId::try_from)?;
         let original = reader.original(&transaction)?;
         let amount = reader.amount(Role::Amount)?;
         let usd = reader.amount(Role::Usd)?;
@@ -268,9 +268,9 @@ impl<'p> Reader<'p> {
 
     fn original(&self, own: &TransactionId) -> Result<Option<TransactionId>, OpenError> {
         match self.text(Role::Original) {
-            Field::Given(text) if own != text => {
-                self.required(Role::Original, TransactionId::new).map(Some)
-            }
+            Field::Given(text) if own != text => self
+                .required(Role::Original, TransactionId::try_from)
+                .map(Some),
             _ => Ok(None),
         }
     }
