@@ -2,8 +2,8 @@
 //!
 //! ```sh
 //! peers/install.sh                   # Express and FastAPI
-//! cargo run --release -- run         # about six minutes
-//! cargo run --release -- report      # writes the tables and the chart into docs/
+//! cargo run --release                # measures all for about six minutes and prints the tables
+//! cargo run --release -- report --docs ../../docs
 //! ```
 //!
 //! The server has one core to itself and the client another. Servers are measured in turn, so that a machine that
@@ -31,8 +31,9 @@ use peers::ServerName;
 #[derive(Debug, Parser)]
 #[command(about = "Loads the receivers of postback and others over HTTP, and compares them")]
 struct Arguments {
+    /// What to do; to measure and report, if nothing is said.
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,7 +59,17 @@ enum Command {
 
 fn main() -> Result<(), Box<dyn Error>> {
     processes::raise_file_limit()?;
-    match Arguments::parse().command {
+    let Some(command) = Arguments::parse().command else {
+        let said =
+            |words: &[&str]| Arguments::parse_from([&["postback-load"], words].concat()).command;
+        let whole = [said(&["run", "--fresh"]), said(&["report"])];
+        return whole.into_iter().flatten().try_for_each(obey);
+    };
+    obey(command)
+}
+
+fn obey(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
         Command::Run(orders) => run::run(&orders),
         Command::Report(orders) => report::write(&orders),
         Command::List => {

@@ -31,6 +31,9 @@ pub struct Orders {
     /// Another number of connections than the cases have.
     #[arg(long)]
     pub connections: Option<usize>,
+    /// Forget what was measured before.
+    #[arg(long)]
+    pub fresh: bool,
     /// Where each measurement is appended.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/measurements.jsonl"))]
     pub into: PathBuf,
@@ -67,6 +70,9 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
     let cases = cases(orders);
     if cases.is_empty() {
         return Err("there is nothing of that name to measure: see `list`".into());
+    }
+    if orders.fresh && orders.into.exists() {
+        std::fs::remove_file(&orders.into)?;
     }
     for round in 0..orders.rounds {
         for case in &cases {
