@@ -19,6 +19,7 @@ mod plan;
 mod processes;
 mod report;
 mod run;
+mod scale;
 mod server;
 
 use std::error::Error;
@@ -42,6 +43,8 @@ enum Command {
     Run(run::Orders),
     /// Makes the tables and the chart of what was measured.
     Report(report::Orders),
+    /// Simulates many shards, from what one of them was measured to take.
+    Simulate(scale::Assumptions),
     /// Lists the cases, and which cannot be measured here.
     List,
     /// Serves, as one of the servers under load.
@@ -72,6 +75,10 @@ fn obey(command: Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Run(orders) => run::run(&orders),
         Command::Report(orders) => report::write(&orders),
+        Command::Simulate(assumed) => {
+            scale::simulate(&assumed);
+            Ok(())
+        }
         Command::List => {
             for case in plan::all() {
                 let missing = case
