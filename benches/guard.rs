@@ -18,7 +18,7 @@ mod opening;
 
 use std::sync::Arc;
 
-use beside::{Case, Work, compare};
+use beside::{Case, Work, compare, in_processes};
 use opening::{OFFERS, SECRET, offer, offers};
 use postback::clock::Timestamp;
 use postback::event::Event;
@@ -67,16 +67,20 @@ fn copies(record: Record) -> Work {
 }
 
 fn main() {
+    in_processes(measure);
+}
+
+fn measure() {
     let fresh = Record::new(completed().key());
     assert_eq!(
         consider(&paid(), &Arc::new(completed()), NOW),
         Considered::Duplicate
     );
-    let case = |name, most, work, floor| Case {
+    let case = |name, target, work, floor| Case {
         name,
         work,
         floor,
-        most,
+        target,
     };
     compare(
         "a copy of the record as it was",
@@ -105,7 +109,7 @@ fn main() {
     let text = json::write(&record).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let (key, written, read) = (record.key().clone(), text.clone(), text.clone());
-    println!("a record of {} bytes as JSON\n", text.len());
+    println!("\na record of {} bytes as JSON", text.len());
     compare(
         "the JSON library alone: writing the same text from a tree, walking through it",
         &[

@@ -11,10 +11,10 @@ mod ledger;
 
 use std::time::Duration;
 
-use ledger::{Ledger, completed, of_player, reconciled};
+use ledger::{Ledger, completed, decimal, of_player, reconciled};
 use postback::clock::Timestamp;
 use postback::event::Event;
-use postback::guard::{RECORD_FORMAT, Record, RecordStatus};
+use postback::guard::{RECORD_FORMAT, Record, RecordStatus, target};
 use postback::steps::{Handled, Steps, Timing};
 
 fn record(ledger: &Ledger) -> &Record {
@@ -60,6 +60,19 @@ fn a_message_says_when_it_arrived_first_and_when_it_was_settled() {
     let entry = &record(&ledger).entries()[0];
     assert_eq!(entry.received(), Timestamp::from_millis(5_000));
     assert_eq!(entry.settled(), Some(Timestamp::from_millis(9_000)));
+}
+
+#[test]
+fn what_was_decided_about_a_message_and_what_is_due_can_be_told_again() {
+    let ledger = Ledger::play(&[completed("o1", "500"), reconciled("o1", "120")]);
+    let record = record(&ledger);
+    let told: Vec<_> = record
+        .entries()
+        .iter()
+        .filter_map(|entry| entry.decision(record.key()))
+        .collect();
+    assert_eq!(told, ledger.wallet.log);
+    assert_eq!(target(record), Ok(decimal("380")));
 }
 
 #[test]

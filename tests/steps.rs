@@ -101,6 +101,18 @@ fn after_an_earlier_decision_is_refused_the_callback_has_its_own_turn() {
 }
 
 #[test]
+fn how_a_handler_ended_is_one_fixed_word() {
+    for (handled, word) in [
+        (Handled::Done, "done"),
+        (Handled::Failed, "failed"),
+        (Handled::Hung, "hung"),
+        (Handled::Refused("no such player".into()), "refused"),
+    ] {
+        assert_eq!(handled.as_str(), word);
+    }
+}
+
+#[test]
 fn receipts_are_fixed_words() {
     let mut ledger = Ledger::default();
     ledger.receive(&completed("o1", "500"));

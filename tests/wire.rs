@@ -315,6 +315,18 @@ fn what_the_configuration_is_to_blame_for_is_told_apart() {
 }
 
 #[test]
+fn whose_fault_an_error_is_is_one_fixed_word() {
+    for (fault, word) in [
+        (Fault::Sender, "sender"),
+        (Fault::Configuration, "configuration"),
+        (Fault::Store, "store"),
+        (Fault::Handler, "handler"),
+    ] {
+        assert_eq!(fault.as_str(), word);
+    }
+}
+
+#[test]
 fn long_urls_and_many_parameters_have_errors_of_their_own() {
     let long = sign(&format!("{FILLED}&x={}", "y".repeat(8192)));
     assert_eq!(open(&long).unwrap_err(), OpenError::TooLong { limit: 8192 });

@@ -73,8 +73,10 @@ macro_rules! identifier {
             ///
             /// # Errors
             /// [`IdError`], when the text cannot serve as an identifier.
-            pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
-                Self::try_from(&*text.into())
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                $check(text)?;
+                Ok(Self(text.into()))
             }
 
             /// The text.
@@ -105,8 +107,7 @@ macro_rules! identifier {
         impl TryFrom<&str> for $name {
             type Error = IdError;
             fn try_from(text: &str) -> Result<Self, IdError> {
-                $check(text)?;
-                Ok(Self(text.into()))
+                Self::new(text)
             }
         }
 

@@ -54,16 +54,8 @@ impl RecordKey {
 
     /// Its text with a number behind it: a decision's name.
     pub(crate) fn numbered(&self, number: u32) -> String {
-        use fmt::Write;
-
-        let parts = self.parts();
-        let digits = "#4294967295".len();
-        let length = parts.iter().map(|part| part.len()).sum::<usize>();
-        let mut text = String::with_capacity(length.saturating_add(digits));
-        parts.into_iter().for_each(|part| text.push_str(part));
-        // A string takes whatever is written.
-        let _ = write!(text, "#{number}");
-        text
+        let [source, a, app, b, word, c, id] = self.parts();
+        [source, a, app, b, word, c, id, "#", &number.to_string()].concat()
     }
 }
 

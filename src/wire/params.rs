@@ -338,6 +338,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_is_a_space_wherever_it_stands() {
+        for (query, name, value) in [("+", " ", ""), ("a=+", "a", " "), ("+=", " ", "")] {
+            let params = decode(query).unwrap();
+            assert_eq!(
+                params.iter().collect::<Vec<_>>(),
+                [(name, value)],
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
     fn parameters_are_counted_as_they_stand_in_the_query() {
         for (query, count) in [("", 0), ("&&", 0), ("a", 1), ("a=1&a=1&&b", 3)] {
             let params = decode(query).unwrap();

@@ -99,7 +99,7 @@ impl KeyId {
     /// [`IdError`], when it is empty, too long, or holds anything else.
     pub fn new(name: impl Into<String>) -> Result<Self, IdError> {
         // The same rule as for every other name that an operator chooses.
-        let name = AppName::new(name)?;
+        let name = AppName::new(name.into())?;
         Ok(Self(name.as_str().into()))
     }
 

@@ -257,6 +257,27 @@ async fn what_fits_beside_what_this_receiver_paid_is_imported() {
 }
 
 #[tokio::test]
+async fn what_was_taken_back_elsewhere_of_what_this_receiver_paid_is_imported() {
+    let game = game();
+    game.receive(&completed("o1", "500")).await;
+    let row = taken_back_by("r1", "o1", "200");
+    assert_eq!(game.import(row).await, Outcome::Imported);
+    assert_eq!(game.record("o1").await.unwrap().settled(), decimal("300"));
+    let known = adjustment("r1", "o1", "-200");
+    assert_eq!(game.receive(&known).await, Receipt::Duplicate);
+}
+
+#[tokio::test]
+async fn what_is_only_pending_here_keeps_no_import_off() {
+    let game = game();
+    game.receive(&pending("o1", "500")).await;
+    for row in [taken_back("o1", "500"), paid("o1", "500")] {
+        assert_eq!(game.import(row).await, Outcome::Imported);
+    }
+    assert_eq!(game.record("o1").await.unwrap().settled(), decimal("0"));
+}
+
+#[tokio::test]
 async fn an_open_decision_keeps_an_import_off() {
     use postback::delivery::Progress;
 

@@ -32,7 +32,7 @@ impl Conversion {
         state: Role,
         rule: impl Fn(&Facts<'_>) -> Result<Meaning, OpenError>,
     ) -> Result<Self, OpenError> {
-        let transaction = received.required(Role::Transaction, TransactionId::try_from)?;
+        let transaction: TransactionId = received.required(Role::Transaction)?;
         let original = original(&received, &transaction)?;
         received.decisive(Role::Amount)?;
         let amount = received.amount(Role::Amount)?;
@@ -130,7 +130,7 @@ fn original(
 ) -> Result<Option<TransactionId>, OpenError> {
     // Absent or empty: what it refers to is not known, and a correction without it moves nothing.
     match received.text(Role::Original) {
-        Field::Given(text) if text != transaction.as_str() => TransactionId::try_from(text)
+        Field::Given(text) if text != transaction.as_str() => TransactionId::new(text)
             .map(Some)
             .map_err(|source| OpenError::Identifier {
                 name: received.name(Role::Original),

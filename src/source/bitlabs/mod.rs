@@ -82,7 +82,7 @@ impl App {
     pub fn new(name: impl Into<String>, keys: impl Into<KeyRing>) -> Result<Self, ConfigError> {
         Ok(Self {
             source: SourceName::new("bitlabs").map_err(ConfigError::AppName)?,
-            name: AppName::new(name).map_err(ConfigError::AppName)?,
+            name: AppName::new(name.into()).map_err(ConfigError::AppName)?,
             keys: keys.into(),
         })
     }

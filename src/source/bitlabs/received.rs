@@ -1,6 +1,7 @@
 //! A genuine callback before it is typed: what all families share.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap, Serializer};
@@ -39,7 +40,7 @@ impl Received {
             .flag(&params, &places)
             .is_some_and(|flag| flag.eq_ignore_ascii_case("true"));
         let text = |role| text_of(setup, &params, &places, role);
-        let player = identifier(setup, Role::Player, text(Role::Player), PlayerId::try_from)?;
+        let player = identifier(setup, Role::Player, text(Role::Player))?;
         Ok(Self {
             setup: Arc::clone(setup),
             params,
@@ -64,12 +65,8 @@ impl Received {
     }
 
     /// An identifier that must be there.
-    pub(super) fn required<T>(
-        &self,
-        role: Role,
-        new: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<T, OpenError> {
-        identifier(&self.setup, role, self.text(role), new)
+    pub(super) fn required<T: FromStr<Err = IdError>>(&self, role: Role) -> Result<T, OpenError> {
+        identifier(&self.setup, role, self.text(role))
     }
 
     /// An amount; malformed ones are errors, whatever it is needed for.
@@ -175,11 +172,10 @@ fn text_of<'p>(setup: &Setup, params: &'p Params, places: &Places, role: Role) -
     }
 }
 
-fn identifier<T>(
+fn identifier<T: FromStr<Err = IdError>>(
     setup: &Setup,
     role: Role,
     text: Field<&str>,
-    new: impl Fn(String) -> Result<T, IdError>,
 ) -> Result<T, OpenError> {
     match text {
         Field::Absent => Err(OpenError::Missing {
@@ -188,7 +184,7 @@ fn identifier<T>(
         Field::Empty => Err(OpenError::Empty {
             name: setup.name(role),
         }),
-        Field::Given(text) => new(text.to_owned()).map_err(|source| OpenError::Identifier {
+        Field::Given(text) => text.parse().map_err(|source| OpenError::Identifier {
             name: setup.name(role),
             source,
         }),

@@ -1,6 +1,7 @@
 //! What such an endpoint receives, typed.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
@@ -45,8 +46,8 @@ impl Postback {
             params: &params,
             places: &places,
         };
-        let player = reader.required(Role::Player, PlayerId::try_from)?;
-        let transaction = reader.required(Role::Transaction, TransactionId::try_from)?;
+        let player = reader.required(Role::Player)?;
+        let transaction = reader.required(Role::Transaction)?;
         let original = reader.original(&transaction)?;
         let amount = reader.amount(Role::Amount)?;
         let usd = reader.amount(Role::Usd)?;
@@ -254,13 +255,9 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn required<T>(
-        &self,
-        role: Role,
-        new: impl Fn(String) -> Result<T, IdError>,
-    ) -> Result<T, OpenError> {
+    fn required<T: FromStr<Err = IdError>>(&self, role: Role) -> Result<T, OpenError> {
         let text = self.given(role, self.text(role))?;
-        new(text.to_owned()).map_err(|source| OpenError::Identifier {
+        text.parse().map_err(|source| OpenError::Identifier {
             name: self.setup.name(role),
             source,
         })
@@ -268,9 +265,7 @@ impl<'p> Reader<'p> {
 
     fn original(&self, own: &TransactionId) -> Result<Option<TransactionId>, OpenError> {
         match self.text(Role::Original) {
-            Field::Given(text) if own != text => self
-                .required(Role::Original, TransactionId::try_from)
-                .map(Some),
+            Field::Given(text) if own != text => self.required(Role::Original).map(Some),
             _ => Ok(None),
         }
     }
