@@ -42,6 +42,15 @@ impl Measured {
     fn rate(&self, case: Case) -> Option<f64> {
         self.median(case, Measurement::rate)
     }
+
+    /// What stands behind a figure that was only measured while something else ran.
+    fn mark(&self, case: Case) -> &'static str {
+        if self.of(case).any(Measurement::is_disturbed) {
+            " †"
+        } else {
+            ""
+        }
+    }
 }
 
 /// Without measurements that something else on the machine disturbed, where there are others of the same case.

@@ -11,7 +11,7 @@ use crate::load::Load;
 use crate::measurement::{Measurement, append};
 use crate::peers::is_installed;
 use crate::plan::{self, Case};
-use crate::processes::{Cores, pinned};
+use crate::processes::{Cores, busy_seconds, cpu_seconds, ended_children_cpu_seconds, pinned};
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
@@ -105,7 +105,7 @@ fn measure(case: Case, orders: &Orders, cores: Cores) -> Result<Seen, Box<dyn Er
     let room = tempfile::tempdir()?;
     let (running, address) = case.server.start(cores.server, room.path())?;
     if case.load == Load::Wrk {
-        return wrk(case, orders, cores, address);
+        return wrk(case, orders, cores, address, &running.ids());
     }
     let mut client = pinned(cores.client, std::env::current_exe()?);
     client.args(["call", "--load", case.load.name()]);
@@ -172,6 +172,7 @@ fn wrk(
     orders: &Orders,
     cores: Cores,
     address: SocketAddr,
+    server: &[u32],
 ) -> Result<Seen, Box<dyn Error>> {
     let mut request = Request::new();
     request.about(0, true);
@@ -195,12 +196,21 @@ fn wrk(
     };
     call(orders.warm_up.max(1.0))?;
     let seconds = orders.seconds.round().max(1.0);
+    let before = (
+        busy_seconds()?,
+        cpu_seconds(server)?,
+        ended_children_cpu_seconds()?,
+    );
+    let rate = call(seconds)?;
+    let server_cpu = cpu_seconds(server)? - before.1;
+    let client_cpu = ended_children_cpu_seconds()? - before.2;
+    let others_cpu = (busy_seconds()? - before.0 - server_cpu - client_cpu).max(0.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a count of requests"
     )]
-    let count = (call(seconds)? * seconds) as u64;
+    let count = (rate * seconds) as u64;
     let answers = Answers(vec![Answer {
         status: 200,
         body: "OK".to_owned(),
@@ -211,11 +221,10 @@ fn wrk(
         answers_in_all: answers.clone(),
         answers,
         wrong: None,
-        // wrk is told no process to look at.
-        server_cpu: 0.0,
-        client_cpu: 0.0,
-        client_idle: 0.0,
-        others_cpu: 0.0,
+        server_cpu,
+        client_cpu,
+        client_idle: (seconds - client_cpu).max(0.0),
+        others_cpu,
         latency: [0; 4],
     })
 }

@@ -32,6 +32,10 @@ fn grouped(number: f64) -> String {
     text
 }
 
+fn marked(measured: &Measured, case: Case, figure: String) -> String {
+    figure + measured.mark(case)
+}
+
 fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "–".to_owned())
 }
@@ -74,7 +78,7 @@ pub fn compare(measured: &Measured) -> String {
             "| {} | {} | {} | {} | {} | {} | {} | {} |",
             server.title(),
             server.does(),
-            grouped(rate),
+            marked(measured, case, grouped(rate)),
             or_dash(of_hello),
             or_dash(cpu),
             latency(0),
@@ -155,7 +159,11 @@ pub fn floods(measured: &Measured) -> String {
                 table,
                 "| {} | {load} | {} | {} | {} |",
                 server.title(),
-                or_dash(measured.rate(case).map(grouped)),
+                or_dash(
+                    measured
+                        .rate(case)
+                        .map(|rate| marked(measured, case, grouped(rate)))
+                ),
                 or_dash(cpu.map(|cpu| format!("{cpu:.1}"))),
                 or_dash(part),
             );
@@ -185,7 +193,7 @@ pub fn mixed(measured: &Measured) -> String {
             server.title(),
             per_second(200),
             per_second(403),
-            or_dash(kept.map(|kept| grouped(kept.left))),
+            or_dash(kept.map(|kept| marked(measured, case, grouped(kept.left)))),
             or_dash(kept.map(|kept| grouped(kept.alone))),
             or_dash(kept.map(|kept| format!("{:.2}", kept.left / kept.alone))),
         );
@@ -236,7 +244,9 @@ pub fn connections(measured: &Measured) -> String {
             let _ = writeln!(table, "| {title} | {what} | {} |", cells.join(" | "));
         };
         row(server.title(), "requests/s", &|case| {
-            measured.rate(case).map(grouped)
+            measured
+                .rate(case)
+                .map(|rate| marked(measured, case, grouped(rate)))
         });
         row("", "CPU µs", &|case| {
             measured
