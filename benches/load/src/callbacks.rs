@@ -45,7 +45,8 @@ impl Request {
         let query = format!(
             "/callbacks/offers?player=player-{:0PLAYER_DIGITS$}&tx=o{:0TRANSACTION_DIGITS$}&gems=500&usd=1.25\
              &state=COMPLETED&ref=&offer=48213&task=913372&name=Lords%20Mobile%3A%20Kingdom%20Wars\
-             &task_name=Reach%20level%2025%20within%2014%20days&iap_usd=&hidden=0&type_id=2&type_name=EVENT&reason=",
+             &task_name=Reach%20level%2025%20within%2014%20days\
+             %20and%20defend%20it%20against%20three%20hordes%20of%20goblins&iap_usd=&hidden=0&type_id=2&type_name=EVENT&reason=",
             0, 0
         );
         let mut bytes = b"GET ".to_vec();

@@ -211,7 +211,9 @@ mod tests {
         let own = [std::process::id()];
         let before = cpu_seconds(&own).unwrap();
         let begin = Instant::now();
-        while begin.elapsed() < Duration::from_millis(100) {}
-        assert!(cpu_seconds(&own).unwrap() > before + 0.05);
+        // A busy machine gives it less than a core.
+        while cpu_seconds(&own).unwrap() < before + 0.05 {
+            assert!(begin.elapsed() < Duration::from_secs(30));
+        }
     }
 }
