@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Measured, compared};
 use crate::peers::ServerName;
 
-const WIDTH: f64 = 860.0;
-const LABELS: f64 = 300.0;
+const WIDTH: f64 = 920.0;
+const LABELS: f64 = 360.0;
 const BARS: f64 = 440.0;
 const TOP: f64 = 64.0;
 const ROW: f64 = 34.0;
