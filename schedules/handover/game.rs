@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex as Notebook;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
+use tempfile::TempDir;
 
 use crate::store::sqlite::open::Connections;
 use crate::store::sqlite::{SqliteOptions, SqliteStore, schema};
@@ -18,23 +18,26 @@ pub(super) struct Game {
 
 /// Not seen by the checker: a look is no step.
 #[derive(Clone)]
-pub(super) struct Outside(Arc<Notebook<Connection>>);
+pub(super) struct Outside(Arc<(Notebook<Connection>, TempDir)>);
 
 impl Game {
-    /// A database of its own, in memory, with an empty wallet and no records.
+    /// A database of its own, with an empty wallet and no records.
     pub(super) fn open(options: &SqliteOptions) -> Self {
-        let (mut writer, reader, outside) = connections();
+        let directory = directory();
+        let (mut writer, reader, outside) = connections(&directory);
         schema::migrate(&mut writer).unwrap_or_else(|_| panic!("the tables"));
-        Self::start(writer, reader, outside, options)
+        Self::start(directory, writer, reader, outside, options)
     }
 
     /// The same without the store's own tables, which takes a tenth of the time.
     pub(super) fn open_for_writes(options: &SqliteOptions) -> Self {
-        let (writer, reader, outside) = connections();
-        Self::start(writer, reader, outside, options)
+        let directory = directory();
+        let (writer, reader, outside) = connections(&directory);
+        Self::start(directory, writer, reader, outside, options)
     }
 
     fn start(
+        directory: TempDir,
         writer: Connection,
         reader: Connection,
         outside: Connection,
@@ -47,7 +50,7 @@ impl Game {
         let store = SqliteStore::start(Path::new("memory"), connections, options).unwrap();
         Self {
             store,
-            outside: Outside(Arc::new(Notebook::new(outside))),
+            outside: Outside(Arc::new((Notebook::new(outside), directory))),
         }
     }
 }
@@ -55,7 +58,7 @@ impl Game {
 impl Outside {
     /// How often this was paid.
     pub(super) fn paid(&self, id: &str) -> usize {
-        let outside = self.0.lock().unwrap();
+        let outside = self.0.0.lock().unwrap();
         let count: i64 = outside
             .query_row("SELECT count(*) FROM wallet WHERE id = ?1", [id], |row| {
                 row.get(0)
@@ -69,15 +72,25 @@ pub(super) fn options(queue: usize, group: usize) -> SqliteOptions {
     SqliteOptions::new().queue(queue).group(group)
 }
 
-fn connections() -> (Connection, Connection, Connection) {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+/// In memory where the system has such a place: thousands of databases come and go.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+/// In a file, as in a program: whoever looks is not locked out while a group is at work. What is synced to the disk is
+/// no matter of schedules, so nothing is.
+fn connections(directory: &TempDir) -> (Connection, Connection, Connection) {
     let connect = || {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(format!("file:/{number}?vfs=memdb"), flags).unwrap()
+        let connection = Connection::open(directory.path().join("game.db")).unwrap();
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .unwrap();
+        connection
+            .pragma_update(None, "synchronous", "OFF")
+            .unwrap();
+        connection
     };
     (connect(), connect(), connect())
 }
