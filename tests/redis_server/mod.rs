@@ -139,10 +139,11 @@ impl Server {
         let mut is_alive = true;
         wait("the server to answer", || {
             is_alive = matches!(self.process.as_mut().unwrap().try_wait(), Ok(None));
-            // By its process id, lest somebody else's server answers on this port.
-            let info = self.try_ask::<String>(&["INFO", "server"]);
-            let is_ours = info.is_ok_and(|info| info.contains(&format!("process_id:{id}\r\n")));
-            !is_alive || is_ours
+            // By its process id, lest somebody else's server answers on this port. It answers this before its data
+            // is back, when it refuses all else.
+            let info = self.try_ask::<String>(&["INFO"]).unwrap_or_default();
+            let is_ours = info.contains(&format!("process_id:{id}\r\n"));
+            !is_alive || (is_ours && info.contains("\r\nloading:0\r\n"))
         });
         is_alive
     }
