@@ -121,7 +121,7 @@ fn message() -> impl Strategy<Value = Event> {
 #[derive(Debug, Clone)]
 enum Before {
     Message {
-        event: Event,
+        event: Box<Event>,
         handled: Handled,
         steps: usize,
     },
@@ -138,6 +138,7 @@ fn before() -> impl Strategy<Value = Before> {
     ];
     prop_oneof![
         6 => (message(), handled, 0..12_usize).prop_map(|(event, handled, steps)| {
+            let event = Box::new(event);
             Before::Message { event, handled, steps }
         }),
         1 => Just(Before::Forgotten),
@@ -152,7 +153,7 @@ fn happen(ledger: &mut Ledger, before: Before) {
             handled,
             steps: most,
         } => {
-            let mut steps = Steps::receive(event, Timing::default());
+            let mut steps = Steps::receive(*event, Timing::default());
             let mut step = steps.step();
             for _ in 0..most {
                 let Some(happened) = ledger.carry_out(&step, |_, _| handled.clone()) else {
