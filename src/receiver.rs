@@ -218,6 +218,7 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         let Shared { store, clock } = &*self.shared;
         let mut step = match happened {
             Some(happened) => steps.advance(happened, clock.now()),
+            None if S::CLAIMS_FIRST => steps.claim(clock.now()),
             None => steps.step(),
         };
         async move {

@@ -311,22 +311,38 @@ async fn a_primary_that_became_a_replica_is_an_error_until_it_is_primary_again()
     assert_eq!(balance(&purse), decimal("500"));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_memory_is_an_error_and_over_when_there_is_room() {
+/// Nothing can be claimed; what is known is answered all the same.
+async fn refuses_writes(setting: &str, value: &str, code: &str) {
     let Some(server) = redis_server::start() else {
         return;
     };
     let (receiver, purse) = paying(server.store("s").await);
     receiver.receive(completed("o1", "500")).await.unwrap();
-    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
-    let error = is_unavailable(&receiver, completed("o2", "1")).await;
-    assert!(cause(&error).contains("OOM"), "{}", cause(&error));
+    let before: String = server.ask::<[String; 2]>(&["CONFIG", "GET", setting])[1].clone();
+    let _: () = server.ask(&["CONFIG", "SET", setting, value]);
+    for (event, what) in [
+        (completed("o2", "1"), "an offer that is not known"),
+        (ledger::reconciled("o1", "200"), "news of one that is"),
+    ] {
+        let error = is_unavailable(&receiver, event).await;
+        assert!(cause(&error).contains(code), "{what}: {}", cause(&error));
+    }
     let known = receiver.receive(completed("o1", "500")).await.unwrap();
     assert_eq!(known, Receipt::Duplicate, "reading goes on");
     assert_eq!(balance(&purse), decimal("500"));
-    let _: () = server.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    let _: () = server.ask(&["CONFIG", "SET", setting, &before]);
     receiver.receive(completed("o2", "1")).await.unwrap();
     assert_eq!(balance(&purse), decimal("501"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_memory_is_an_error_and_over_when_there_is_room() {
+    refuses_writes("maxmemory", "1", "OOM").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_replicas_are_an_error_and_over_when_there_are_enough() {
+    refuses_writes("min-replicas-to-write", "1", "NOREPLICAS").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

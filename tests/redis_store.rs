@@ -259,6 +259,11 @@ async fn an_index_of_another_type_stops_a_change_before_it_begins() {
             Version::FIRST,
             "the record was not touched"
         );
+        let lost = store.swap(None, &record).await.unwrap();
+        assert!(
+            matches!(lost, Swapped::Lost(Some(_))),
+            "who loses needs no index"
+        );
         let _: i64 = server.ask(&["DEL", &index]);
     }
     let swapped = store.swap(Some(Version::FIRST), &record).await.unwrap();

@@ -32,6 +32,9 @@ impl MemoryStore {
 }
 
 impl DedupStore for MemoryStore {
+    /// One lock, and one search, for either.
+    const CLAIMS_FIRST: bool = true;
+
     fn load(
         &self,
         key: &RecordKey,

@@ -163,6 +163,14 @@ pub enum Swapped {
 /// - A record that cannot be read is [`StoreError::Unreadable`], never absent: a record taken for absent
 ///   is a reward paid twice.
 pub trait DedupStore: Send + Sync + 'static {
+    /// Whether a [`Receiver`](crate::receiver::Receiver) claims a callback's conversion at once, without a look
+    /// first. A first delivery then takes one request less, and a repeated one is told of its record by the
+    /// swap that it loses.
+    ///
+    /// To be set where a lost swap costs no more than a `load`: where it writes nothing, locks nothing and
+    /// brings the present record along. It is about cost alone: every promise is kept either way.
+    const CLAIMS_FIRST: bool = false;
+
     /// The record under this key; `None` when there is none.
     fn load(
         &self,
@@ -187,6 +195,8 @@ pub trait DedupStore: Send + Sync + 'static {
 }
 
 impl<S: DedupStore> DedupStore for Arc<S> {
+    const CLAIMS_FIRST: bool = S::CLAIMS_FIRST;
+
     fn load(
         &self,
         key: &RecordKey,

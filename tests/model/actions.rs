@@ -11,8 +11,12 @@ const GROUP: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A message reaches an idle process, which has its first look.
-    Deliver { message: usize, to: usize },
+    /// A message reaches an idle process, which has its first look, or claims the conversion.
+    Deliver {
+        message: usize,
+        to: usize,
+        begins: Begins,
+    },
     /// An idle process looks for open decisions.
     Resume { on: usize },
     /// A process does what its steps ask for: load, swap, wait, answer.
@@ -31,6 +35,13 @@ pub(crate) enum Action {
     Forget,
     /// A handler that was given up on takes effect after all.
     TakesEffectLate { which: usize },
+}
+
+/// What a delivery does first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    Looking,
+    Claiming,
 }
 
 /// How the handler ends, and what has become of the wallet.
@@ -103,7 +114,16 @@ impl Setting {
             let is_repeated =
                 is_calm && self.senders == Senders::RepeatUntilAnswered && !sender.is_answered;
             if sender.left > 0 || is_repeated {
-                actions.push(Action::Deliver { message, to });
+                let deliver = |begins| Action::Deliver {
+                    message,
+                    to,
+                    begins,
+                };
+                actions.push(deliver(Begins::Looking));
+                // Of the processes that share a store, some may look first and others claim.
+                if self.wallet != WalletKind::StoreTransaction {
+                    actions.push(deliver(Begins::Claiming));
+                }
             }
         }
         let is_last_resort = is_calm && self.senders == Senders::GiveUp && world.left.resumes == 0;

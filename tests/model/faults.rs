@@ -66,6 +66,13 @@ fn a_swap_that_ignores_the_version_is_found() {
 }
 
 #[test]
+fn a_lost_claim_that_counts_as_won_is_found() {
+    let setting = calm(stateful(), WalletKind::Idempotent);
+    let wrong = [properties::AGREE, properties::REST];
+    assert_found(Fault::LostClaimCountsAsWon, setting, &wrong);
+}
+
+#[test]
 fn a_key_of_the_transaction_alone_is_found() {
     for wallet in WalletKind::ALL {
         let setting = calm(stateful(), wallet);

@@ -119,6 +119,15 @@ impl Setting {
             }),
         ];
         let intent_first = self.wallet != WalletKind::StoreTransaction;
+        if intent_first {
+            reached.push(Property::sometimes(
+                "a claim is won without a look",
+                |_: &Self, world: &World| {
+                    let mut works = world.receivers.iter().flatten();
+                    works.any(|work| work.turns == 1 && matches!(work.step, Step::Handle(_)))
+                },
+            ));
+        }
         if intent_first && self.receivers > 1 {
             reached.push(Property::sometimes(
                 "somebody is told to come again",

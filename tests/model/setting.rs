@@ -86,6 +86,8 @@ pub(crate) enum Fault {
     LeaseNotFenced,
     /// Every swap replaces whatever is stored.
     VersionIgnored,
+    /// Whoever claims a conversion takes it for his, also if the swap was lost.
+    LostClaimCountsAsWon,
     /// A callback counts as known as soon as its transaction is, whatever its state.
     TransactionAloneIsTheKey,
     /// The wallet pays as often as it is asked, although it is not in the store's transaction.

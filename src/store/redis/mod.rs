@@ -150,6 +150,9 @@ impl RedisStore {
 }
 
 impl DedupStore for RedisStore {
+    /// The script compares before it writes anything.
+    const CLAIMS_FIRST: bool = true;
+
     async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
         self.shared.load(key).await
     }

@@ -57,8 +57,18 @@ impl Shared {
             &json::write(record)?,
         ];
         let keys = self.layout.touched(key);
-        let answer = self.scripts.swap.run(&self.link, &keys, &arguments).await;
-        let answer = answer.map_err(|error| unavailable(doing, error))?;
+        let answer = match self.scripts.swap.run(&self.link, &keys, &arguments).await {
+            Err(error) if takes_no_writes(&error) => {
+                // The script did not even compare. To lose takes no writing: a duplicate is known as one still.
+                return match self.load(key).await? {
+                    Some(current) if Some(current.version) != expected => {
+                        Ok(Swapped::Lost(Some(current)))
+                    }
+                    _ => Err(unavailable(doing, error)),
+                };
+            }
+            other => other.map_err(|error| unavailable(doing, error))?,
+        };
         match outcome(doing, key, &answer)? {
             Outcome::Done => Ok(Swapped::Done(version)),
             Outcome::Lost(current) => Ok(Swapped::Lost(current)),
@@ -129,6 +139,12 @@ fn foreign(
         key: key.clone(),
         source: source.into(),
     }
+}
+
+/// Whether a primary refuses for the time being whatever may write: its memory is full, it cannot save, or too few
+/// replicas follow it.
+fn takes_no_writes(error: &RedisError) -> bool {
+    matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS"))
 }
 
 /// The engine's error, with what was being done.

@@ -12,10 +12,12 @@ use sha1::{Digest, Sha1};
 
 use super::link::Link;
 
-/// Looks at the keys and compares the version. Both scripts begin so.
+/// Compares the version, then looks at the types of the indexes. Both scripts begin so.
 ///
 /// `KEYS`: the record, then its shard's indexes: open, done, players.
 /// `ARGV`: the record's key, the expected version (empty: none is stored yet).
+///
+/// Who loses needs the record and no index; who wins, the indexes and not the record.
 macro_rules! compared {
     ($rest:literal) => {
         concat!(
@@ -25,22 +27,27 @@ local function kind(at) return redis.call('TYPE', KEYS[at])['ok'] end
 
 local found = kind(1)
 if found ~= 'none' and found ~= 'hash' then return {'foreign', found} end
+local version, status, player, updated = false, false, false, false
+if found == 'hash' then
+    local fields = redis.call('HMGET', KEYS[1], 'version', 'status', 'player', 'updated')
+    version, status, player, updated = fields[1], fields[2], fields[3], fields[4]
+    if expected == '' or version ~= expected then
+        return {'lost', version or '', redis.call('HMGET', KEYS[1], 'record')[1] or ''}
+    end
+elseif expected ~= '' then
+    return {'lost'}
+end
 for at = 2, 4 do
     local index = kind(at)
     if index ~= 'none' and index ~= 'zset' then return {'spoilt', KEYS[at], index} end
 end
-local version, record, player, updated = false, false, false, false
-if found == 'hash' then
-    local fields = redis.call('HMGET', KEYS[1], 'version', 'record', 'player', 'updated')
-    version, record, player, updated = fields[1], fields[2], fields[3], fields[4]
-    if expected == '' or version ~= expected then return {'lost', version or '', record or ''} end
-elseif expected ~= '' then
-    return {'lost'}
-end
 
 local function unlist(staying)
-    redis.call('ZREM', KEYS[2], key)
-    redis.call('ZREM', KEYS[3], key .. '\0' .. (updated or ''))
+    if status == 'open' then
+        redis.call('ZREM', KEYS[2], key)
+    else
+        redis.call('ZREM', KEYS[3], key .. '\0' .. (updated or ''))
+    end
     if player and player ~= staying then redis.call('ZREM', KEYS[4], player .. '\0' .. key) end
 end
 ",
