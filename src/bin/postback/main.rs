@@ -7,6 +7,7 @@ mod endpoint;
 mod explain;
 mod history;
 mod input;
+mod output;
 mod play;
 mod records;
 mod secret;
