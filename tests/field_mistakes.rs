@@ -226,6 +226,11 @@ async fn mistake_10_the_state_is_ignored_and_every_callback_pays() {
             .count(),
         2
     );
+    // Nor can an endpoint be made that would have to ignore it.
+    let stateless =
+        "https://game.example/cb?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]&type=[%TYPE%]";
+    let refused = app().offers(stateless).build().unwrap_err();
+    assert!(refused.to_string().contains("add state="), "{refused}");
 }
 
 #[tokio::test]

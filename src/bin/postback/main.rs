@@ -1,5 +1,8 @@
 //! The `postback` command: sign, verify, explain, rehearse, look into a store.
 
+// They panic where nobody reads any more: `output` does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
 mod access_log;
 mod dashboard;
 mod ending;
