@@ -2,7 +2,7 @@
 //!
 //! Names, targets and fields are part of the interface: they change as a function's signature would. All receivers
 //! ([`Receiver`](crate::receiver::Receiver), those of SQLite and Postgres) and both web adapters tell the same.
-//! Never told: a secret, a hash, what was signed, a URL.
+//! Never told: a secret, a hash, what was signed, a URL, a player's id.
 //!
 //! # Log
 //!
