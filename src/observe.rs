@@ -10,7 +10,7 @@
 //!
 //! | target | what |
 //! |---|---|
-//! | `postback::request` | a request was refused: `cause`, `fault`, `error` |
+//! | `postback::request` | a request was refused: `source`, `app`, `endpoint`, `cause`, `fault`, `error` |
 //! | `postback::callback` | what became of a genuine callback: `source`, `app`, `endpoint`, `conversion`, `kind`, `outcome` |
 //! | `postback::decision` | a decision that was not carried out: `id`, `error` |
 //! | `postback::resume` | open decisions, repeated: `settled`, `busy`, `failed` |
