@@ -62,18 +62,16 @@ impl Verify {
             let file = std::fs::File::open(path)
                 .map_err(|error| about(format!("--access-log {name} cannot be read"), error))?;
             let mut skipped = 0_usize;
-            each_line(
-                &mut BufReader::new(file),
-                |line| match access_log::request(line)
-                    .filter(|(_, target)| is_for(&endpoints, target))
+            each_line(&mut BufReader::new(file), |line| {
+                let request = access_log::request(line);
+                if let Some((method, target)) =
+                    request.filter(|(_, target)| is_for(&endpoints, target))
                 {
-                    Some((method, target)) => show(method, target),
-                    None => {
-                        skipped += 1;
-                        Ok(Reader::There)
-                    }
-                },
-            )?;
+                    return show(method, target);
+                }
+                skipped += 1;
+                Ok(Reader::There)
+            })?;
             note(format_args!("{skipped} other lines skipped"));
         } else {
             each_url(self.url.as_deref(), |url| show("GET", url))?;
