@@ -11,6 +11,7 @@
 mod kind;
 mod verdict;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use kind::DecisionKind;
 pub(crate) use verdict::Verdict;
 
-use crate::event::{Event, PlayerId, Purchase, RecordKey};
+use crate::event::{Event, LEFT_OUT, PlayerId, Purchase, RecordKey};
 
 /// A decision's stable name, the same however often the decision is repeated and never used for another.
 /// Make the wallet idempotent on it, e.g. as a primary key.
@@ -34,6 +35,18 @@ impl DecisionId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text for a log: of a ban, the player is left out (`bitlabs/my-game/player/[player]#1`).
+    pub fn without_player(&self) -> Cow<'_, str> {
+        let mut parts = self.0.splitn(4, '/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(source), Some(app), Some("player"), Some(id)) => {
+                let number = id.rsplit('#').next().unwrap_or_default();
+                format!("{source}/{app}/player/{LEFT_OUT}#{number}").into()
+            }
+            _ => (&*self.0).into(),
+        }
     }
 }
 

@@ -185,6 +185,7 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
         let origin = self.origin.take();
         // Should the lease not be given back, it runs out by itself.
         if let Err(ReceiveError::Store(error)) = self.go_on(Some(handled)).await {
+            let id = id.without_player();
             tracing::warn!(target: "postback::decision", %id, %error, "the lease of a failed decision could not be given back");
         }
         let error = ReceiveError::Handler { id, source };

@@ -13,6 +13,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use id::{AppName, IdError, MAX_ID_BYTES, PlayerId, SourceName, TransactionId};
+pub(crate) use key::LEFT_OUT;
 pub use key::{RecordKey, RecordKeyError, Subject};
 
 /// One genuine callback, said in the vocabulary that all networks share.

@@ -37,6 +37,8 @@
 //! # }
 //! ```
 //!
+//! The same from a CSV file, without a program: `postback import` (feature `cli`).
+//!
 //! # What to import
 //!
 //! | the earlier receiver | import | what comes later |

@@ -2,7 +2,7 @@
 //!
 //! Names, targets and fields are part of the interface: they change as a function's signature would. All receivers
 //! ([`Receiver`](crate::receiver::Receiver), those of SQLite and Postgres) and both web adapters tell the same.
-//! Never told: a secret, a hash, what was signed, a URL.
+//! Never told: a secret, a hash, what was signed, a URL, a player's id.
 //!
 //! # Log
 //!
@@ -10,7 +10,7 @@
 //!
 //! | target | what |
 //! |---|---|
-//! | `postback::request` | a request was refused: `cause`, `fault`, `error` |
+//! | `postback::request` | a request was refused: `source`, `app`, `endpoint`, `cause`, `fault`, `error` |
 //! | `postback::callback` | what became of a genuine callback: `source`, `app`, `endpoint`, `conversion`, `kind`, `outcome` |
 //! | `postback::decision` | a decision that was not carried out: `id`, `error` |
 //! | `postback::resume` | open decisions, repeated: `settled`, `busy`, `failed` |

@@ -61,7 +61,7 @@ pub enum ReceiveError {
         retry_after: Duration,
     },
     /// The game's handler did not carry the decision out. It is written down and will be repeated. Answer 500.
-    #[error("the handler did not carry out decision {id}, which stays open and is repeated")]
+    #[error("the handler did not carry out decision {}, which stays open and is repeated", id.without_player())]
     Handler {
         /// The decision.
         id: DecisionId,

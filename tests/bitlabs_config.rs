@@ -91,18 +91,45 @@ fn an_endpoint_needs_what_makes_it_safe() {
     }
 }
 
+/// While stateful callbacks are on, PENDING and COMPLETED differ in the state alone: a URL that cannot bring it would
+/// be paid for both. Neither a reference nor a type makes up for it.
+#[test]
+fn an_offers_url_that_cannot_say_pending_is_refused_with_the_state_to_add() {
+    let iap = "&i=[%OFFER:TASK:IAP:USD%]";
+    for more in ["", "&r=[%REF%]", "&c=[%TYPE%]", "&r=[%REF%]&c=[%TYPE%]"] {
+        let base = url(&format!("{BASE}{more}{iap}"));
+        for message in [
+            refusal(app().offers(&base)),
+            refusal(app().purchases(&base)),
+        ] {
+            assert!(
+                message.contains("add state=[%OFFER:TASK:STATE%]")
+                    && message.contains("NONE while stateful callbacks are off")
+                    && message.contains("`only`"),
+                "{message}"
+            );
+            // What is there already is not asked for.
+            assert_eq!(
+                !message.contains("ref="),
+                more.contains("[%REF%]"),
+                "{message}"
+            );
+        }
+        // What the message says to add is enough.
+        let mended = format!("{base}&state=[%OFFER:TASK:STATE%]");
+        assert!(app().offers(&mended).build().is_ok(), "{more}");
+        assert!(app().purchases(&mended).build().is_ok(), "{more}");
+    }
+}
+
 #[test]
 fn an_endpoint_that_has_what_it_needs_is_built() {
     let base = |more: &str| url(&format!("{BASE}{more}"));
     assert!(app().offers(base("&s=[%OFFER_STATE%]")).build().is_ok());
-    assert!(app().offers(base("&r=[%REF%]")).build().is_ok());
-    assert!(
-        app()
-            .offers(base(""))
-            .only(OfferState::Completed)
-            .build()
-            .is_ok()
-    );
+    for more in ["", "&r=[%REF%]", "&r=[%REF%]&c=[%TYPE%]"] {
+        let completed = app().offers(base(more)).only(OfferState::Completed);
+        assert!(completed.build().is_ok(), "{more}");
+    }
     assert!(
         app()
             .offers(url("p=[%UID%]&t=[%TX%]"))
@@ -113,7 +140,7 @@ fn an_endpoint_that_has_what_it_needs_is_built() {
     assert!(app().rewards(base("&r=[%REF%]")).build().is_ok());
     assert!(app().bans(url("p=[%UID%]&s=[%BAN_STATE%]")).build().is_ok());
     let endpoint = app()
-        .offers("http://game.example:8080?x=1&".to_owned() + BASE + "&r=[%REF%]")
+        .offers("http://game.example:8080?x=1&".to_owned() + BASE + "&s=[%OFFER_STATE%]")
         .build()
         .unwrap();
     assert_eq!(endpoint.url_prefix(), "http://game.example:8080");

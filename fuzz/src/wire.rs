@@ -13,7 +13,7 @@ pub const SECRET: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
 /// One URL a family, as typed into the dashboard.
 pub const URLS: [&str; 7] = [
     "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&name=[%OFFER:NAME%]&offer:task:iap:usd=[%OFFER:TASK:IAP:USD%]&source=bitlabs",
-    "https://game.example/purchases?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]&iap=[%OFFER:TASK:IAP:USD%]",
+    "https://game.example/purchases?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&state=[%OFFER_STATE%]&iap=[%OFFER:TASK:IAP:USD%]",
     "https://publisher.com/complete?uid=[%UID%]&tx=[%TX%]&val=[%VAL%]&type=[%TYPE%]&ref=[%REF%]",
     "http://game.example?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&magic_receipt_state=[%RECEIPT%]",
     "https://game.example/?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&cashback_state=[%CASHBACK%]",

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{AppName, PlayerId, SourceName, TransactionId};
 
+/// What stands in place of a player's id.
+pub(crate) const LEFT_OUT: &str = "[player]";
+
 /// Under which record an event is remembered.
 ///
 /// Written `bitlabs/my-game/conversion/o233` or `bitlabs/my-game/player/player-7`.
@@ -50,6 +53,16 @@ impl RecordKey {
     /// Its text; what `to_string` makes in several allocations.
     pub(crate) fn to_text(&self) -> String {
         self.parts().concat()
+    }
+
+    /// Its text for a log: of a player's record, the player is left out (`bitlabs/my-game/player/[player]`).
+    pub fn without_player(&self) -> String {
+        let [source, a, app, b, word, c, id] = self.parts();
+        let id = match self.subject {
+            Subject::Conversion(_) => id,
+            Subject::Player(_) => LEFT_OUT,
+        };
+        [source, a, app, b, word, c, id].concat()
     }
 
     /// Its text with a number behind it: a decision's name.

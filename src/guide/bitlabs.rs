@@ -15,7 +15,7 @@
 //! whole configuration of an endpoint:
 //!
 //! ```text
-//! https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&from=bitlabs
+//! https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&from=bitlabs
 //! ```
 //!
 //! | field in the dashboard | type | why |
@@ -33,12 +33,12 @@
 //!
 //! | in the dashboard | here | the URL must have | it should have, too |
 //! |---|---|---|---|
-//! | offers | [`App::offers`] | player, transaction, amount, and state or reference | state *and* reference, USD, names, rejection reason |
+//! | offers | [`App::offers`] | player, transaction, amount, state | reference, USD, names, rejection reason |
 //! | in-app purchases | [`App::purchases`] | the same, and `[%OFFER:TASK:IAP:USD%]` | the task's type |
 //! | surveys | [`App::surveys`] | player, transaction, amount, `[%TYPE%]`, `[%REF%]` | USD |
 //! | magic receipts | [`App::receipts`] | player, transaction, amount, and the state under the name `magic_receipt_state` | reference |
 //! | cashback | [`App::cashback`] | player, transaction, amount, and the state under the name `cashback_state` | reference |
-//! | general reward callback | [`App::rewards`] | player, transaction, amount, `[%REF%]` | type, USD |
+//! | general reward callback | [`App::rewards`] | player, transaction, amount, `[%REF%]` | type, state, USD |
 //! | bans | [`App::bans`] | player, `[%BAN:STATUS%]` | `[%BAN:REASON%]` |
 //!
 //! Player is `[%USER:UID%]`, transaction `[%TX%]`, amount `[%VALUE:CURRENCY%]`, reference `[%REF%]`, state of an
@@ -90,14 +90,15 @@
 //! | stateful | `COMPLETED`; before it perhaps `PENDING` (the dashboard's activity "State Change"), which never pays | `RECONCILED`, with the *same* transaction and the deducted amount, which is never negative |
 //! | not stateful, the default | the completed event; the state is `NONE` | a callback of its own with a negative amount and the original transaction in `[%REF%]` |
 //!
-//! **Put both `state` and `ref` into the URL.** Then either setting is understood, and changing it later changes
-//! nothing here. With one of them alone the endpoint is built too, and then the dashboard's switch must stay as it
-//! is:
+//! **Put both `state` and `ref` into the URL**, whichever setting you have. Then either is understood, and changing it
+//! later changes nothing here.
 //!
-//! - `ref` alone: stateful callbacks must stay **off**. A `PENDING` that does not say so looks like a reward, and is
-//!   paid, unless the URL has `[%TYPE%]` and that says `state_change`.
-//! - `state` alone: they must stay **on**. A reconciliation under a transaction of its own cannot be linked to what
-//!   was paid: it is reported as [`Unlinked`](crate::decision::NothingWhy::Unlinked), and nothing is taken back.
+//! - Without `state` the endpoint is not built: should the switch be on after all, a `PENDING` would look like a reward.
+//!   With the switch off, the default, the state is `NONE`; so the macro can always be added. (`[%TYPE%]` does not
+//!   help: it may be `COMPLETE` for a `PENDING`, too \[D\].)
+//! - Without `ref` it is built, and then the switch must stay **on**. A reconciliation under a transaction of its own
+//!   cannot be linked to what was paid: it is reported as [`Unlinked`](crate::decision::NothingWhy::Unlinked), and
+//!   nothing is taken back.
 //!
 //! To show what is on its way, switch stateful callbacks on and handle
 //! [`Decision::Pending`](crate::decision::Decision::Pending).

@@ -18,7 +18,26 @@
 //! left alone; rows that both have paid are reported as `AlreadyReceived`, and reversals that came too early as
 //! `Contradicts(Moved)`.
 //!
-//! # The import
+//! # The import, from a CSV file
+//!
+//! With the feature `cli`, the `postback` command takes a list as it is:
+//!
+//! ```text
+//! $ cat paid.csv
+//! transaction,player,amount,taken_back,paid_at
+//! o233,player-7,500,,2025-11-30 23:59:59
+//! o234,player-8,120,20,
+//! o235,player-7,,,
+//! $ postback import game.db paid.csv --app my-game
+//! line 4: imported without its amount: the conversion is closed
+//! would be: 3 imported, 1 imported as closed, 0 imported before, 0 dealt with here, 0 open, 0 contradicting
+//! Nothing was written. If that is right, say the same with --write.
+//! ```
+//!
+//! It writes only with `--write`, and only if every line can be read. `env:DATABASE_URL` in the place of the file is a
+//! Postgres or Redis URL in the environment. `postback import --help` names the columns.
+//!
+//! # The import, in your own program
 //!
 //! ```
 //! # #[cfg(feature = "sqlite")]

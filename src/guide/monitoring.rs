@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! INFO postback::callback: callback settled source=bitlabs app=my-game endpoint="offers" conversion="o233" kind="completed" outcome="reward"
-//! WARN postback::request: request refused cause="signature_wrong" fault="sender" error=the signature is wrong under every key: …
+//! WARN postback::request: request refused source="bitlabs" app="my-game" endpoint="offers" cause="signature_wrong" fault="sender" error=the signature is wrong under every key: …
+//! ERROR postback::request: genuine callback refused: what it says is lost unless this is mended … endpoint="offers" cause="parameter_missing" fault="configuration" error=parameter "gems" is missing: …
 //! WARN postback::request: refused requests were not logged cause="signature_wrong" suppressed=99990
 //! ```
 //!
@@ -62,6 +63,7 @@
 //! | `…{outcome="conflict"}` rises | the network says two things about one conversion; no money moved. Ask it |
 //! | `…{outcome="closed"}` rises | something came of a conversion that your game refused, or that was imported without its amount: perhaps a reversal to make by hand |
 //! | `postback_requests_refused_total{fault="configuration"}` rises | the dashboard was changed and this program was not: real callbacks are refused |
+//! | `…{cause=~"parameter_(missing\|empty\|malformed\|not_an_id)\|static_changed\|other_state"}` rises | the same, and whatever else makes a genuine callback unusable: the network gives up after some repetitions. The log names the parameter (`postback::request`, ERROR) |
 //! | `…{cause="signature_wrong"}` rises and no callback succeeds | the secret or the configured URL is wrong; if others succeed, it is a forger |
 //! | no callback for longer than ever before | the network, DNS, TLS, the proxy: send a signed one of your own and see |
 //!

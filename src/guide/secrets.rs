@@ -32,11 +32,12 @@
 //!
 //! let keys = KeyRing::new(KeyId::new("2025")?, Secret::new("old secret")?)
 //!     .with(KeyId::new("2026")?, Secret::new("new secret")?)?;
-//! let url = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&ref=[%REF%]";
+//! let url = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
+//!     &state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
 //! let offers = App::new("my-game", keys)?.offers(url).build()?;
 //!
 //! # let signed = |secret: &str| {
-//! #     let callback = Network::new(secret).callback(url).player("p1").transaction("o1").amount("500");
+//! #     let callback = Network::new(secret).callback(url).player("p1").transaction("o1").amount("500").state("NONE");
 //! #     callback.sign().target().to_owned()
 //! # };
 //! for (secret, key) in [("old secret", "2025"), ("new secret", "2026")] {

@@ -8,7 +8,7 @@ use super::limit::Limit;
 use super::measures;
 #[cfg(feature = "actix-web")]
 use crate::source::Fault;
-use crate::source::OpenError;
+use crate::source::{EndpointNames, OpenError};
 
 /// How many lines of one cause are written in a window, unless set.
 static LINES: AtomicU32 = AtomicU32::new(10);
@@ -74,14 +74,40 @@ pub fn limit_refusals(lines: u32, window: Duration) {
     WINDOW_MILLIS.store(millis.max(1), Ordering::Relaxed);
 }
 
-/// Tells log and metrics that a request was refused. The web adapters of this crate do; call it in an adapter of
-/// your own.
-pub fn refused(error: &OpenError) {
+/// Tells log and metrics that an endpoint refused a request. The web adapters of this crate do; call it in an adapter
+/// of your own, with the [`names`](crate::source::Source::names) of the endpoint.
+pub fn refused(names: EndpointNames<'_>, error: &OpenError) {
     let (cause, fault) = (cause_of(error), error.fault().as_str());
     measures::refused(cause.word, fault);
-    if tracing::enabled!(target: "postback::request", tracing::Level::WARN) && cause.is_admitted() {
-        let cause = cause.word;
-        tracing::warn!(target: "postback::request", cause, fault, %error, "request refused");
+    let is_genuine = error.is_of_genuine_callback();
+    let is_heard = if is_genuine {
+        tracing::enabled!(target: "postback::request", tracing::Level::ERROR)
+    } else {
+        tracing::enabled!(target: "postback::request", tracing::Level::WARN)
+    };
+    if !is_heard || !cause.is_admitted() {
+        return;
+    }
+    let cause = cause.word;
+    let because = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    macro_rules! tell {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                target: "postback::request",
+                source = names.source, app = names.app, endpoint = names.endpoint,
+                cause, fault, %error, because, $message
+            )
+        };
+    }
+    if is_genuine {
+        tell!(
+            error,
+            "genuine callback refused: what it says is lost unless this is mended"
+        );
+    } else {
+        tell!(warn, "request refused");
     }
 }
 

@@ -117,11 +117,13 @@ fn conversion(event: &Event) -> String {
 
 /// The game has refused a decision for good.
 pub(crate) fn log_refused(id: &DecisionId) {
+    let id = id.without_player();
     tracing::warn!(target: "postback::decision", %id, "the game refused a decision: the conversion is closed");
 }
 
 /// The handler has failed. The error is the game's own, and may say more than `because` in the callback's line.
 pub(crate) fn log_failed(id: &DecisionId, error: &dyn std::error::Error) {
+    let id = id.without_player();
     tracing::error!(target: "postback::decision", %id, error = %error, "the handler failed: the decision stays open");
 }
 
@@ -130,6 +132,7 @@ pub(crate) fn log_open_still(key: &RecordKey, error: &ReceiveError) {
     let because = std::error::Error::source(error)
         .map(ToString::to_string)
         .unwrap_or_default();
+    let key = key.without_player();
     match error {
         ReceiveError::Handler { .. } => {
             tracing::warn!(target: "postback::resume", %key, %error, because, "an open decision failed again");

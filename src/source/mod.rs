@@ -20,7 +20,7 @@
 //! use postback::event::{Effect, Event, EventKind, PlayerId, TestCallback, TransactionId};
 //! use postback::handler::HandlerError;
 //! use postback::receiver::Receiver;
-//! use postback::source::{Callback, OpenError, Source};
+//! use postback::source::{Callback, EndpointNames, OpenError, Source};
 //! use postback::store::MemoryStore;
 //! use postback::wire::{Limits, Params, Request, Secret};
 //!
@@ -57,6 +57,8 @@
 //!         event.signed = kept.into();
 //!         Ok(Reward { event })
 //!     }
+//!
+//!     fn names(&self) -> EndpointNames<'_> { EndpointNames::new("acme", "my-game", "rewards") }
 //! }
 //!
 //! impl Callback for Reward {
@@ -120,6 +122,35 @@ pub trait Source: Send + Sync + 'static {
     /// then an adapter does not read the body at all.
     fn body_limit(&self) -> usize {
         0
+    }
+
+    /// What log lines about refused requests call this endpoint; the same names as in its events. Empty, unless a
+    /// source says otherwise.
+    fn names(&self) -> EndpointNames<'_> {
+        EndpointNames::default()
+    }
+}
+
+/// Which endpoint it is, in the words of its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndpointNames<'a> {
+    /// The network.
+    pub source: &'a str,
+    /// The app of that network.
+    pub app: &'a str,
+    /// The endpoint: `offers`, `postbacks` …
+    pub endpoint: &'a str,
+}
+
+impl<'a> EndpointNames<'a> {
+    /// These names.
+    pub const fn new(source: &'a str, app: &'a str, endpoint: &'a str) -> Self {
+        Self {
+            source,
+            app,
+            endpoint,
+        }
     }
 }
 

@@ -176,6 +176,22 @@ impl OpenError {
         }
     }
 
+    /// Whether a genuine callback is being refused: one that is authenticated, and then is not what the endpoint is
+    /// configured for. The network repeats it some times and gives up, and what it says is lost: a person should look.
+    ///
+    /// Sources must not return these variants before they have authenticated the request.
+    pub fn is_of_genuine_callback(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::Empty { .. }
+                | Self::Malformed { .. }
+                | Self::Identifier { .. }
+                | Self::StaticChanged { .. }
+                | Self::OtherState { .. }
+        )
+    }
+
     /// Whether the sender did not prove that it knows a secret.
     pub fn is_unauthenticated(&self) -> bool {
         matches!(

@@ -34,7 +34,7 @@ pub enum StoreError {
     Closed,
     /// A record cannot be read. It is never taken for absent: nothing of this conversion moves until
     /// somebody has looked at it.
-    #[error("the record {key} cannot be read: restore it from a backup or repair it by hand")]
+    #[error("the record {} cannot be read: restore it from a backup or repair it by hand", key.without_player())]
     Unreadable {
         /// Its key.
         key: RecordKey,

@@ -60,7 +60,7 @@ struct Form {
 
 fn newer(key: &RecordKey, found: u32) -> StoreError {
     StoreError::Newer {
-        what: format!("the record {key}"),
+        what: format!("the record {}", key.without_player()),
         found,
         known: RECORD_FORMAT,
     }

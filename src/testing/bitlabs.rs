@@ -4,12 +4,13 @@
 //! use postback::testing::bitlabs::Network;
 //!
 //! let callback = Network::new("my secret")
-//!     .callback("https://game.example/cb?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]")
+//!     .callback("https://game.example/cb?player=[%USER:UID%]&tx=[%TX%]&gems=[%VAL%]&state=[%OFFER_STATE%]")
 //!     .player("p1")
 //!     .transaction("o1")
 //!     .amount("500")
+//!     .state("COMPLETED")
 //!     .sign();
-//! assert!(callback.target().starts_with("/cb?player=p1&tx=o1&gems=500&ref=&hash="));
+//! assert!(callback.target().starts_with("/cb?player=p1&tx=o1&gems=500&state=COMPLETED&hash="));
 //! ```
 
 use std::fmt;

@@ -179,8 +179,6 @@ fn an_offer_that_is_not_stateful_is_completed_or_corrected() {
         })
         .collect();
     check(OFFERS, |url| app().offers(url), &rows);
-    // The same without a state macro.
-    check(SILENT, |url| app().offers(url), &rows);
 }
 
 #[test]
@@ -192,8 +190,8 @@ fn only_or_and_a_number_is_a_transaction_of_a_correction() {
         ("or17x", completed("500", None)),
         ("o17", completed("500", None)),
     ] {
-        let callback = sent(SILENT).transaction(transaction).amount("500");
-        let (effect, _) = said(app().offers(SILENT), callback).unwrap();
+        let callback = sent(OFFERS).transaction(transaction).amount("500");
+        let (effect, _) = said(app().offers(OFFERS), callback).unwrap();
         assert_eq!(effect, expected, "{transaction}");
     }
 }
@@ -211,7 +209,7 @@ fn a_state_change_pays_only_where_the_url_can_say_the_state() {
         )];
         check(OFFERS, |url| app().offers(url), &row);
     }
-    // Without a state macro it may be a pending one.
+    // A general reward's URL may lack the state: then it may be a pending one.
     let row = [(
         "",
         "state_change",
@@ -220,7 +218,6 @@ fn a_state_change_pays_only_where_the_url_can_say_the_state() {
         noted("state_change", NotedWhy::UnknownState),
         None,
     )];
-    check(SILENT, |url| app().offers(url), &row);
     check(SILENT, |url| app().rewards(url), &row);
 }
 

@@ -116,9 +116,9 @@ fn screenouts_and_start_bonuses_can_be_acknowledged_without_paying() {
         said(both(), call(REWARDS, "COMPLETE")).unwrap().0,
         completed("5", Some("COMPLETE"))
     );
-    let offers = app().offers(SILENT).acknowledge_start_bonuses();
+    let offers = app().offers(OFFERS).acknowledge_start_bonuses();
     assert_eq!(
-        said(offers, call(SILENT, "START_BONUS")),
+        said(offers, call(OFFERS, "START_BONUS")),
         unpaid("START_BONUS")
     );
 }

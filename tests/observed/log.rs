@@ -127,6 +127,45 @@ fn every_word_is_on_the_page_and_every_word_of_the_page_is_used() {
     assert!(kinds.is_subset(&words("### `kind`")), "{kinds:?}");
 }
 
+/// Whoever is woken by it must learn from one line that money is being lost, where, and what to compare.
+#[test]
+fn a_genuine_callback_that_is_refused_is_told_with_its_endpoint_and_parameter() {
+    let lines: Vec<_> = ours()
+        .filter(|line| line.message.starts_with("genuine callback refused"))
+        .collect();
+    for (cause, error, because) in [
+        ("parameter_malformed", "\"gems\" is malformed", ""),
+        (
+            "parameter_not_an_id",
+            "\"tx\" cannot be used",
+            "control character",
+        ),
+    ] {
+        let of_cause = lines.iter().filter(|line| {
+            let says = |field, text: &str| line.fields.value(field).unwrap().contains(text);
+            line.level == "ERROR"
+                && says("cause", cause)
+                && says("error", error)
+                && says("because", because)
+                && says("source", "bitlabs")
+                && says("app", "game")
+                && says("endpoint", "offers")
+        });
+        // By axum, by actix-web.
+        assert_eq!(of_cause.count(), 2, "{cause}: {lines:#?}");
+    }
+    for line in &lines {
+        let all = format!("{line:?}");
+        assert!(!all.contains("12.x5") && !all.contains("tx with") && !all.contains("p1"));
+    }
+    let forged = ours().filter(|line| line.fields.value("cause") == Some("signature_wrong"));
+    assert!(
+        forged
+            .into_iter()
+            .all(|line| line.message == "request refused")
+    );
+}
+
 #[test]
 fn both_adapters_refuse_in_the_same_words() {
     let refused: Vec<_> = ours()

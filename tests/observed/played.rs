@@ -38,7 +38,7 @@ pub(crate) fn played() -> &'static Played {
             .enable_all()
             .build()
             .unwrap();
-        let apps = runtime.block_on(play());
+        let apps = runtime.block_on(play(&captured));
         Played {
             captured,
             metrics: recorder.render(),
@@ -47,7 +47,7 @@ pub(crate) fn played() -> &'static Played {
     })
 }
 
-async fn play() -> Vec<&'static str> {
+async fn play(captured: &Captured) -> Vec<&'static str> {
     let mut apps = vec!["plain", "extracted", "sqlite"];
     let handler = |decision: &Decision| ready(carry_out(decision));
 
@@ -81,7 +81,7 @@ async fn play() -> Vec<&'static str> {
     }
     others().await;
     refusals::play().await;
-    resuming().await;
+    resuming(captured).await;
     apps
 }
 
@@ -145,28 +145,39 @@ async fn others() {
 }
 
 /// The last look at what is open, and what `spawn_resume` says of it.
-async fn resuming() {
+async fn resuming(captured: &Captured) {
+    let looks = || {
+        let lines = captured.lines().into_iter();
+        lines
+            .filter(|line| line.message.starts_with("open decisions"))
+            .count()
+    };
     let store = Arc::new(MemoryStore::new());
     let failing = |decision: &Decision| ready(carry_out(decision));
     let receiver = Receiver::new(Arc::clone(&store)).with_handler(failing);
     for (event, _) in story("resumed") {
         let _ = receiver.receive(event).await;
     }
-    for receiver in [
-        spawn_resume(receiver, Duration::from_secs(60)),
-        spawn_resume(
-            Receiver::new(Down).with_handler(failing),
-            Duration::from_secs(60),
-        ),
-        // Now the wallet is mended.
-        spawn_resume(
-            Receiver::new(store).with_handler(|_: &Decision| ready(Ok(()))),
-            Duration::from_secs(60),
-        ),
-    ] {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        receiver.abort();
-    }
+    let once = async |resuming: tokio::task::JoinHandle<()>, before: usize| {
+        // However busy the machine is: it says so when it has looked.
+        for _ in 0..1_000 {
+            if looks() > before {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        resuming.abort();
+    };
+    let minute = Duration::from_secs(60);
+    let before = looks();
+    once(spawn_resume(receiver, minute), before).await;
+    let down = Receiver::new(Down).with_handler(failing);
+    let before = looks();
+    once(spawn_resume(down, minute), before).await;
+    // Now the wallet is mended.
+    let mended = Receiver::new(store).with_handler(|_: &Decision| ready(Ok(())));
+    let before = looks();
+    once(spawn_resume(mended, minute), before).await;
 }
 
 /// A store that does not answer.

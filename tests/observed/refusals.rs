@@ -3,11 +3,14 @@
 use axum::extract::FromRef;
 use postback::bitlabs::{App, Endpoint, OfferCallback};
 use postback::event::IdError;
-use postback::source::OpenError;
+use postback::source::{EndpointNames, OpenError};
+use postback::testing::bitlabs::Network;
 use postback::wire::KeyRing;
 
 const URL: &str = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
     &state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
+
+const NAMES: EndpointNames<'_> = EndpointNames::new("bitlabs", "game", "offers");
 
 /// One of each.
 pub(crate) fn errors() -> Vec<OpenError> {
@@ -57,7 +60,7 @@ impl FromRef<Configured> for Endpoint<OfferCallback> {
 /// application that was not given the endpoint.
 pub(crate) async fn play() {
     for error in errors() {
-        postback::observe::refused(&error);
+        postback::observe::refused(NAMES, &error);
     }
     let app = App::new("game", KeyRing::from_list("a secret").unwrap()).unwrap();
     let endpoint = app.offers(URL).build().unwrap();
@@ -91,11 +94,34 @@ pub(crate) async fn play() {
             &mut payload,
         );
     assert!(verified.await.is_err());
+    // Genuine ones that cannot be typed, through each adapter; an amount and a transaction that no log may hold.
+    let network = Network::new("a secret");
+    for (tx, amount) in [("o1", "12.x5"), ("tx with\u{7}", "5")] {
+        let callback = network.callback(URL).player("p1").state("COMPLETED");
+        let signed = callback.transaction(tx).amount(amount).sign();
+        let request = axum::extract::Request::builder()
+            .uri(signed.target())
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let configured = Configured(endpoint.clone());
+        let verified =
+            <postback::web::axum::Verified<OfferCallback> as axum::extract::FromRequest<_>>::from_request(request, &configured).await;
+        assert!(verified.is_err());
+        let test =
+            actix_web::test::TestRequest::with_uri(signed.target()).app_data(endpoint.clone());
+        let (request, mut payload) = test.to_http_parts();
+        let verified =
+            <postback::web::actix::Verified<OfferCallback> as actix_web::FromRequest>::from_request(
+                &request,
+                &mut payload,
+            );
+        assert!(verified.await.is_err());
+    }
     // And one flood.
     for _ in 0..100 {
-        postback::observe::refused(&OpenError::Fragment);
+        postback::observe::refused(NAMES, &OpenError::Fragment);
     }
     postback::observe::limit_refusals(10, std::time::Duration::from_millis(1));
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    postback::observe::refused(&OpenError::Fragment);
+    postback::observe::refused(NAMES, &OpenError::Fragment);
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::output::note;
+
 /// The answer of a command that could be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -39,10 +41,10 @@ pub(crate) fn about(what: impl Into<String>, source: impl Into<Failure>) -> Fail
 
 /// Prints an error and everything that led to it.
 pub(crate) fn print(error: &(dyn Error + 'static)) {
-    eprintln!("error: {error}");
+    note(format_args!("error: {error}"));
     let mut source = error.source();
     while let Some(cause) = source {
-        eprintln!("  because: {cause}");
+        note(format_args!("  because: {cause}"));
         source = cause.source();
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::ending::{Ending, Outcome, about};
 use crate::input::each_url;
+use crate::output::print;
 use crate::secret::{SecretArguments, from_environment};
 
 #[derive(Args)]
@@ -55,11 +56,10 @@ impl Explain {
             let explanation = explainer.explain(url);
             all_genuine &= explanation.outcome() == Standing::Genuine;
             if self.json {
-                println!("{}", as_json(&explanation));
+                print(as_json(&explanation))
             } else {
-                println!("{explanation}");
+                print(&explanation)
             }
-            Ok(())
         })?;
         Ok(Ending::fine_if(all_genuine))
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::ending::{Ending, Outcome};
+use crate::output::{note, print};
 use crate::records::{as_json, as_text, open};
 
 #[derive(Args)]
@@ -28,15 +29,15 @@ impl History {
         let records = open(&self.store)?.find(&self.conversion_or_player)?;
         for record in &records {
             if self.json {
-                println!("{}", as_json(record));
+                print(as_json(record))?;
             } else {
-                println!("{}\n", as_text(record));
+                print(as_text(record) + "\n")?;
             }
         }
         if records.is_empty() {
-            eprintln!(
+            note(
                 "Nothing is known of it: no genuine callback names it. Look into the receiver's log or the access log, \
-                 and `postback verify --access-log` it."
+                 and `postback verify --access-log` it.",
             );
         }
         Ok(Ending::fine_if(!records.is_empty()))

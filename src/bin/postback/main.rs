@@ -1,4 +1,7 @@
-//! The `postback` command: sign, verify, explain, rehearse, look into a store.
+//! The `postback` command: sign, verify, explain, rehearse, look into a store, move into one.
+
+// They panic where nobody reads any more: `output` does not.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod access_log;
 mod dashboard;
@@ -6,7 +9,9 @@ mod ending;
 mod endpoint;
 mod explain;
 mod history;
+mod import;
 mod input;
+mod output;
 mod play;
 mod records;
 mod secret;
@@ -53,6 +58,8 @@ enum Command {
     History(history::History),
     /// What a receiver has decided and not carried out yet.
     Unsettled(unsettled::Unsettled),
+    /// Takes over what an earlier receiver has paid, from a list, so that nothing of it is paid again.
+    Import(import::Import),
     /// A development receiver with a live page of what arrives and what it means.
     Watch(watch::Watch),
 }
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
         Command::Play(command) => command.run(),
         Command::History(command) => command.run(),
         Command::Unsettled(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Watch(command) => command.run(),
     };
     match result {

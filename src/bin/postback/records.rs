@@ -10,7 +10,7 @@ use crate::words::{decision, meaning, shown};
 use crate::{served, time};
 
 /// Records to look into. Another kind of store is another implementation.
-pub(crate) trait Records {
+pub(crate) trait Records: Send {
     /// Those of a key, a player or a transaction.
     fn find(&self, text: &str) -> Result<Vec<Record>, Failure>;
     /// Those with a decision left open.
@@ -27,18 +27,40 @@ impl Records for SqliteRecords {
     }
 }
 
-/// Opens a store to be looked into, by what the user called it: a file, a URL, or `env:NAME` for a URL that stands
-/// in the environment, where no list of processes shows its password.
+/// Where a store is.
+pub(crate) enum Place {
+    File(String),
+    Server(String),
+}
+
+impl Place {
+    /// By what the user called it: a file, a URL, or `env:NAME` for a URL that stands in the environment, where no
+    /// list of processes shows its password.
+    pub(crate) fn named(store: &str) -> Result<Self, Failure> {
+        if let Some(name) = store.strip_prefix("env:") {
+            let url = std::env::var(name)
+                .map_err(|error| about(format!("{} cannot be read", shown(name)), error))?;
+            return Ok(Self::Server(url));
+        }
+        Ok(if store.contains("://") {
+            Self::Server(store.to_owned())
+        } else {
+            Self::File(store.to_owned())
+        })
+    }
+
+    /// Opens it to be looked into.
+    pub(crate) fn look(&self) -> Result<Box<dyn Records>, Failure> {
+        match self {
+            Self::File(path) => Ok(Box::new(SqliteRecords::open(path)?)),
+            Self::Server(url) => served::open(url),
+        }
+    }
+}
+
+/// Opens a store to be looked into, by what the user called it.
 pub(crate) fn open(store: &str) -> Result<Box<dyn Records>, Failure> {
-    if let Some(name) = store.strip_prefix("env:") {
-        let url = std::env::var(name)
-            .map_err(|error| about(format!("{} cannot be read", shown(name)), error))?;
-        return served::open(&url);
-    }
-    if store.contains("://") {
-        return served::open(store);
-    }
-    Ok(Box::new(SqliteRecords::open(store)?))
+    Place::named(store)?.look()
 }
 
 /// A record, a line a callback.

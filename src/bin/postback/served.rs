@@ -25,13 +25,40 @@ struct Served<S> {
     store: S,
 }
 
+/// What runs behind a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Postgres,
+    Redis,
+}
+
+impl Engine {
+    pub(crate) fn of(url: &str) -> Result<Self, Failure> {
+        match url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            Some("redis" | "rediss") => Ok(Self::Redis),
+            // Not the URL itself: it may hold a password.
+            _ => Err("STORE is no file and no URL that begins with postgres:// or redis://".into()),
+        }
+    }
+
+    /// Why it cannot be reached with this build.
+    #[cfg(not(all(feature = "postgres", feature = "redis")))]
+    pub(crate) fn is_not_built(self) -> Failure {
+        match self {
+            Self::Postgres => {
+                "this build knows no Postgres: build it with --features cli,postgres".into()
+            }
+            Self::Redis => "this build knows no Redis: build it with --features cli,redis".into(),
+        }
+    }
+}
+
 /// Opens the store that a URL names.
 pub(crate) fn open(url: &str) -> Result<Box<dyn Records>, Failure> {
-    match url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("postgres" | "postgresql") => postgres(url),
-        Some("redis" | "rediss") => redis(url),
-        // Not the URL itself: it may hold a password.
-        _ => Err("STORE is no file and no URL that begins with postgres:// or redis://".into()),
+    match Engine::of(url)? {
+        Engine::Postgres => postgres(url),
+        Engine::Redis => redis(url),
     }
 }
 
@@ -58,7 +85,7 @@ fn postgres(url: &str) -> Result<Box<dyn Records>, Failure> {
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: &str) -> Result<Box<dyn Records>, Failure> {
-    Err("this build cannot look into Postgres: build it with --features cli,postgres".into())
+    Err(Engine::Postgres.is_not_built())
 }
 
 #[cfg(feature = "redis")]
@@ -72,7 +99,7 @@ fn redis(url: &str) -> Result<Box<dyn Records>, Failure> {
 
 #[cfg(not(feature = "redis"))]
 fn redis(_: &str) -> Result<Box<dyn Records>, Failure> {
-    Err("this build cannot look into Redis: build it with --features cli,redis".into())
+    Err(Engine::Redis.is_not_built())
 }
 
 impl<S: Retention> Records for Served<S> {

@@ -4,6 +4,7 @@ use clap::Args;
 use postback::testing::bitlabs::Network;
 
 use crate::ending::{Ending, Outcome};
+use crate::output::print;
 use crate::secret::SecretArguments;
 
 #[derive(Args)]
@@ -47,7 +48,7 @@ impl Sign {
             );
         }
         let network = Network::new(self.secret.signing()?);
-        println!("{}", network.sign_url(&self.url).url());
+        print(network.sign_url(&self.url).url())?;
         Ok(Ending::Fine)
     }
 }

@@ -7,6 +7,7 @@ use postback::wire::{KeyRing, Secret, Template as Typed};
 
 use crate::dashboard::{FAMILIES, endpoint};
 use crate::ending::{Ending, Outcome, about};
+use crate::output::print;
 use crate::words::shown;
 
 #[derive(Args)]
@@ -35,17 +36,17 @@ impl Template {
     pub(crate) fn run(self) -> Outcome {
         let typed = Typed::parse(&self.url, &["hash", "debug"])
             .map_err(|error| about("URL cannot be used in any endpoint", error))?;
-        println!("signed prefix  {}", typed.prefix());
-        println!("\nparameters");
+        print(format_args!("signed prefix  {}", typed.prefix()))?;
+        print("\nparameters")?;
         for parameter in typed.parameters() {
-            println!("  {}", describe(parameter));
+            print(format_args!("  {}", describe(parameter)))?;
         }
         if let Some(note) = mixed(&typed) {
-            println!("  note: {note}");
+            print(format_args!("  note: {note}"))?;
         }
         // No request is verified here; a key is needed only to make an endpoint at all.
         let app = App::new("check", KeyRing::from(Secret::new("unused")?))?;
-        println!("\nendpoints");
+        print("\nendpoints")?;
         let mut usable = 0_usize;
         for family in FAMILIES {
             if self.endpoint.is_some_and(|wanted| wanted != family) {
@@ -54,9 +55,19 @@ impl Template {
             match endpoint(&app, family, &self.url) {
                 Ok(_) => {
                     usable += 1;
-                    println!("  {:<10} can use it: {}", family.name(), delivers(family));
+                    print(format_args!(
+                        "  {:<10} can use it: {}",
+                        family.name(),
+                        delivers(family)
+                    ))?;
                 }
-                Err(error) => println!("  {:<10} cannot: {}", family.name(), advice(&error)),
+                Err(error) => {
+                    print(format_args!(
+                        "  {:<10} cannot: {}",
+                        family.name(),
+                        advice(&error)
+                    ))?;
+                }
             }
         }
         Ok(Ending::fine_if(usable > 0))

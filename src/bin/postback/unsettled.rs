@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::ending::{Ending, Outcome};
+use crate::output::print;
 use crate::records::{as_json, as_text, open};
 
 #[derive(Args)]
@@ -26,13 +27,13 @@ impl Unsettled {
         let records = open(&self.store)?.unsettled()?;
         for record in &records {
             if self.json {
-                println!("{}", as_json(record));
+                print(as_json(record))?;
             } else {
-                println!("{}\n", as_text(record));
+                print(as_text(record) + "\n")?;
             }
         }
         if !self.json {
-            println!("{} open", records.len());
+            print(format_args!("{} open", records.len()))?;
         }
         Ok(Ending::fine_if(records.is_empty()))
     }

@@ -13,6 +13,7 @@ use crate::dashboard::Dashboard;
 use crate::ending::{Ending, Failure, Outcome, about};
 use crate::endpoint::{Opens, find, target_of};
 use crate::input::{each_line, each_url};
+use crate::output::{Reader, note, print};
 use crate::secret::SecretArguments;
 use crate::words::{meaning, shown};
 
@@ -48,9 +49,9 @@ impl Verify {
             let verdict = verify(&keys, &endpoints, method, url);
             all_fine &= verdict.is_ok();
             if self.json {
-                println!("{}", as_json(url, &verdict));
+                print(as_json(url, &verdict))
             } else {
-                println!("{}", as_text(&verdict));
+                print(as_text(&verdict))
             }
         };
         if let Some(path) = &self.access_log {
@@ -62,18 +63,18 @@ impl Verify {
                 .map_err(|error| about(format!("--access-log {name} cannot be read"), error))?;
             let mut skipped = 0_usize;
             each_line(&mut BufReader::new(file), |line| {
-                match access_log::request(line).filter(|(_, target)| is_for(&endpoints, target)) {
-                    Some((method, target)) => show(method, target),
-                    None => skipped += 1,
+                let request = access_log::request(line);
+                if let Some((method, target)) =
+                    request.filter(|(_, target)| is_for(&endpoints, target))
+                {
+                    return show(method, target);
                 }
-                Ok(())
+                skipped += 1;
+                Ok(Reader::There)
             })?;
-            eprintln!("{skipped} other lines skipped");
+            note(format_args!("{skipped} other lines skipped"));
         } else {
-            each_url(self.url.as_deref(), |url| {
-                show("GET", url);
-                Ok(())
-            })?;
+            each_url(self.url.as_deref(), |url| show("GET", url))?;
         }
         Ok(Ending::fine_if(all_fine))
     }

@@ -236,12 +236,19 @@ impl<C: BitlabsCallback> EndpointBuilder<C> {
         }
         let has_state = has(Role::OfferState) || self.options.only.is_some();
         match family {
-            Family::Offers | Family::Purchases if !has_state && !has(Role::Original) => missing(
-                "state and no original transaction, so that a reconciliation would look like a reward",
+            // With the dashboard's switch on, PENDING and COMPLETED would look alike; the type tells neither from the
+            // other (protocol page, rule 4.1).
+            Family::Offers | Family::Purchases if !has_state => missing(
+                "state, so that a pending reward could not be told from a final one",
                 format!(
-                    "{} if stateful callbacks are on, {} if they are off (best both), or set the one state of this URL with `only`",
+                    "{}{} (the state is NONE while stateful callbacks are off, so this suits either setting), or set \
+                     the one state of this URL with `only`",
                     typed("state", Role::OfferState),
-                    typed("ref", Role::Original)
+                    if has(Role::Original) {
+                        String::new()
+                    } else {
+                        format!(", best with {}", typed("ref", Role::Original))
+                    }
                 ),
             ),
             Family::Purchases if !has(Role::Purchase) => {

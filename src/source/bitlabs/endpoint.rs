@@ -10,7 +10,7 @@ use super::family::{BitlabsCallback, Family};
 use super::macros::Role;
 use super::received::Received;
 use crate::source::signed_url::SignedUrl;
-use crate::source::{OpenError, Source};
+use crate::source::{EndpointNames, OpenError, Source};
 use crate::wire::Request;
 use crate::wire::template::Parameter;
 
@@ -65,6 +65,11 @@ impl<C: BitlabsCallback> Source for Endpoint<C> {
 
     fn open(&self, request: &Request<'_>) -> Result<C, OpenError> {
         C::read(Received::open(&self.setup, request)?)
+    }
+
+    fn names(&self) -> EndpointNames<'_> {
+        let app = &self.setup.app;
+        EndpointNames::new(app.source().as_str(), app.name().as_str(), self.name())
     }
 }
 

@@ -97,7 +97,8 @@ impl App {
         &self.name
     }
 
-    /// An endpoint for offer callbacks, stateful or not, from the URL in the dashboard.
+    /// An endpoint for offer callbacks, stateful or not, from the URL in the dashboard. It must have the state's macro:
+    /// see [`guide::bitlabs`](crate::guide::bitlabs#4-stateful-or-not).
     pub fn offers(&self, url: impl Into<String>) -> EndpointBuilder<OfferCallback> {
         EndpointBuilder::new(self.clone(), url.into())
     }

@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::postback::ConversionPostback;
 use super::status::Status;
 use crate::event::{AppName, SourceName};
-use crate::source::{OpenError, Source};
+use crate::source::{EndpointNames, OpenError, Source};
 use crate::wire::{Limits, Request};
 
 /// An endpoint for the postbacks of one network, whichever of the three request types it uses. Cheap to clone.
@@ -19,6 +19,9 @@ use crate::wire::{Limits, Request};
 pub struct Endpoint {
     setup: Arc<Setup>,
 }
+
+/// The endpoint's name in events: there is one kind.
+pub(super) const ENDPOINT: &str = "postbacks";
 
 /// What an endpoint is made of; shared with the postbacks that it types.
 pub(super) struct Setup {
@@ -70,6 +73,14 @@ impl Source for Endpoint {
 
     fn body_limit(&self) -> usize {
         self.setup.body_limit
+    }
+
+    fn names(&self) -> EndpointNames<'_> {
+        EndpointNames::new(
+            self.setup.source.as_str(),
+            self.setup.app.as_str(),
+            ENDPOINT,
+        )
     }
 }
 

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::config::DoneAfterRejected;
-use super::endpoint::{Endpoint, Setup};
+use super::endpoint::{ENDPOINT, Endpoint, Setup};
 use super::parameters::Parameters;
 use super::status::Status;
 use crate::event::{
@@ -186,7 +186,7 @@ impl Callback for ConversionPostback {
         Event {
             source: self.source.clone(),
             app: self.app.clone(),
-            endpoint: "postbacks".to_owned(),
+            endpoint: ENDPOINT.to_owned(),
             player: self.player.clone(),
             kind: EventKind::Conversion {
                 transaction: self.transaction.clone(),

@@ -7,7 +7,7 @@ use super::config::{EndpointBuilder, Meaning};
 use super::postback::Postback;
 use crate::event::{AppName, SourceName};
 use crate::source::signed_url::SignedUrl;
-use crate::source::{OpenError, Source};
+use crate::source::{EndpointNames, OpenError, Source};
 use crate::wire::template::Parameter;
 use crate::wire::{KeyRing, Request};
 
@@ -88,6 +88,9 @@ impl Rule {
     }
 }
 
+/// The endpoint's name in events: there is one kind.
+pub(super) const ENDPOINT: &str = "postbacks";
+
 /// What an endpoint is made of; shared with the postbacks that it types.
 pub(super) struct Setup {
     pub(super) source: SourceName,
@@ -162,6 +165,14 @@ impl Source for Endpoint {
 
     fn open(&self, request: &Request<'_>) -> Result<Postback, OpenError> {
         Postback::read(&self.setup, self.setup.url.open(request)?)
+    }
+
+    fn names(&self) -> EndpointNames<'_> {
+        EndpointNames::new(
+            self.setup.source.as_str(),
+            self.setup.app.as_str(),
+            ENDPOINT,
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::config::Meaning;
-use super::endpoint::{Endpoint, Role, Setup};
+use super::endpoint::{ENDPOINT, Endpoint, Role, Setup};
 use crate::event::{
     Effect, Event, EventKind, IdError, NotedWhy, PlayerId, TestCallback, TransactionId,
 };
@@ -159,7 +159,7 @@ impl Callback for Postback {
         Event {
             source: self.setup.source.clone(),
             app: self.setup.app.clone(),
-            endpoint: "postbacks".to_owned(),
+            endpoint: ENDPOINT.to_owned(),
             player: self.player.clone(),
             kind: EventKind::Conversion {
                 transaction: self.transaction.clone(),

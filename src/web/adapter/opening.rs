@@ -11,5 +11,5 @@ pub(in crate::web) fn open<S: Source, B: AsRef<[u8]>>(
     body: Result<B, OpenError>,
 ) -> Result<S::Callback, OpenError> {
     body.and_then(|body| source.open(&request.with_body(body.as_ref())))
-        .inspect_err(observe::refused)
+        .inspect_err(|error| observe::refused(source.names(), error))
 }

@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Theatre;
 use super::scenario::Scenario;
 use crate::ending::{Ending, Outcome};
+use crate::output::print;
 
 /// The broken rules that are shown at most.
 const SHOWN: usize = 10;
@@ -61,19 +62,22 @@ pub(super) async fn play(
     }
     took.sort_unstable();
     let seconds = started.elapsed().as_secs_f64();
-    println!(
+    print(format_args!(
         "{played} callbacks, {} requests in {seconds:.1} s",
         took.len()
-    );
+    ))?;
     for (name, part) in [("half within", 50), ("99 of 100 within", 99)] {
         let at = (took.len() * part / 100).min(took.len().saturating_sub(1));
         if let Some(span) = took.get(at) {
-            println!("  {name:<17} {:.1} ms", span.as_secs_f64() * 1000.0);
+            print(format_args!(
+                "  {name:<17} {:.1} ms",
+                span.as_secs_f64() * 1000.0
+            ))?;
         }
     }
     for (name, rule, answered) in broken.iter().take(SHOWN) {
-        println!("  WRONG {name}: answered {answered}; {rule}");
+        print(format_args!("  WRONG {name}: answered {answered}; {rule}"))?;
     }
-    println!("{}", super::summary(played, broken.len()));
+    print(super::summary(played, broken.len()))?;
     Ok(Ending::fine_if(broken.is_empty()))
 }

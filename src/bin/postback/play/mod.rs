@@ -24,6 +24,7 @@ use statement::Statements;
 
 use crate::dashboard::Dashboard;
 use crate::ending::{Ending, Failure, Outcome};
+use crate::output::{note, print};
 use crate::secret::SecretArguments;
 
 #[derive(Args)]
@@ -115,7 +116,7 @@ impl Play {
         if count > 1 {
             return load::play(theatre, &wanted, count, rate).await;
         }
-        println!("{}", heading());
+        print(heading())?;
         let mut played = 0_usize;
         let mut wrong = 0_usize;
         for (number, scenario) in wanted.into_iter().enumerate() {
@@ -124,14 +125,14 @@ impl Play {
                 if !is_all {
                     return Err(reason.into());
                 }
-                println!("{:<29} left out: {reason}", scenario.name);
+                print(format_args!("{:<29} left out: {reason}", scenario.name))?;
                 continue;
             };
             for act in acts {
                 for (times, line) in folded(theatre.stage.perform(act, &who).await) {
                     played += times;
                     wrong += usize::from(line.broken.is_some());
-                    println!("{}", row(scenario.name, times, &line));
+                    print(row(scenario.name, times, &line))?;
                 }
             }
         }
@@ -140,7 +141,7 @@ impl Play {
                 "nothing could be played: give at least one dashboard URL that allows it".into(),
             );
         }
-        println!("\n{}", summary(played, wrong));
+        print(format_args!("\n{}", summary(played, wrong)))?;
         Ok(Ending::fine_if(wrong == 0))
     }
 
@@ -151,9 +152,9 @@ impl Play {
         if guessed.are_offered().await {
             return Ok(Some(guessed));
         }
-        eprintln!(
-            "Only answers are checked: the receiver has no /players/{{player}}. Give --statement-url, or a wrong wallet \
-             is not noticed."
+        note(
+            "Only answers are checked: the receiver has no /players/{player}. Give --statement-url, or a wrong wallet \
+             is not noticed.",
         );
         Ok(None)
     }

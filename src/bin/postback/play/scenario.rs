@@ -39,7 +39,6 @@ pub(crate) struct Scenario {
 }
 
 const PHONEXA: &str = "PHONEXA_TOKEN, or PHONEXA_LOGIN and PHONEXA_PASSWORD, in the environment";
-const OFFER_STATE: &str = "an offers URL with the state's macro";
 
 pub(crate) const ALL: &[Scenario] = &[
     Scenario {
@@ -49,17 +48,17 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "offer-pending-completed",
-        needs: OFFER_STATE,
+        needs: "an offers URL",
         script: offers::offer_pending_completed,
     },
     Scenario {
         name: "offer-pending-reconciled",
-        needs: OFFER_STATE,
+        needs: "an offers URL",
         script: offers::offer_pending_reconciled,
     },
     Scenario {
         name: "offer-reconciled-late",
-        needs: OFFER_STATE,
+        needs: "an offers URL",
         script: offers::offer_reconciled_late,
     },
     Scenario {
@@ -69,7 +68,7 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "reconciled-overtakes",
-        needs: OFFER_STATE,
+        needs: "an offers URL",
         script: offers::reconciled_overtakes,
     },
     Scenario {

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::dashboard::Dashboard;
 use crate::ending::{Ending, Failure, Outcome, about};
+use crate::output::print;
 use crate::play::or_demo;
 use crate::secret::SecretArguments;
 
@@ -54,7 +55,7 @@ impl Watch {
         let listener = tokio::net::TcpListener::bind(self.listen)
             .await
             .map_err(|error| about(format!("--listen {} cannot be used", self.listen), error))?;
-        greet(listener.local_addr()?, &desk);
+        greet(listener.local_addr()?, &desk)?;
         axum::serve(listener, router(desk))
             .with_graceful_shutdown(interrupted())
             .await?;
@@ -93,21 +94,22 @@ async fn player(State(desk): State<Arc<Desk>>, Path(player): Path<String>) -> ax
     axum::Json(desk.statement(&player))
 }
 
-fn greet(address: SocketAddr, desk: &Desk) {
-    println!("The page is at http://{address}/watch");
+fn greet(address: SocketAddr, desk: &Desk) -> Result<(), Failure> {
+    print(format_args!("The page is at http://{address}/watch"))?;
     if address.ip().is_loopback() {
-        println!("Only this machine can reach it.");
+        print("Only this machine can reach it.")?;
     } else {
-        println!(
+        print(format_args!(
             "CAUTION: everybody who can reach {address} can send to it and sees what the network sends, players' names \
              included."
-        );
+        ))?;
     }
-    println!("Callbacks are expected at");
+    print("Callbacks are expected at")?;
     for (family, path) in desk.endpoints() {
-        println!("  {path}  ({family})");
+        print(format_args!("  {path}  ({family})"))?;
     }
-    println!("Records are kept in memory; nobody is paid. Ctrl-C ends it.");
+    print("Records are kept in memory; nobody is paid. Ctrl-C ends it.")?;
+    Ok(())
 }
 
 async fn interrupted() {

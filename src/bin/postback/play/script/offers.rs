@@ -4,7 +4,7 @@ use postback::bitlabs::Family;
 
 use super::super::cast::Cast;
 use super::super::scenario::Act;
-use super::{STATE, act, completed};
+use super::{act, completed};
 
 pub(in super::super) fn offer_completed(cast: &Cast<'_>) -> Option<Vec<Act>> {
     let offer = cast.offer(1, completed(cast)?, "500");
@@ -17,7 +17,7 @@ pub(in super::super) fn offer_completed(cast: &Cast<'_>) -> Option<Vec<Act>> {
 }
 
 pub(in super::super) fn offer_pending_completed(cast: &Cast<'_>) -> Option<Vec<Act>> {
-    cast.has(Family::Offers, STATE).then(|| {
+    cast.url(Family::Offers).map(|_| {
         vec![
             act(
                 "PENDING 500",
@@ -36,7 +36,7 @@ pub(in super::super) fn offer_pending_completed(cast: &Cast<'_>) -> Option<Vec<A
 }
 
 pub(in super::super) fn offer_pending_reconciled(cast: &Cast<'_>) -> Option<Vec<Act>> {
-    cast.has(Family::Offers, STATE).then(|| {
+    cast.url(Family::Offers).map(|_| {
         vec![
             act(
                 "PENDING 500",
@@ -55,7 +55,7 @@ pub(in super::super) fn offer_pending_reconciled(cast: &Cast<'_>) -> Option<Vec<
 }
 
 pub(in super::super) fn offer_reconciled_late(cast: &Cast<'_>) -> Option<Vec<Act>> {
-    cast.has(Family::Offers, STATE).then(|| {
+    cast.url(Family::Offers).map(|_| {
         vec![
             act(
                 "COMPLETED 500",
@@ -104,7 +104,7 @@ pub(in super::super) fn offer_stateless_reconciled(cast: &Cast<'_>) -> Option<Ve
 }
 
 pub(in super::super) fn reconciled_overtakes(cast: &Cast<'_>) -> Option<Vec<Act>> {
-    cast.has(Family::Offers, STATE).then(|| {
+    cast.url(Family::Offers).map(|_| {
         vec![
             act(
                 "RECONCILED 500",
