@@ -2,9 +2,12 @@
 //! a pool of the same size. Starts a server of its own:
 //!
 //! ```sh
-//! cargo bench --bench postgres --features postgres,testing              # from empty tables
-//! cargo bench --bench postgres --features postgres,testing -- 10000000  # with so many conversions in them
+//! cargo bench --bench postgres --features postgres,testing                                # from empty tables
+//! cargo bench --bench postgres --features postgres,testing -- fill DIRECTORY 10000000     # minutes, some 10 GB
+//! cargo bench --bench postgres --features postgres,testing -- history DIRECTORY
 //! ```
+//!
+//! `POSTBACK_ORDER=random`, of the first two: transactions that come in no order. A history goes on as it was filled.
 //!
 //! Figures and what they mean: docs/performance-stores.md.
 #![allow(
@@ -19,11 +22,12 @@ mod measured;
 #[path = "../tests/postgres_server/mod.rs"]
 mod postgres_server;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use measured::callers::{Round, call};
 use measured::figures::Figures;
-use measured::offers::{Kept, Offers};
+use measured::offers::{Kept, Offers, Order, this_run};
 use measured::words;
 use postback::decision::Decision;
 use postback::handler::HandlerError;
@@ -35,6 +39,7 @@ use postback::store::postgres::{PostgresHandler, PostgresReceiver, PostgresStore
 use postgres_server::Server;
 
 const CALLERS: usize = 64;
+const SETTINGS: [&str; 2] = ["max_connections = 100", "max_wal_size = '4GB'"];
 
 const WALLET: &str =
     "CREATE TABLE credits (id text PRIMARY KEY, player text NOT NULL, amount numeric NOT NULL)";
@@ -42,6 +47,8 @@ const CREDIT: &str = "INSERT INTO credits (id, player, amount) VALUES ($1, $2, $
 const RECORD: &str = "INSERT INTO postback_records \
     (key, version, status, player, settled, record, updated, source, app) \
     VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::json, $7, $8, $9) ON CONFLICT (key) DO NOTHING";
+/// How the tables were filled.
+const FILLED: &str = "CREATE TABLE filled (random boolean NOT NULL)";
 /// Both rows by one statement, which is a transaction of its own.
 const BOTH: &str = "WITH record AS (INSERT INTO postback_records \
     (key, version, status, player, settled, record, updated, source, app) \
@@ -169,7 +176,14 @@ async fn round(
 /// Fills both tables with settled offers, as the store would have.
 async fn fill(pool: &PgPool, count: u64) {
     const ROWS: u64 = 5000;
-    let offers = Offers::new(1);
+    let order = words::order();
+    let offers = Offers::new(order, this_run());
+    raw_sql(FILLED).execute(pool).await.unwrap();
+    sqlx::query("INSERT INTO filled VALUES ($1)")
+        .bind(order == Order::Random)
+        .execute(pool)
+        .await
+        .unwrap();
     let started = Instant::now();
     let mut connection = pool.acquire().await.unwrap();
     raw_sql("SET synchronous_commit = off")
@@ -211,38 +225,63 @@ async fn fill(pool: &PgPool, count: u64) {
     for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
         raw_sql(statement).execute(&mut *connection).await.unwrap();
     }
+    drop(connection);
+    pool.close().await;
 }
 
-async fn measure(history: u64) {
+/// A pool on a database with both tables, made if need be.
+async fn open(url: &str) -> PgPool {
     let connections = u32::try_from(words::number("POSTBACK_CONNECTIONS", 32)).unwrap();
-    let settings = ["max_connections = 100", "max_wal_size = '4GB'"];
-    let Some(server) = Server::start(&settings) else {
-        return;
-    };
     // Without asking the server whether it is still there before each use, on both sides.
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .test_before_acquire(false)
-        .connect(&server.database().await)
+        .connect(url)
         .await
         .unwrap();
-    let store = PostgresStore::new(pool.clone());
-    store.migrate().await.unwrap();
+    println!("{connections} connections, {CALLERS} callers");
+    pool
+}
+
+async fn make(server: &Server) -> PgPool {
+    let pool = open(&server.database().await).await;
+    PostgresStore::new(pool.clone()).migrate().await.unwrap();
     raw_sql(WALLET).execute(&pool).await.unwrap();
+    pool
+}
+
+/// How much has been logged so far, in bytes.
+async fn logged(pool: &PgPool) -> u64 {
+    let select = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
+    let bytes: i64 = sqlx::query_scalar(select).fetch_one(pool).await.unwrap();
+    bytes.unsigned_abs()
+}
+
+async fn measure(pool: &PgPool) {
+    let store = PostgresStore::new(pool.clone());
     let receiver = store.receiver(Wallet);
-    if history > 0 {
-        fill(&pool, history).await;
-    }
-    let offers = Offers::new(2);
+    // As the tables were filled, if they were.
+    let random = sqlx::query_scalar("SELECT random FROM filled");
+    let order = match random.fetch_one(pool).await {
+        Ok(true) => Order::Random,
+        Ok(false) => Order::Ascending,
+        Err(_) => words::order(),
+    };
+    let offers = Offers::new(order, this_run());
     let mut figures = Figures::default();
     let cases = ["store", "bare transaction", "bare statement", "duplicates"];
     for at in 1..=words::rounds() {
         eprintln!("round {at}");
         for name in cases {
-            figures.add(name, round(name, &receiver, &pool, &offers).await);
+            let before = logged(pool).await;
+            let round = round(name, &receiver, pool, &offers).await;
+            let round = round.having_written(logged(pool).await - before);
+            figures.add(name, round);
         }
     }
-    println!("{connections} connections, {CALLERS} callers, {history} conversions before");
+    let select = "SELECT count(*) FROM postback_records";
+    let rows: i64 = sqlx::query_scalar(select).fetch_one(pool).await.unwrap();
+    println!("{rows} conversions at the end");
     figures.print();
     println!();
     for than in ["bare transaction", "bare statement"] {
@@ -252,6 +291,30 @@ async fn measure(history: u64) {
     figures.ratio("duplicates", "store");
 }
 
+async fn run(words: &[&str]) {
+    match words {
+        [] => {
+            let Some(server) = Server::start(&SETTINGS) else {
+                return;
+            };
+            measure(&make(&server).await).await;
+        }
+        ["fill", directory, count] => {
+            let Some(server) = Server::kept(Path::new(directory), &SETTINGS) else {
+                return;
+            };
+            fill(&make(&server).await, count.parse().unwrap()).await;
+        }
+        ["history", directory] => {
+            let Some(server) = Server::kept(Path::new(directory), &SETTINGS) else {
+                return;
+            };
+            measure(&open(&server.first_database()).await).await;
+        }
+        _ => eprintln!("unknown words: {words:?}"),
+    }
+}
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -259,6 +322,6 @@ fn main() {
         .build()
         .unwrap();
     let words = words::given();
-    let history = words.first().map_or(0, |count| count.parse().unwrap());
-    runtime.block_on(measure(history));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    runtime.block_on(run(&words));
 }

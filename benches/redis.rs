@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use measured::callers::{Round, call};
 use measured::figures::Figures;
-use measured::offers::{Kept, Offers, settled};
+use measured::offers::{Kept, Offers, settled, this_run};
 use measured::words;
 use postback::decision::Decision;
 use postback::handler::HandlerError;
@@ -188,7 +188,7 @@ async fn receive(store: &RedisStore, bare: &Bare, offers: &Offers, most: usize) 
 }
 
 async fn measure(url: &str) {
-    let offers = Offers::new(1);
+    let offers = Offers::new(words::order(), this_run());
     let most = usize::try_from(60 * words::span().as_millis()).unwrap();
     let store = RedisStore::connect(url).await.unwrap();
     assert!(store.durability().is_safe());

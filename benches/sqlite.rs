@@ -6,6 +6,8 @@
 //! cargo bench --bench sqlite --features sqlite,testing -- history FILE
 //! ```
 //!
+//! `POSTBACK_ORDER=random`, of the first two: transactions that come in no order. A history goes on as it was filled.
+//!
 //! Figures and what they mean: docs/performance-stores.md.
 #![allow(
     clippy::unwrap_used,
@@ -15,18 +17,22 @@
     reason = "a measurement fails by panicking"
 )]
 
+mod filled;
 mod measured;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use filled::{History, Place, fill};
 use measured::callers::{Round, call, grouped};
 use measured::figures::Figures;
-use measured::offers::{Kept, Offers, kept};
+use measured::io;
+use measured::offers::{Kept, Offers, this_run};
 use measured::words;
 use postback::decision::Decision;
+use postback::event::Event;
 use postback::handler::HandlerError;
 use postback::receiver::{Receive, Receiver};
 use postback::steps::Receipt;
@@ -36,7 +42,6 @@ use postback::store::sqlite::{InTransaction, SqliteReceiver, SqliteStore};
 const WALLET: &str = "CREATE TABLE IF NOT EXISTS credits \
     (id TEXT PRIMARY KEY, player TEXT NOT NULL, amount TEXT NOT NULL) STRICT";
 const CREDIT: &str = "INSERT INTO credits VALUES (?1, ?2, ?3)";
-
 /// More than any case can do in its span, a second.
 const MOST: u64 = 130_000;
 
@@ -104,11 +109,18 @@ fn insert(db: &Connection, kept: &Kept) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Adds what was written meanwhile.
+async fn noted(work: impl Future<Output = Round>) -> Round {
+    let before = io::written();
+    work.await.having_written(io::written() - before)
+}
+
 fn bare_rounds(file: &Path, offers: &Offers, group: usize, span: Duration) -> Round {
     let db = bare(file);
     let count = most(span) / if group == 1 { 10 } else { 1 };
     let jobs: Vec<Kept> = (0..count).map(|_| offers.kept()).collect();
-    grouped(&jobs, group, span, |group| {
+    let before = io::written();
+    let round = grouped(&jobs, group, span, |group| {
         db.prepare_cached("BEGIN IMMEDIATE")
             .unwrap()
             .execute([])
@@ -117,30 +129,30 @@ fn bare_rounds(file: &Path, offers: &Offers, group: usize, span: Duration) -> Ro
             insert(&db, kept).unwrap();
         }
         db.prepare_cached("COMMIT").unwrap().execute([]).unwrap();
-    })
+    });
+    round.having_written(io::written() - before)
 }
 
 async fn first_deliveries(file: &Path, offers: &Offers, callers: usize, span: Duration) -> Round {
     let store = open(file).await;
     let receiver = receiver(&store);
-    let round = call(offers.events(most(span)), callers, span, move |event| {
+    let settling = call(offers.events(most(span)), callers, span, move |event| {
         let receiver = receiver.clone();
         async move {
             let receipt = receiver.receive(event).await.unwrap();
             assert!(matches!(receipt, Receipt::Settled(..)));
         }
-    })
-    .await;
+    });
+    let round = noted(settling).await;
     store.close().await;
     round
 }
 
-/// Of offers that are all known already.
+/// Of the latest offers, as networks repeat what was not answered.
 async fn duplicates(file: &Path, offers: &Offers, callers: usize, span: Duration) -> Round {
     let store = open(file).await;
-    let receiver = receiver(&store);
+    let deliver = receiver(&store);
     let known = offers.events(20_000);
-    let deliver = receiver.clone();
     let hour = Duration::from_secs(3600);
     call(known.clone(), 256, hour, move |event| {
         let receiver = deliver.clone();
@@ -150,14 +162,29 @@ async fn duplicates(file: &Path, offers: &Offers, callers: usize, span: Duration
     })
     .await;
     let again = known.iter().cycle().take(most(span)).cloned().collect();
-    let round = call(again, callers, span, move |event| {
+    let round = repeat(&store, again, callers, span).await;
+    store.close().await;
+    round
+}
+
+async fn repeat(store: &SqliteStore, known: Vec<Event>, callers: usize, span: Duration) -> Round {
+    let receiver = receiver(store);
+    let repeating = call(known, callers, span, move |event| {
         let receiver = receiver.clone();
         async move {
             let receipt = receiver.receive(event).await.unwrap();
             assert_eq!(receipt, Receipt::Duplicate);
         }
-    })
-    .await;
+    });
+    noted(repeating).await
+}
+
+/// Of offers of any age: those that the file was filled with.
+async fn old_duplicates(history: &History, callers: usize, span: Duration) -> Round {
+    let store = open(&history.file).await;
+    let filled = Offers::new(history.order, history.run);
+    let known = filled.of_any_age(most(span), history.made);
+    let round = repeat(&store, known, callers, span).await;
     store.close().await;
     round
 }
@@ -172,14 +199,14 @@ async fn intent_first(file: &Path, offers: &Offers, callers: usize, span: Durati
             .insert(decision.id().as_str().to_owned());
         async { Ok::<(), HandlerError>(()) }
     });
-    let round = call(offers.events(most(span)), callers, span, move |event| {
+    let settling = call(offers.events(most(span)), callers, span, move |event| {
         let receiver = receiver.clone();
         async move {
             let receipt = receiver.receive(event).await.unwrap();
             assert!(matches!(receipt, Receipt::Settled(..)));
         }
-    })
-    .await;
+    });
+    let round = noted(settling).await;
     store.close().await;
     round
 }
@@ -208,41 +235,25 @@ async fn intent_first_durable(
             Ok::<(), HandlerError>(())
         }
     });
-    let round = call(offers.events(most(span)), callers, span, move |event| {
+    let settling = call(offers.events(most(span)), callers, span, move |event| {
         let receiver = receiver.clone();
         async move {
             let receipt = receiver.receive(event).await.unwrap();
             assert!(matches!(receipt, Receipt::Settled(..)));
         }
-    })
-    .await;
+    });
+    let round = noted(settling).await;
     store.close().await;
     round
 }
 
-/// A place for each case, so that none finds what another has left.
-struct Place {
-    directory: tempfile::TempDir,
-    /// A file with a history, if it is to be used.
-    history: Option<PathBuf>,
-}
-
-impl Place {
-    fn new(history: Option<PathBuf>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        Self { directory, history }
-    }
-
-    fn file(&self) -> PathBuf {
-        let file = self.directory.path().join("game.db");
-        self.history.clone().unwrap_or(file)
-    }
-}
-
 async fn measure(history: Option<PathBuf>) {
     let span = words::span();
-    let run = 1000 + u64::from(std::process::id());
-    let offers = Offers::new(run);
+    let history = history.map(History::of);
+    let order = history
+        .as_ref()
+        .map_or_else(words::order, |history| history.order);
+    let offers = Offers::new(order, this_run());
     let mut figures = Figures::default();
     let only = std::env::var("POSTBACK_ONLY").ok();
     let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only));
@@ -251,15 +262,17 @@ async fn measure(history: Option<PathBuf>) {
         for callers in [1, 8, 64, 256] {
             let name = format!("store, {callers} callers");
             if wanted(&name) {
-                let place = Place::new(history.clone());
-                let round = first_deliveries(&place.file(), &offers, callers, span).await;
+                let place = Place::new(history.as_ref());
+                let mut round = first_deliveries(&place.file, &offers, callers, span).await;
+                round.rows = Some(place.rows());
                 figures.add(&name, round);
             }
             let name = format!("(a) bare, {callers} in a group");
             if wanted(&name) {
-                let place = Place::new(history.clone());
-                open(&place.file()).await.close().await;
-                let round = bare_rounds(&place.file(), &offers, callers, span);
+                let place = Place::new(history.as_ref());
+                open(&place.file).await.close().await;
+                let mut round = bare_rounds(&place.file, &offers, callers, span);
+                round.rows = Some(place.rows());
                 figures.add(&name, round);
             }
         }
@@ -271,14 +284,18 @@ async fn measure(history: Option<PathBuf>) {
             if !wanted(name) {
                 continue;
             }
-            let place = Place::new(history.clone());
-            let file = place.file();
-            let round = match case {
-                0 => duplicates(&file, &offers, 64, span).await,
-                1 => intent_first(&file, &offers, 64, span).await,
-                _ => intent_first_durable(&file, &offers, 64, span).await,
+            let place = Place::new(history.as_ref());
+            let mut round = match case {
+                0 => duplicates(&place.file, &offers, 64, span).await,
+                1 => intent_first(&place.file, &offers, 64, span).await,
+                _ => intent_first_durable(&place.file, &offers, 64, span).await,
             };
+            round.rows = Some(place.rows());
             figures.add(name, round);
+        }
+        let name = "duplicates of any age, 64 callers";
+        if let Some(history) = history.as_ref().filter(|_| wanted(name)) {
+            figures.add(name, old_duplicates(history, 64, span).await);
         }
     }
     figures.print();
@@ -300,33 +317,6 @@ async fn measure(history: Option<PathBuf>) {
             figures.ratio(name, "store, 64 callers");
         }
     }
-}
-
-/// Fills a file with settled offers, as the store would have.
-async fn fill(file: &Path, count: u64) {
-    open(file).await.close().await;
-    let db = Connection::open(file).unwrap();
-    for (name, value) in [
-        ("journal_mode", "OFF"),
-        ("synchronous", "OFF"),
-        ("locking_mode", "EXCLUSIVE"),
-    ] {
-        let _: String = db
-            .query_row(&format!("PRAGMA {name} = {value}"), [], |row| row.get(0))
-            .unwrap_or_default();
-    }
-    db.pragma_update(None, "cache_size", -3 * 1024 * 1024)
-        .unwrap();
-    let offers = Offers::new(1);
-    let started = Instant::now();
-    db.execute_batch("BEGIN").unwrap();
-    for number in 1..=count {
-        insert(&db, &kept(offers.event())).unwrap();
-        if number % 500_000 == 0 {
-            println!("{number} after {:.0} s", started.elapsed().as_secs_f64());
-        }
-    }
-    db.execute_batch("COMMIT").unwrap();
 }
 
 fn main() {

@@ -13,9 +13,10 @@ mod postgres_server;
 
 use std::time::Duration;
 
+use postback::event::{PlayerId, RecordKey};
 use postback::receiver::Receive;
 use postback::store::postgres::{NameError, PostgresOptions, PostgresStore, sqlx};
-use postback::store::{DedupStore, StoreError, Swapped, Version};
+use postback::store::{DedupStore, Retention, StoreError, Swapped, Version};
 use postgres_game::{completed, open_record};
 use postgres_server::{free_port, pool, shared};
 
@@ -252,7 +253,8 @@ async fn rows_whose_keys_make_no_sense_hide_no_other_ones() {
     let pool = pool(&server.database().await, 2);
     let store = PostgresStore::new(pool.clone());
     store.migrate().await.unwrap();
-    let stray = "INSERT INTO postback_records SELECT 'a' || i, 1, 'open', NULL, '', '', 0, '{}', 0 \
+    let stray = "INSERT INTO postback_records (key, version, status, player, source, app, settled, record, updated) \
+                 SELECT 'a' || i, 1, 'open', NULL, '', '', 0, '{}', 0 \
                  FROM generate_series(1, 20) AS i";
     sqlx::raw_sql(stray).execute(&pool).await.unwrap();
     let record = open_record("o1");
@@ -308,4 +310,40 @@ async fn a_person_reads_records_with_plain_sql() {
         assert_eq!((found.3.as_str(), found.4), ("player=player-7&tx=o1", true));
     }
     assert_eq!(callbacks.len(), 2);
+}
+
+#[tokio::test]
+async fn a_players_records_are_found_wherever_they_are_in_a_long_history() {
+    let Some(server) = shared() else { return };
+    let pool = pool(&server.database().await, 2);
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    let mut expected = Vec::new();
+    for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] {
+        let record = open_record(&format!("o{number}"));
+        expected.push(record.key().clone());
+        store.swap(None, &record).await.unwrap();
+        // As if thousands had come in between.
+        let later = format!(
+            "ALTER TABLE postback_records ALTER COLUMN arrival RESTART WITH {}",
+            100_000 - number * 7000
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(later))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    expected.sort_by_key(ToString::to_string);
+    let player: PlayerId = "player-7".parse().unwrap();
+    let mut found: Vec<RecordKey> = Vec::new();
+    loop {
+        let page = store.of_player(&player, found.last(), 4).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected);
+    let nobody: PlayerId = "player-8".parse().unwrap();
+    assert!(store.of_player(&nobody, None, 4).await.unwrap().is_empty());
 }

@@ -94,7 +94,7 @@ async fn the_support_desk_sees_every_callback_in_plain_sql() {
     store.swap(None, &open_record("o3")).await.unwrap();
     let own = place.connect();
     own.execute_batch(
-        "INSERT INTO postback_records VALUES ('bitlabs/game/conversion/broken', 1, 'open', NULL, '', '', '0', '{oops', 0)",
+        "INSERT INTO postback_records VALUES (NULL, 'bitlabs/game/conversion/broken', 1, 'open', NULL, '', '', '0', '{oops', 0)",
     )
     .unwrap();
     let select = "SELECT key, number, player, received IS NOT NULL, settled IS NOT NULL, verdict, amount, signed \
@@ -241,7 +241,7 @@ async fn one_unreadable_record_does_not_keep_the_others_from_being_resumed() {
     )
     .unwrap();
     own.execute_batch(
-        "INSERT INTO postback_records VALUES ('a stray row', 1, 'open', NULL, '', '', '0', '', 0)",
+        "INSERT INTO postback_records VALUES (NULL, 'a stray row', 1, 'open', NULL, '', '', '0', '', 0)",
     )
     .unwrap();
     let resumed = store.receiver(credit).resume().await.unwrap();

@@ -8,17 +8,33 @@ pub(crate) struct Round {
     pub(crate) rate: f64,
     /// Sorted. Empty where nobody waits for a single one.
     waits: Vec<Duration>,
+    /// How many there were.
+    done: usize,
+    /// What was written for each, in KiB, where that is known.
+    pub(crate) written: Option<f64>,
+    /// How many conversions there are at the end, where that is known.
+    pub(crate) rows: Option<u64>,
 }
 
 impl Round {
     pub(crate) fn of(done: usize, elapsed: Duration, mut waits: Vec<Duration>) -> Self {
         waits.sort_unstable();
         #[allow(clippy::cast_precision_loss, reason = "a rate")]
-        let done = done as f64;
+        let rate = done as f64 / elapsed.as_secs_f64();
         Self {
-            rate: done / elapsed.as_secs_f64(),
+            rate,
             waits,
+            done,
+            written: None,
+            rows: None,
         }
+    }
+
+    /// Notes how many bytes were written for all of them.
+    #[allow(clippy::cast_precision_loss, reason = "a rate")]
+    pub(crate) fn having_written(mut self, bytes: u64) -> Self {
+        self.written = Some(bytes as f64 / 1024.0 / self.done.max(1) as f64);
+        self
     }
 
     /// How long the slowest but so many of a million waited.

@@ -32,6 +32,21 @@ impl Case {
         }
         format!("{:.2}", median(waits))
     }
+
+    fn written(&self) -> String {
+        let written = self.rounds.iter().filter_map(|round| round.written);
+        let written: Vec<f64> = written.collect();
+        if written.is_empty() {
+            return "–".to_owned();
+        }
+        format!("{:.1}", median(written))
+    }
+
+    /// At the end of the longest round.
+    fn rows(&self) -> String {
+        let most = self.rounds.iter().filter_map(|round| round.rows).max();
+        most.map_or("–".to_owned(), |rows| rows.to_string())
+    }
 }
 
 impl Figures {
@@ -53,20 +68,24 @@ impl Figures {
     }
 
     pub(crate) fn print(&self) {
-        println!("| case | per second (median) | lowest | highest | p50 ms | p99 ms | p99.9 ms |");
-        println!("|---|---:|---:|---:|---:|---:|---:|");
+        println!(
+            "| case | per second (median) | lowest | highest | p50 ms | p99 ms | p99.9 ms | KiB written | rows after |"
+        );
+        println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
         for case in &self.cases {
             let mut rates = self.rates(&case.name);
             rates.sort_by(f64::total_cmp);
             println!(
-                "| {} | {:.0} | {:.0} | {:.0} | {} | {} | {} |",
+                "| {} | {:.0} | {:.0} | {:.0} | {} | {} | {} | {} | {} |",
                 case.name,
                 case.rate(),
                 rates[0],
                 rates[rates.len() - 1],
                 case.wait(500_000),
                 case.wait(990_000),
-                case.wait(999_000)
+                case.wait(999_000),
+                case.written(),
+                case.rows()
             );
         }
     }

@@ -10,5 +10,6 @@
 
 pub(crate) mod callers;
 pub(crate) mod figures;
+pub(crate) mod io;
 pub(crate) mod offers;
 pub(crate) mod words;

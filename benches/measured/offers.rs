@@ -1,6 +1,7 @@
 //! Completed offers as a network sends them: signed, opened by the endpoint, and never the same one twice.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use postback::bitlabs::{App, Endpoint, OfferCallback};
 use postback::clock::Timestamp;
@@ -20,10 +21,24 @@ const UPDATED: u64 = 1_760_000_000_000;
 /// So many players finish the offers.
 const PLAYERS: u64 = 1_000_000;
 
+/// So many offers arrive in an order that is not the network's: twins, retries, several of its machines.
+const SHUFFLED: u64 = 256;
+
+/// In which order the network numbers its transactions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As documented, a letter and a number that grows. It counts all publishers' offers: a game sees some of
+    /// the numbers, not quite in their order.
+    Ascending,
+    /// In none: every index is met at random places.
+    Random,
+}
+
 /// Makes offers.
 pub(crate) struct Offers {
     endpoint: Endpoint<OfferCallback>,
-    /// Told apart from those of other runs.
+    order: Order,
+    /// Told apart from those of other runs, and greater than those of earlier ones.
     run: u64,
     next: AtomicU64,
 }
@@ -47,25 +62,54 @@ fn scattered(number: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A run that begins now.
+pub(crate) fn this_run() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+}
+
+/// The transaction of one offer. As long in either order.
+fn transaction(order: Order, run: u64, number: u64) -> String {
+    match order {
+        Order::Random => format!("o{:016x}", scattered((run << 32) | number)),
+        Order::Ascending => {
+            // Odd, so that each place within the window is taken once.
+            let (window, place) = (number / SHUFFLED, number % SHUFFLED);
+            let place = (place * (2 * (scattered(window) % SHUFFLED) + 1)) % SHUFFLED;
+            let counted = window * SHUFFLED + place;
+            // Of two numbers the game sees one, now the first, now the second.
+            let seen = 2 * counted + scattered(counted) % 2;
+            format!("o{:016}", run * 1_000_000 + seen)
+        }
+    }
+}
+
 impl Offers {
-    pub(crate) fn new(run: u64) -> Self {
+    pub(crate) fn new(order: Order, run: u64) -> Self {
         let app = App::new("game", KeyRing::from_list(SECRET).unwrap()).unwrap();
         let endpoint = app.offers(URL).build().unwrap();
         let next = AtomicU64::new(0);
         Self {
             endpoint,
+            order,
             run,
             next,
         }
     }
 
     pub(crate) fn event(&self) -> Event {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = scattered((self.run << 40) | number);
+        self.numbered(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The offer that was, or will be, made as the so-manieth.
+    pub(crate) fn numbered(&self, number: u64) -> Event {
+        let player = scattered(scattered((self.run << 32) | number)) % PLAYERS;
         let callback = Network::new(SECRET)
             .callback(URL)
-            .player(format!("player-{}", scattered(id) % PLAYERS))
-            .transaction(format!("o{id:016x}"));
+            .player(format!("player-{player}"))
+            .transaction(transaction(self.order, self.run, number));
         let signed = callback
             .state("COMPLETED")
             .amount("500")
@@ -78,6 +122,15 @@ impl Offers {
 
     pub(crate) fn events(&self, count: usize) -> Vec<Event> {
         (0..count).map(|_| self.event()).collect()
+    }
+
+    /// So many of the first `made` offers, of any age.
+    pub(crate) fn of_any_age(&self, count: usize, made: u64) -> Vec<Event> {
+        let numbers = (0_u64..).map(|at| scattered(at) % made);
+        numbers
+            .take(count)
+            .map(|number| self.numbered(number))
+            .collect()
     }
 
     /// What is kept of one more offer.

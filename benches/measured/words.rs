@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::offers::Order;
+
 /// The words after `--`, without what cargo adds.
 pub(crate) fn given() -> Vec<String> {
     let is_ours = |word: &String| word != "--bench";
@@ -22,4 +24,13 @@ pub(crate) fn span() -> Duration {
 /// How many rounds, each with every case in turn: `POSTBACK_ROUNDS`.
 pub(crate) fn rounds() -> u64 {
     number("POSTBACK_ROUNDS", 5)
+}
+
+/// In which order the transactions come: `POSTBACK_ORDER`, `ascending` or `random`.
+pub(crate) fn order() -> Order {
+    match std::env::var("POSTBACK_ORDER").as_deref() {
+        Err(_) | Ok("ascending") => Order::Ascending,
+        Ok("random") => Order::Random,
+        Ok(_) => panic!("POSTBACK_ORDER: ascending or random"),
+    }
 }

@@ -28,7 +28,9 @@ const START: Duration = Duration::from_secs(60);
 /// A running server. It ends when dropped.
 pub(crate) struct Server {
     programs: PathBuf,
-    directory: TempDir,
+    directory: PathBuf,
+    /// Removes the directory, unless it is kept.
+    temporary: Option<TempDir>,
     port: u16,
     process: Mutex<Option<Child>>,
     databases: AtomicUsize,
@@ -65,14 +67,43 @@ impl Server {
 
     /// A server of one's own, to be killed. `None`, loudly, where Postgres is not installed.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
-        let programs = programs()?;
         let directory = tempfile::tempdir().unwrap();
-        own(directory.path());
-        let password = directory.path().join("password");
+        let mut server = Self::new(directory.path())?;
+        server.temporary = Some(directory);
+        server.make(settings);
+        server.restart();
+        Some(server)
+    }
+
+    /// A server whose data are kept in this directory, from one run to the next.
+    pub(crate) fn kept(directory: &Path, settings: &[&str]) -> Option<Self> {
+        let server = Self::new(directory)?;
+        if !server.data().exists() {
+            std::fs::create_dir_all(directory).unwrap();
+            server.make(settings);
+        }
+        server.restart();
+        Some(server)
+    }
+
+    fn new(directory: &Path) -> Option<Self> {
+        Some(Self {
+            programs: programs()?,
+            directory: directory.to_owned(),
+            temporary: None,
+            port: free_port(),
+            process: Mutex::new(None),
+            databases: AtomicUsize::new(0),
+        })
+    }
+
+    fn make(&self, settings: &[&str]) {
+        own(&self.directory);
+        let password = self.directory.join("password");
         std::fs::write(&password, PASSWORD).unwrap();
         own(&password);
-        let data = directory.path().join("data");
-        let mut initdb = unprivileged(&programs.join("initdb"));
+        let data = self.data();
+        let mut initdb = unprivileged(&self.programs.join("initdb"));
         initdb
             .args(["--no-sync", "--encoding=UTF8", "--locale=C"])
             .args(["--auth=scram-sha-256", "--username", USER, "--pwfile"])
@@ -81,21 +112,12 @@ impl Server {
             .arg(&data);
         let made = initdb.current_dir("/").output().unwrap();
         assert!(made.status.success(), "initdb: {made:?}");
-        let server = Self {
-            programs,
-            directory,
-            port: free_port(),
-            process: Mutex::new(None),
-            databases: AtomicUsize::new(0),
-        };
         let mut configuration = std::fs::read_to_string(data.join("postgresql.conf")).unwrap();
         for setting in settings {
             configuration.push('\n');
             configuration.push_str(setting);
         }
         std::fs::write(data.join("postgresql.conf"), configuration).unwrap();
-        server.restart();
-        Some(server)
     }
 
     /// Starts it, on the same port, and waits until it is ready.
@@ -123,13 +145,13 @@ impl Server {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.directory.path().join("log"))
+            .open(self.directory.join("log"))
             .unwrap();
         unprivileged(&self.programs.join("postgres"))
             .arg("-D")
             .arg(self.data())
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k"])
-            .arg(self.directory.path())
+            .arg(&self.directory)
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -146,11 +168,11 @@ impl Server {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.directory.join("data")
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
     /// Ends it as a crash does.
@@ -182,6 +204,11 @@ impl Server {
         connection.close().await.unwrap();
     }
 
+    /// The URL of the first database that was made in a directory that is kept.
+    pub(crate) fn first_database(&self) -> String {
+        self.url("test_0")
+    }
+
     /// The URL of a new, empty database.
     pub(crate) async fn database(&self) -> String {
         self.database_like("").await
@@ -201,13 +228,19 @@ impl Drop for Server {
         let Some(mut process) = self.process.lock().unwrap().take() else {
             return;
         };
-        // Its own way to end at once; it takes its children with it.
+        // Its own ways to end at once, and to end so that it finds everything in order; it takes its children with it.
+        let way = if self.temporary.is_some() {
+            "-QUIT"
+        } else {
+            "-INT"
+        };
+        let patience = Duration::from_secs(if self.temporary.is_some() { 10 } else { 300 });
         let asked = Command::new("kill")
-            .args(["-QUIT", &process.id().to_string()])
+            .args([way, &process.id().to_string()])
             .status();
         let started = Instant::now();
         while asked.as_ref().is_ok_and(std::process::ExitStatus::success)
-            && started.elapsed() < Duration::from_secs(10)
+            && started.elapsed() < patience
         {
             if let Ok(Some(_)) = process.try_wait() {
                 return;
@@ -320,7 +353,7 @@ impl SmallDisk {
 impl Server {
     /// A disk of so many MiB. `None` where none can be mounted.
     pub(crate) fn small_disk(&self, mebibytes: u32) -> Option<SmallDisk> {
-        let place = self.directory.path().join("disk");
+        let place = self.directory.join("disk");
         std::fs::create_dir(&place).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])

@@ -186,7 +186,15 @@ impl Statements {
             )),
             unsettled: list("status = 'open'"),
             unchanged: list("status <> 'open' AND updated < $3"),
-            of_player: list("player = $3"),
+            // Looks once into each block of the players' index, from one that is not empty to the next.
+            of_player: Sql::new(format!(
+                "WITH RECURSIVE block (n) AS (\
+                 (SELECT arrival >> 12 FROM {records} ORDER BY arrival >> 12 LIMIT 1) UNION ALL \
+                 SELECT (SELECT arrival >> 12 FROM {records} WHERE arrival >> 12 > block.n \
+                 ORDER BY arrival >> 12 LIMIT 1) FROM block WHERE block.n IS NOT NULL) \
+                 SELECT r.key FROM block JOIN {records} AS r ON r.arrival >> 12 = block.n AND r.player = $3 \
+                 WHERE r.key > $1 ORDER BY r.key LIMIT $2"
+            )),
             form: Sql::new(format!(
                 "SELECT version FROM {} WHERE id = 1",
                 names.table("meta")

@@ -7,6 +7,16 @@ use crate::event::{PlayerId, RecordKey};
 use crate::store::{Retention, StoreError, Version};
 use crate::sync::oneshot;
 
+/// Looks once into each block of the players' index, from one that is not empty to the next.
+const OF_PLAYER: &str = "\
+    WITH RECURSIVE block (n) AS (\
+        SELECT min(arrival >> 12) FROM postback_records \
+        UNION ALL \
+        SELECT (SELECT min(arrival >> 12) FROM postback_records WHERE arrival >> 12 > block.n) \
+        FROM block WHERE block.n IS NOT NULL) \
+    SELECT r.key FROM block CROSS JOIN postback_records AS r ON r.arrival >> 12 = block.n AND r.player = ?1 \
+    WHERE r.key > ?2 ORDER BY r.key";
+
 impl Retention for SqliteStore {
     async fn remove(&self, key: &RecordKey, expected: Version) -> Result<bool, StoreError> {
         let key = key.to_string();
@@ -45,10 +55,32 @@ impl Retention for SqliteStore {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let player = player.to_string();
         self.select("list a player's records", move |db| {
-            let select =
-                "SELECT key FROM postback_records WHERE player = ?1 AND key > ?2 ORDER BY key";
-            rows::keys(db.prepare_cached(select)?.query((player, after))?, limit)
+            rows::keys(db.prepare_cached(OF_PLAYER)?.query((player, after))?, limit)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn a_player_is_looked_for_in_the_index_alone() {
+        let mut db = rusqlite::Connection::open_in_memory().unwrap();
+        assert!(schema::migrate(&mut db).is_ok());
+        let mut explain = db
+            .prepare(&format!("EXPLAIN QUERY PLAN {OF_PLAYER}"))
+            .unwrap();
+        let steps: Vec<String> = explain
+            .query_map(["player-7", ""], |row| row.get(3))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let index = "USING INDEX postback_records_player (<expr>=? AND player=?)";
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        let is_scan = |step: &&String| step.starts_with("SCAN") && !step.ends_with("block");
+        assert_eq!(steps.iter().find(is_scan), None, "{steps:?}");
     }
 }

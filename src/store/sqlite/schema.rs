@@ -8,11 +8,14 @@ pub(super) const SCHEMA: u32 = 1;
 /// What leads from each form to the next. The file is shared with the game's own tables: hence the prefix,
 /// and hence neither `user_version` nor `application_id`, which are the game's.
 ///
-/// `postback_records` keeps its rowid: a record takes a kilobyte or more, and in a `WITHOUT ROWID` table
-/// rows of that size spill to overflow pages.
+/// `postback_records` has a rowid: a record takes a kilobyte or more, and in a `WITHOUT ROWID` table rows of that
+/// size spill to overflow pages. It is named, so that the players' index can begin with it: the latest 4096 records
+/// are together there, and a new one changes the pages that its neighbours have changed, however many there are
+/// already. Whoever looks for a player looks once into each such block.
 const MIGRATIONS: [&str; SCHEMA as usize] = ["
 CREATE TABLE postback_records (
-    key     TEXT    NOT NULL PRIMARY KEY,
+    arrival INTEGER PRIMARY KEY,        -- in which order the records came
+    key     TEXT    NOT NULL UNIQUE,
     version INTEGER NOT NULL,
     status  TEXT    NOT NULL,           -- open, settled, closed
     player  TEXT,
@@ -24,7 +27,7 @@ CREATE TABLE postback_records (
 ) STRICT;
 
 CREATE INDEX postback_records_open ON postback_records (key) WHERE status = 'open';
-CREATE INDEX postback_records_player ON postback_records (player);
+CREATE INDEX postback_records_player ON postback_records (arrival >> 12, player);
 
 CREATE VIEW postback_callbacks AS
 SELECT
