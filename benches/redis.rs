@@ -61,6 +61,9 @@ return 1
 
 const CALLERS: usize = 64;
 
+/// So many offers are known, of which duplicates come in.
+const KNOWN: usize = 2_000;
+
 /// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -128,16 +131,19 @@ impl Bare {
         self.run(&self.both, &places(kept), &arguments).await;
     }
 
-    /// What stands between a callback and its answer, where the wallet is not the store's: a look, the intent, the
-    /// payment, the settled record.
-    async fn four(&self, kept: &Kept) {
-        let places = places(kept);
+    /// All that is kept of a record.
+    async fn look(&self, kept: &Kept) -> Value {
         let mut look = redis::cmd("HGETALL");
-        look.arg(&places[0]);
-        let _: Value = look
-            .query_async(&mut self.connection.clone())
+        look.arg(&places(kept)[0]);
+        look.query_async(&mut self.connection.clone())
             .await
-            .unwrap();
+            .unwrap()
+    }
+
+    /// What stands at least between a callback and its answer, where the wallet is not the store's: the intent, which
+    /// fails where something is known, the payment, the settled record.
+    async fn three(&self, kept: &Kept) {
+        let places = places(kept);
         self.write(kept, "1").await;
         self.run(&self.pay, &places[3..], &[&kept.settled]).await;
         let mut settle = redis::cmd("HSET");
@@ -148,6 +154,12 @@ impl Bare {
             .query_async(&mut self.connection.clone())
             .await
             .unwrap();
+    }
+
+    /// The same after a look.
+    async fn four(&self, kept: &Kept) {
+        self.look(kept).await;
+        self.three(kept).await;
     }
 }
 
@@ -185,6 +197,47 @@ async fn receive(store: &RedisStore, bare: &Bare, offers: &Offers, most: usize) 
         }
     };
     call(offers.events(most), CALLERS, words::span(), work).await
+}
+
+/// Of offers that are all known already, by the store and as bare looks.
+async fn duplicates(store: &RedisStore, bare: &Bare, offers: &Offers, most: usize) -> [Round; 2] {
+    let hour = Duration::from_secs(3600);
+    let receiver = Receiver::new(store.clone())
+        .with_handler(|_: &Decision| async { Ok::<(), HandlerError>(()) });
+    let work = move |event| {
+        let receiver = receiver.clone();
+        async move { receiver.receive(event).await.unwrap() }
+    };
+    let deliver = work.clone();
+    let known = offers.events(KNOWN);
+    let first = move |event| {
+        let receiving = deliver(event);
+        async move { drop(receiving.await) }
+    };
+    call(known.clone(), CALLERS, hour, first).await;
+    let again = known.into_iter().cycle().take(most).collect();
+    let received = call(again, CALLERS, words::span(), move |event| {
+        let receiving = work(event);
+        async move { assert_eq!(receiving.await, Receipt::Duplicate) }
+    });
+    let received = received.await;
+
+    let known: Vec<Kept> = (0..KNOWN).map(|_| offers.kept()).collect();
+    let writer = bare.clone();
+    call(known.clone(), CALLERS, hour, move |kept| {
+        let bare = writer.clone();
+        async move { bare.write(&kept, "1").await }
+    })
+    .await;
+    let again = known.into_iter().cycle().take(most).collect();
+    let reader = bare.clone();
+    let looked = call(again, CALLERS, words::span(), move |kept| {
+        let bare = reader.clone();
+        async move {
+            assert!(matches!(bare.look(&kept).await, Value::Array(found) if !found.is_empty()))
+        }
+    });
+    [received, looked.await]
 }
 
 async fn measure(url: &str) {
@@ -225,7 +278,14 @@ async fn measure(url: &str) {
             let bare = writer.clone();
             async move { bare.four(&kept).await }
         });
-        figures.add("bare: four commands, intent first", written.await);
+        figures.add("bare: four commands, with a look", written.await);
+
+        let writer = bare.clone();
+        let written = call(kept(), CALLERS, words::span(), move |kept| {
+            let bare = writer.clone();
+            async move { bare.three(&kept).await }
+        });
+        figures.add("bare: three commands, intent first", written.await);
 
         let writer = bare.clone();
         let written = call(kept(), CALLERS, words::span(), move |kept| {
@@ -233,13 +293,20 @@ async fn measure(url: &str) {
             async move { bare.both(&kept).await }
         });
         figures.add("bare: one script, record and wallet", written.await);
+
+        let [received, looked] = duplicates(&store, &bare, &offers, most).await;
+        figures.add("store: duplicates", received);
+        figures.add("bare: one look", looked);
     }
     figures.print();
     println!();
     for (name, than) in [
         ("store: one swap", "bare: one script, record"),
-        ("store: receive", "bare: four commands, intent first"),
+        ("store: receive", "bare: four commands, with a look"),
+        ("store: receive", "bare: three commands, intent first"),
         ("store: receive", "bare: one script, record and wallet"),
+        ("store: duplicates", "store: receive"),
+        ("store: duplicates", "bare: one look"),
     ] {
         figures.ratio(name, than);
         figures.wait_ratio(name, than);

@@ -140,7 +140,7 @@ impl Steps {
     /// Begins with the claim in place of a look: the intent is written down as if nothing were known. Where
     /// something is, the swap is lost and brings it along, and all goes on as after a look.
     ///
-    /// Spares a first delivery one request, in a store where a swap that is lost costs no more than a look
+    /// Spares a first delivery one request, in a store where a swap that is lost costs little more than a look
     /// ([`DedupStore::CLAIMS_FIRST`](crate::store::DedupStore::CLAIMS_FIRST)). Where there is nothing to claim
     /// (inside a transaction of the store, when resuming, when no look is due), the present step is said again.
     pub fn claim(&mut self, now: Timestamp) -> Step {

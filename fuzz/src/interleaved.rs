@@ -48,7 +48,14 @@ impl World {
         let number = usize::from(whom / 3) % events.len();
         let event = events[number].clone();
         match what % 12 {
-            0 | 1 => self.workers[worker] = Some(Steps::receive(event, Timing::default())),
+            begin @ (0 | 1) => {
+                let mut steps = Steps::receive(event, Timing::default());
+                // Beside those that look first there are some that claim.
+                if begin == 1 {
+                    steps.claim(Timestamp::from_millis(self.now));
+                }
+                self.workers[worker] = Some(steps);
+            }
             2 => self.workers[worker] = Some(Steps::resume(event.key(), Timing::default())),
             // The process is gone.
             3 => self.workers[worker] = None,
@@ -77,8 +84,11 @@ impl World {
     pub fn come_to_rest(&mut self) {
         self.workers = [None, None, None];
         self.now += 31_000;
-        for event in events() {
+        for (number, event) in events().into_iter().enumerate() {
             let mut steps = Steps::receive(event, Timing::default());
+            if number % 2 == 0 {
+                steps.claim(Timestamp::from_millis(self.now));
+            }
             let mut rounds = 0;
             while let Some(happened) = self.carry_out(&steps.step(), 0) {
                 steps.advance(happened, Timestamp::from_millis(self.now));

@@ -23,7 +23,7 @@
 //! - **Bounded in time.** A database that hangs must become an error, as the network waits for an answer.
 //! - **Keys** are text of 800 bytes at most, and bytes matter: `Tx` and `tx` are two transactions.
 //!
-//! If a lost swap costs your database no more than a load, set
+//! If a lost swap costs your database little more than a load, set
 //! [`CLAIMS_FIRST`](crate::store::DedupStore::CLAIMS_FIRST): a first delivery then takes one request less. A statement
 //! that locks the row, or opens a transaction that writes, costs more; leave it as it is there.
 //!

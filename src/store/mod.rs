@@ -167,8 +167,8 @@ pub trait DedupStore: Send + Sync + 'static {
     /// first. A first delivery then takes one request less, and a repeated one is told of its record by the
     /// swap that it loses.
     ///
-    /// To be set where a lost swap costs no more than a `load`: where it writes nothing, locks nothing and
-    /// brings the present record along. It is about cost alone: every promise is kept either way.
+    /// To be set where a lost swap costs little more than a `load`: where it writes nothing, waits for nobody
+    /// and brings the present record along. It is about cost alone: every promise is kept either way.
     const CLAIMS_FIRST: bool = false;
 
     /// The record under this key; `None` when there is none.

@@ -29,11 +29,11 @@ local found = kind(1)
 if found ~= 'none' and found ~= 'hash' then return {'foreign', found} end
 local version, status, player, updated = false, false, false, false
 if found == 'hash' then
+    local function lost(fields) return {'lost', fields[1] or '', fields[2] or ''} end
+    if expected == '' then return lost(redis.call('HMGET', KEYS[1], 'version', 'record')) end
     local fields = redis.call('HMGET', KEYS[1], 'version', 'status', 'player', 'updated')
     version, status, player, updated = fields[1], fields[2], fields[3], fields[4]
-    if expected == '' or version ~= expected then
-        return {'lost', version or '', redis.call('HMGET', KEYS[1], 'record')[1] or ''}
-    end
+    if version ~= expected then return lost(redis.call('HMGET', KEYS[1], 'version', 'record')) end
 elseif expected ~= '' then
     return {'lost'}
 end
@@ -67,7 +67,7 @@ if ARGV[5] == '' then
 else
     redis.call('HSET', KEYS[1], 'version', ARGV[3], 'status', ARGV[4], 'settled', ARGV[6], 'updated', ARGV[7],
         'source', ARGV[8], 'app', ARGV[9], 'record', ARGV[10], 'player', ARGV[5])
-    redis.call('ZADD', KEYS[4], 0, ARGV[5] .. '\0' .. key)
+    if player ~= ARGV[5] then redis.call('ZADD', KEYS[4], 0, ARGV[5] .. '\0' .. key) end
 end
 if ARGV[4] == 'open' then
     redis.call('ZADD', KEYS[2], 0, key)
