@@ -51,7 +51,15 @@ where
 
 /// Why a handler did not carry a decision out.
 ///
-/// Any error becomes [`HandlerError::Failed`] with `?`.
+/// Any error becomes [`HandlerError::Failed`] with `?`. It is no [`Error`](std::error::Error) itself, for that would
+/// not go together; it can be shown:
+///
+/// ```
+/// use postback::handler::HandlerError;
+///
+/// assert_eq!(HandlerError::refused("no such player").to_string(), "refused: no such player");
+/// assert_eq!(HandlerError::failed("the wallet is down").to_string(), "failed: the wallet is down");
+/// ```
 #[non_exhaustive]
 pub enum HandlerError {
     /// It failed; whether it took effect is unknown. The decision stays open and is repeated with the
@@ -79,6 +87,15 @@ impl fmt::Debug for HandlerError {
         match self {
             Self::Failed(source) => f.debug_tuple("Failed").field(source).finish(),
             Self::Refused(reason) => f.debug_tuple("Refused").field(reason).finish(),
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(source) => write!(f, "failed: {source}"),
+            Self::Refused(reason) => write!(f, "refused: {reason}"),
         }
     }
 }

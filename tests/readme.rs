@@ -226,6 +226,11 @@ fn the_second_command_prints_what_the_pages_say() {
 fn the_commands_that_need_no_receiver_print_what_their_page_says() {
     let directory = Path::new(env!("CARGO_BIN_EXE_postback")).parent().unwrap();
     let path = format!("{}:/usr/bin:/bin", directory.display());
+    // The list that `import` is shown with.
+    let place = Place::new();
+    let list = COMMAND.split("```csv\n").nth(1).unwrap();
+    let list = list.split("```").next().unwrap();
+    std::fs::write(place.directory().join("paid.csv"), list).unwrap();
     let mut exports = String::new();
     let mut tried = 0;
     for printed in printed(COMMAND) {
@@ -234,11 +239,12 @@ fn the_commands_that_need_no_receiver_print_what_their_page_says() {
             continue;
         }
         let name = printed.command.split_whitespace().nth(1).unwrap();
-        if !["sign", "verify", "explain", "template"].contains(&name) {
+        if !["sign", "verify", "explain", "template", "import"].contains(&name) {
             continue;
         }
         let output = Command::new("sh")
             .args(["-c", &format!("{exports}{}", printed.command)])
+            .current_dir(place.directory())
             .env("PATH", &path)
             .env_remove("BITLABS_OFFERS_URL")
             .stdin(Stdio::null())
@@ -251,7 +257,7 @@ fn the_commands_that_need_no_receiver_print_what_their_page_says() {
         assert_printed(&printed, &said);
         tried += 1;
     }
-    assert_eq!(tried, 4);
+    assert_eq!(tried, 5);
 }
 
 fn lines(bytes: &[u8]) -> Vec<String> {
