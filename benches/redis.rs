@@ -202,42 +202,42 @@ async fn receive(store: &RedisStore, bare: &Bare, offers: &Offers, most: usize) 
 /// Of offers that are all known already, by the store and as bare looks.
 async fn duplicates(store: &RedisStore, bare: &Bare, offers: &Offers, most: usize) -> [Round; 2] {
     let hour = Duration::from_secs(3600);
-    let receiver = Receiver::new(store.clone())
-        .with_handler(|_: &Decision| async { Ok::<(), HandlerError>(()) });
-    let work = move |event| {
-        let receiver = receiver.clone();
-        async move { receiver.receive(event).await.unwrap() }
-    };
-    let deliver = work.clone();
+    let done = |_: &Decision| async { Ok::<(), HandlerError>(()) };
+    let receiver = Receiver::new(store.clone()).with_handler(done);
     let known = offers.events(KNOWN);
-    let first = move |event| {
-        let receiving = deliver(event);
-        async move { drop(receiving.await) }
-    };
-    call(known.clone(), CALLERS, hour, first).await;
-    let again = known.into_iter().cycle().take(most).collect();
-    let received = call(again, CALLERS, words::span(), move |event| {
-        let receiving = work(event);
-        async move { assert_eq!(receiving.await, Receipt::Duplicate) }
+    let again = known.iter().cycle().take(most).cloned().collect();
+    let deliver = receiver.clone();
+    call(known, CALLERS, hour, move |event| {
+        let receiver = deliver.clone();
+        async move { drop(receiver.receive(event).await.unwrap()) }
+    })
+    .await;
+    let duplicates = call(again, CALLERS, words::span(), move |event| {
+        let receiver = receiver.clone();
+        async move {
+            let receipt = receiver.receive(event).await.unwrap();
+            assert_eq!(receipt, Receipt::Duplicate);
+        }
     });
-    let received = received.await;
+    let duplicates = duplicates.await;
 
     let known: Vec<Kept> = (0..KNOWN).map(|_| offers.kept()).collect();
+    let again = known.iter().cycle().take(most).cloned().collect();
     let writer = bare.clone();
-    call(known.clone(), CALLERS, hour, move |kept| {
+    call(known, CALLERS, hour, move |kept| {
         let bare = writer.clone();
         async move { bare.write(&kept, "1").await }
     })
     .await;
-    let again = known.into_iter().cycle().take(most).collect();
     let reader = bare.clone();
-    let looked = call(again, CALLERS, words::span(), move |kept| {
+    let looks = call(again, CALLERS, words::span(), move |kept| {
         let bare = reader.clone();
         async move {
-            assert!(matches!(bare.look(&kept).await, Value::Array(found) if !found.is_empty()))
+            let found = bare.look(&kept).await;
+            assert!(matches!(found, Value::Array(fields) if !fields.is_empty()));
         }
     });
-    [received, looked.await]
+    [duplicates, looks.await]
 }
 
 async fn measure(url: &str) {

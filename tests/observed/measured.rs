@@ -131,7 +131,8 @@ fn handlers_and_stores_are_timed() {
     let in_transaction = receivers - 2;
     let told = story("any").len();
     assert!(is(store("transaction"), in_transaction * told));
-    assert!(store("load") > 30.0 && store("swap") > 30.0);
+    // The store in memory is claimed without a look: loads are of what is resumed.
+    assert!(store("load") > 0.0 && store("load") < 30.0 && store("swap") > 60.0);
     let down = [("operation", "unsettled"), ("result", "failed")];
     assert!(is(sum("postback_store_seconds_count", &down), 1));
     let seconds = sum("postback_callback_seconds_sum", &[]);
