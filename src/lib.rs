@@ -79,7 +79,8 @@
 //! | `sqlite` | the SQLite store (bundled): group commit, wallet and record in one transaction |
 //! | `explain` | finds out why a signature does not match |
 //! | `metrics` | counters, histograms and a gauge by the `metrics` facade: see [`observe`] |
-//! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store |
+//! | `cli` | the `postback` command: sign, verify, explain, rehearse, look into a store, import into one |
+//! | `json` | records as JSON, for stores of your own; switched on by the stores of this crate |
 //! | `redis` | the Redis store: several processes share one server; one script for each change |
 //! | `tokio` | [`clock::SystemClock`] with tokio's timer; switched on by `actix-web`, `axum` and the stores |
 //! | `testing` | the signer that builds callbacks as the network sends them, and the suite for stores |
