@@ -11,6 +11,7 @@
 mod kind;
 mod verdict;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,7 +79,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ground {
     id: DecisionId,
-    key: Arc<RecordKey>,
+    key: RecordKey,
     cause: Arc<Event>,
 }
 
@@ -175,7 +176,7 @@ pub struct Pending {
     #[serde(flatten)]
     ground: Ground,
     amount: Option<Decimal>,
-    stage: String,
+    stage: Cow<'static, str>,
 }
 
 impl Pending {
@@ -371,7 +372,7 @@ impl Decision {
 
     /// Says a verdict of the guard as a decision.
     pub(crate) fn from_verdict(
-        key: &Arc<RecordKey>,
+        key: &RecordKey,
         number: u32,
         cause: &Arc<Event>,
         verdict: &Verdict,
@@ -379,7 +380,7 @@ impl Decision {
         let id = DecisionId(key.numbered(number).into());
         let ground = Ground {
             id,
-            key: Arc::clone(key),
+            key: key.clone(),
             cause: Arc::clone(cause),
         };
         match verdict.clone() {
