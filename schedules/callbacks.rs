@@ -12,7 +12,7 @@ pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
     Event {
         source: "bitlabs".parse().unwrap(),
         app: "game".parse().unwrap(),
-        endpoint: "offers".to_owned(),
+        endpoint: "offers".into(),
         player: "player-7".parse().unwrap(),
         kind: EventKind::Conversion {
             transaction: transaction.parse().unwrap(),

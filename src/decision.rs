@@ -91,7 +91,7 @@ pub enum Decision {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Ground {
     id: DecisionId,
-    key: Arc<RecordKey>,
+    key: RecordKey,
     cause: Arc<Event>,
 }
 
@@ -188,7 +188,7 @@ pub struct Pending {
     #[serde(flatten)]
     ground: Ground,
     amount: Option<Decimal>,
-    stage: String,
+    stage: Cow<'static, str>,
 }
 
 impl Pending {
@@ -384,7 +384,7 @@ impl Decision {
 
     /// Says a verdict of the guard as a decision.
     pub(crate) fn from_verdict(
-        key: &Arc<RecordKey>,
+        key: &RecordKey,
         number: u32,
         cause: &Arc<Event>,
         verdict: &Verdict,
@@ -392,7 +392,7 @@ impl Decision {
         let id = DecisionId(key.numbered(number).into());
         let ground = Ground {
             id,
-            key: Arc::clone(key),
+            key: key.clone(),
             cause: Arc::clone(cause),
         };
         match verdict.clone() {

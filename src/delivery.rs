@@ -132,25 +132,29 @@ impl<S: DedupStore, C: Clock> Delivery<S, C> {
         self,
         handler: &H,
     ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
-        let mut delivery = Box::new(self);
-        async move {
-            loop {
-                let attempt = delivery.receiver.attempt(handler, &delivery.decision);
-                let attempt = attempt.instrument(delivery.span()).await;
-                let progress = match (attempt.handled, attempt.error) {
-                    (Handled::Done, _) => delivery.done().await?,
-                    // What seldom happens takes no room in the future: it is boxed when it does.
-                    (Handled::Refused(reason), _) => Box::pin(delivery.refused(reason)).await?,
-                    (failed, error) => {
-                        let error = error.unwrap_or_else(|| "the handler failed".into());
-                        return Err(Box::pin(delivery.end_with_error(failed, error)).await);
-                    }
-                };
-                delivery = match progress {
-                    Progress::Deliver(next) => next,
-                    Progress::Answered(receipt) => return Ok(receipt),
-                };
-            }
+        Box::new(self).settle_boxed_with(handler)
+    }
+
+    pub(crate) async fn settle_boxed_with<H: Handler>(
+        mut self: Box<Self>,
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
+        loop {
+            let attempt = self.receiver.attempt(handler, &self.decision);
+            let attempt = attempt.instrument(self.span()).await;
+            let progress = match (attempt.handled, attempt.error) {
+                (Handled::Done, _) => self.done().await?,
+                // What seldom happens takes no room in the future: it is boxed when it does.
+                (Handled::Refused(reason), _) => Box::pin(self.refused(reason)).await?,
+                (failed, error) => {
+                    let error = error.unwrap_or_else(|| "the handler failed".into());
+                    return Err(Box::pin(self.end_with_error(failed, error)).await);
+                }
+            };
+            self = match progress {
+                Progress::Deliver(next) => next,
+                Progress::Answered(receipt) => return Ok(receipt),
+            };
         }
     }
 

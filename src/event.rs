@@ -7,6 +7,7 @@
 mod id;
 mod key;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use rust_decimal::Decimal;
@@ -28,7 +29,7 @@ pub struct Event {
     /// The app of that network.
     pub app: AppName,
     /// The endpoint that received it, in the source's words (`offers`, `surveys` …). For people.
-    pub endpoint: String,
+    pub endpoint: Cow<'static, str>,
     /// Whom it is about.
     pub player: PlayerId,
     /// What it says.
@@ -83,7 +84,7 @@ impl Event {
         Self {
             source,
             app,
-            endpoint: String::new(),
+            endpoint: Cow::default(),
             player,
             kind,
             usd: None,
@@ -97,21 +98,21 @@ impl Event {
     /// The record that this event belongs to: for what takes back or restores, the transaction that it
     /// refers to; for everything else, and where it refers to none, its own; for bans the player.
     pub fn key(&self) -> RecordKey {
-        let subject = match &self.kind {
+        RecordKey::of(&self.source, &self.app, self.subject())
+    }
+
+    /// What its record is about.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        match &self.kind {
             // A completed event is what others refer to. Should it refer to something itself, its own
             // reversal could not be found under that.
             EventKind::Conversion {
                 original: Some(original),
                 effect: Effect::Adjusted { .. } | Effect::Revoked,
                 ..
-            } => Subject::Conversion(original.clone()),
-            EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.clone()),
-            EventKind::Ban(_) => Subject::Player(self.player.clone()),
-        };
-        RecordKey {
-            source: self.source.clone(),
-            app: self.app.clone(),
-            subject,
+            } => Subject::Conversion(original.as_str()),
+            EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.as_str()),
+            EventKind::Ban(_) => Subject::Player(self.player.as_str()),
         }
     }
 
@@ -166,7 +167,7 @@ pub enum Effect {
     /// A reward is on its way but not final. Never pays.
     Pending {
         /// The network's word for the stage (`PENDING`, `REVIEWING` …); each is a message of its own.
-        stage: String,
+        stage: Cow<'static, str>,
         /// What may become due, where stated.
         amount: Option<Decimal>,
     },
@@ -176,7 +177,7 @@ pub enum Effect {
         amount: Decimal,
         /// What was completed, where one transaction can complete in several ways (`COMPLETE`,
         /// `SCREENOUT` …). `None`: the message does not say.
-        milestone: Option<String>,
+        milestone: Option<Cow<'static, str>>,
         /// Whether this message, coming after a [`Effect::Revoked`], makes the reward due again. For
         /// networks whose statuses can be edited back and forth, if the operator chose so.
         reinstates: bool,
@@ -194,7 +195,7 @@ pub enum Effect {
     /// Known to move nothing: an unknown state, or an event that the operator chose not to pay.
     Noted {
         /// The network's word for it.
-        word: String,
+        word: Cow<'static, str>,
         /// Why it moves nothing.
         why: NotedWhy,
     },

@@ -38,11 +38,17 @@ pub trait Receive: Send + Sync + 'static {
     /// # Errors
     /// [`ReceiveError`]: the network should call again. What had been written down by then is not lost
     /// even if it does not.
-    fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send;
+    fn receive(
+        &self,
+        event: impl Into<Arc<Event>>,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send;
 }
 
 impl<R: Receive> Receive for Arc<R> {
-    fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+    fn receive(
+        &self,
+        event: impl Into<Arc<Event>>,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         (**self).receive(event)
     }
 }
@@ -166,17 +172,17 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should call again.
-    pub fn receive<'a, H: Handler>(
+    pub fn receive<'a, H: Handler, E: Into<Arc<Event>>>(
         &'a self,
-        event: Event,
+        event: E,
         handler: &'a H,
-    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<'a, S, C, H> {
-        let (origin, steps) = self.steps(event);
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<'a, S, C, H, E> {
+        let (origin, steps) = self.steps(event.into());
         async move {
-            match self.first(origin, steps).await? {
-                Progress::Answered(receipt) => Ok(receipt),
-                Progress::Deliver(delivery) => delivery.settle_with(handler).await,
-            }
+            let work = self.all_the_way(steps, handler);
+            let result = work.instrument(origin.span()).await;
+            origin.tell(result.as_ref());
+            result
         }
     }
 
@@ -188,25 +194,30 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
         &self,
         event: Event,
     ) -> impl Future<Output = Result<Progress<S, C>, ReceiveError>> + Send + use<'_, S, C> {
-        let (origin, steps) = self.steps(event);
-        self.first(origin, steps)
+        let (origin, steps) = self.steps(Arc::new(event));
+        async move {
+            let result = self.drive(steps, None).instrument(origin.span()).await;
+            Origin::follow(Some(origin), result)
+        }
     }
 
     // The futures from here on are parts of one another, and a server moves the whole about for each request. So what
     // is large is made before them and boxed.
-    fn steps(&self, event: Event) -> (Origin, Box<Steps>) {
-        let event = Arc::new(event);
+    fn steps(&self, event: Arc<Event>) -> (Origin, Box<Steps>) {
         let origin = Origin::of(&event);
         (origin, Box::new(Steps::receive(event, self.timing)))
     }
 
-    async fn first(
+    /// Lets the handler carry out whatever the steps say.
+    async fn all_the_way<H: Handler>(
         &self,
-        origin: Origin,
         steps: Box<Steps>,
-    ) -> Result<Progress<S, C>, ReceiveError> {
-        let result = self.drive(steps, None).instrument(origin.span()).await;
-        Origin::follow(Some(origin), result)
+        handler: &H,
+    ) -> Result<Receipt, ReceiveError> {
+        match self.drive(steps, None).await? {
+            Progress::Answered(receipt) => Ok(receipt),
+            Progress::Deliver(delivery) => delivery.settle_boxed_with(handler).await,
+        }
     }
 
     /// Drives the steps until the handler's turn or the answer.
@@ -322,7 +333,10 @@ impl<S: DedupStore, H: Handler + 'static, C: Clock> Resume for HandlingReceiver<
 }
 
 impl<S: DedupStore, H: Handler + 'static, C: Clock> Receive for HandlingReceiver<S, H, C> {
-    fn receive(&self, event: Event) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+    fn receive(
+        &self,
+        event: impl Into<Arc<Event>>,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         self.receiver.receive(event, &*self.handler)
     }
 }

@@ -27,7 +27,7 @@ use crate::store::{Stored, Swapped, Version};
 /// tries them all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Steps {
-    key: Arc<RecordKey>,
+    key: RecordKey,
     event: Option<Arc<Event>>,
     timing: Timing,
     mode: Mode,
@@ -111,7 +111,7 @@ impl Steps {
             State::Loading
         };
         Self {
-            key: Arc::new(key),
+            key,
             event,
             timing,
             mode,
@@ -123,7 +123,7 @@ impl Steps {
     /// What to do now.
     pub fn step(&self) -> Step {
         match &self.state {
-            State::Loading => Step::Load(RecordKey::clone(&self.key)),
+            State::Loading => Step::Load(self.key.clone()),
             State::Waiting(span) => Step::Wait(*span),
             State::Intending { expected, record }
             | State::Settling {
@@ -208,7 +208,7 @@ impl Steps {
     fn look(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => (None, Record::new(Arc::clone(&self.key))),
+            None => (None, Record::new(self.key.clone())),
         };
         if let Some(intent) = record.open() {
             return match intent.busy_for(now) {

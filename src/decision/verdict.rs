@@ -1,5 +1,7 @@
 //! What the guard found, as it is written down.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ pub(crate) enum Verdict {
     },
     Pending {
         amount: Option<Decimal>,
-        stage: String,
+        stage: Cow<'static, str>,
     },
     Rejected,
     NothingToPay {

@@ -65,7 +65,7 @@ macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(try_from = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -75,8 +75,13 @@ macro_rules! identifier {
             /// [`IdError`], when the text cannot serve as an identifier.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
-                $check(text)?;
+                Self::check(text)?;
                 Ok(Self(text.into()))
+            }
+
+            /// Whether the text can serve as one.
+            pub(super) fn check(text: &str) -> Result<(), IdError> {
+                $check(text)
             }
 
             /// The text.

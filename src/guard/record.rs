@@ -26,15 +26,16 @@ const PAID_ELSEWHERE: &str = "imported: paid by an earlier receiver, amount unkn
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
-    /// Shared among copies, as are the entries: a record is copied at each step of its way, and changed at few.
-    key: Arc<RecordKey>,
-    entries: Arc<Vec<Entry>>,
+    key: RecordKey,
+    /// Shared among copies: a record is copied at each step of its way, and changed at few.
+    entries: Arc<[Entry]>,
     settled: Decimal,
     decisions: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     open: Option<Intent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    closed: Option<Closed>,
+    /// Boxed, as few are.
+    closed: Option<Box<Closed>>,
 }
 
 /// One distinct message and what was decided about it.
@@ -87,10 +88,6 @@ impl Entry {
 
     /// What was decided about it. `None`: it arrived after the conversion was closed.
     pub fn decision(&self, key: &RecordKey) -> Option<Decision> {
-        self.decided(&Arc::new(key.clone()))
-    }
-
-    fn decided(&self, key: &Arc<RecordKey>) -> Option<Decision> {
         let verdict = self.verdict.as_ref()?;
         Some(Decision::from_verdict(
             key,
@@ -190,10 +187,10 @@ impl RecordStatus {
 
 impl Record {
     /// Nothing known yet.
-    pub fn new(key: impl Into<Arc<RecordKey>>) -> Self {
+    pub fn new(key: RecordKey) -> Self {
         Self {
             format: RECORD_FORMAT,
-            key: key.into(),
+            key,
             entries: Arc::default(),
             settled: Decimal::ZERO,
             decisions: 0,
@@ -241,7 +238,7 @@ impl Record {
     }
 
     pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
-        Arc::make_mut(&mut self.entries).as_mut_slice()
+        Arc::make_mut(&mut self.entries)
     }
 
     /// What the game has paid less what it has taken back. Never below zero.
@@ -256,7 +253,7 @@ impl Record {
 
     /// Why nothing moves any more, if so.
     pub fn closed(&self) -> Option<&Closed> {
-        self.closed.as_ref()
+        self.closed.as_deref()
     }
 
     /// Where it stands.
@@ -273,7 +270,7 @@ impl Record {
     /// The decision that is written down and not settled.
     pub fn open_decision(&self) -> Option<Decision> {
         self.open.as_ref()?;
-        self.entries.last()?.decided(&self.key)
+        self.entries.last()?.decision(&self.key)
     }
 
     /// Takes up a message with its decision, open until settled.
@@ -303,14 +300,11 @@ impl Record {
         standing: Standing,
         verdict: Option<Verdict>,
     ) {
-        let entries = Arc::make_mut(&mut self.entries);
-        if matches!(event.kind, EventKind::Ban(_)) && entries.len() >= STANDINGS_KEPT {
-            entries.remove(0);
-        }
+        let is_full =
+            matches!(event.kind, EventKind::Ban(_)) && self.entries.len() >= STANDINGS_KEPT;
         self.decisions = self.decisions.saturating_add(1);
-        let number = self.decisions;
-        entries.push(Entry {
-            number,
+        let entry = Entry {
+            number: self.decisions,
             event,
             received: at,
             standing,
@@ -318,7 +312,10 @@ impl Record {
             settled: None,
             forgotten: false,
             imported: false,
-        });
+        };
+        let kept = self.entries.get(usize::from(is_full)..);
+        let kept = kept.unwrap_or_default().iter().cloned();
+        self.entries = kept.chain([entry]).collect();
     }
 
     /// Whatever was taken up since was dealt with by an earlier receiver.
@@ -334,7 +331,7 @@ impl Record {
     pub(super) fn close_by_import(&mut self, event: Arc<Event>, at: Timestamp) {
         self.put_aside(event, at);
         let reason = PAID_ELSEWHERE.to_owned();
-        self.closed = Some(Closed { reason, at });
+        self.closed = Some(Box::new(Closed { reason, at }));
     }
 
     /// Whether it was an import that closed it, and not the game.
@@ -395,7 +392,7 @@ impl Record {
             self.settle(at);
         } else {
             self.open = None;
-            self.closed = Some(Closed { reason, at });
+            self.closed = Some(Box::new(Closed { reason, at }));
         }
     }
 }

@@ -45,7 +45,7 @@ impl PastCallback {
         Self::new(
             transaction,
             Effect::Noted {
-                word: "PAID".to_owned(),
+                word: "PAID".into(),
                 why: NotedWhy::PaidElsewhere,
             },
         )
@@ -89,7 +89,7 @@ impl PastCallback {
         stage: impl Into<String>,
         amount: Option<Decimal>,
     ) -> Self {
-        let stage = stage.into();
+        let stage = stage.into().into();
         Self::new(transaction, Effect::Pending { stage, amount })
     }
 
@@ -122,7 +122,7 @@ impl PastCallback {
     #[must_use]
     pub fn milestone(mut self, word: impl Into<String>) -> Self {
         if let Effect::Completed { milestone, .. } = &mut self.effect {
-            *milestone = Some(word.into());
+            *milestone = Some(word.into().into());
         }
         self
     }
@@ -143,7 +143,7 @@ impl PastCallback {
         let event = Event {
             source: source.clone(),
             app: app.clone(),
-            endpoint: "import".to_owned(),
+            endpoint: "import".into(),
             player,
             kind: EventKind::Conversion {
                 transaction: self.transaction.clone(),

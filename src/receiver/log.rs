@@ -23,7 +23,7 @@ impl Origin {
     pub(crate) fn of(event: &Arc<Event>) -> Self {
         let span = tracing::info_span!(
             target: "postback::callback", "callback",
-            source = %event.source, app = %event.app, endpoint = event.endpoint,
+            source = %event.source, app = %event.app, endpoint = &*event.endpoint,
             conversion = conversion(event), kind = event.kind.as_str(), outcome = tracing::field::Empty,
         );
         Self {
@@ -77,7 +77,7 @@ impl Origin {
             ($level:ident, $($more:tt)*) => {
                 tracing::$level!(
                     target: "postback::callback",
-                    source = %event.source, app = %event.app, endpoint = event.endpoint,
+                    source = %event.source, app = %event.app, endpoint = &*event.endpoint,
                     conversion = conversion(event), kind = event.kind.as_str(), outcome, $($more)*
                 )
             };
@@ -108,10 +108,10 @@ impl Origin {
 }
 
 /// The conversion's transaction; empty for a ban, whose key holds the player's id.
-fn conversion(event: &Event) -> String {
-    match event.key().subject {
-        Subject::Conversion(transaction) => transaction.into(),
-        Subject::Player(_) => String::new(),
+fn conversion(event: &Event) -> &str {
+    match event.subject() {
+        Subject::Conversion(transaction) => transaction,
+        Subject::Player(_) => "",
     }
 }
 

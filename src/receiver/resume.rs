@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::log::log_open_still;
 use super::{ReceiveError, Receiver};
 use crate::clock::Clock;
-use crate::delivery::Progress;
 use crate::event::RecordKey;
 use crate::handler::Handler;
 use crate::observe::{self, Since};
@@ -120,9 +119,6 @@ impl<S: DedupStore, C: Clock> Receiver<S, C> {
     ) -> Result<Receipt, ReceiveError> {
         let timing = self.timing().patience(Duration::ZERO);
         let steps = Box::new(Steps::resume(key, timing));
-        match self.drive(steps, None).await? {
-            Progress::Answered(receipt) => Ok(receipt),
-            Progress::Deliver(delivery) => delivery.settle_with(handler).await,
-        }
+        self.all_the_way(steps, handler).await
     }
 }

@@ -16,7 +16,7 @@ use crate::sync::{Mutex, MutexGuard};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     /// Boxed, for a tree moves what it holds when something is put between.
-    records: Mutex<BTreeMap<String, Box<Stored>>>,
+    records: Mutex<BTreeMap<RecordKey, Box<Stored>>>,
 }
 
 impl MemoryStore {
@@ -25,7 +25,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Box<Stored>>> {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<RecordKey, Box<Stored>>> {
         // Nothing panics while the lock is held, and every change is a single insertion.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -39,10 +39,7 @@ impl DedupStore for MemoryStore {
         &self,
         key: &RecordKey,
     ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send {
-        ready(Ok(self
-            .records()
-            .get(&key.to_text())
-            .map(|stored| (**stored).clone())))
+        ready(Ok(self.records().get(key).map(|stored| (**stored).clone())))
     }
 
     fn swap(
@@ -51,7 +48,7 @@ impl DedupStore for MemoryStore {
         record: &Record,
     ) -> impl Future<Output = Result<Swapped, StoreError>> + Send {
         let mut records = self.records();
-        let place = records.entry(record.key().to_text());
+        let place = records.entry(record.key().clone());
         let current = match &place {
             Entry::Occupied(current) => Some(current.get()),
             Entry::Vacant(_) => None,
@@ -60,14 +57,14 @@ impl DedupStore for MemoryStore {
             return ready(Ok(Swapped::Lost(current.map(|stored| (**stored).clone()))));
         }
         let version = Version::following(expected);
-        let stored = Box::new(Stored {
+        let stored = Stored {
             version,
             record: record.clone(),
-        });
+        };
         match place {
-            Entry::Occupied(mut current) => *current.get_mut() = stored,
+            Entry::Occupied(mut current) => **current.get_mut() = stored,
             Entry::Vacant(place) => {
-                place.insert(stored);
+                place.insert(Box::new(stored));
             }
         }
         ready(Ok(Swapped::Done(version)))
@@ -90,7 +87,7 @@ impl MemoryStore {
         wanted: impl Fn(&Record) -> bool,
     ) -> Vec<RecordKey> {
         use std::ops::Bound::{Excluded, Unbounded};
-        let from = after.map_or(Unbounded, |key| Excluded(key.to_text()));
+        let from = after.map_or(Unbounded, |key| Excluded(key.clone()));
         let records = self.records();
         let records = records
             .range((from, Unbounded))
@@ -109,13 +106,12 @@ impl Retention for MemoryStore {
         key: &RecordKey,
         expected: Version,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        let key = key.to_text();
         let mut records = self.records();
         let is_expected = records
-            .get(&key)
+            .get(key)
             .is_some_and(|stored| stored.version == expected);
         if is_expected {
-            records.remove(&key);
+            records.remove(key);
         }
         ready(Ok(is_expected))
     }

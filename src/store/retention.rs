@@ -145,7 +145,7 @@ async fn forget_record<S: Retention>(store: &S, key: &RecordKey) -> Result<Fate,
         let Some(record) = stored.record.without_personal_fields() else {
             return Ok(Fate::LeftOpen);
         };
-        if matches!(key.subject, Subject::Player(_)) {
+        if matches!(key.subject(), Subject::Player(_)) {
             if store.remove(key, stored.version).await? {
                 return Ok(Fate::Removed);
             }

@@ -59,7 +59,7 @@ pub(crate) fn dec(text: &str) -> Decimal {
 
 pub(crate) fn pending(stage: &str, amount: Option<&str>) -> Effect {
     Effect::Pending {
-        stage: stage.into(),
+        stage: stage.to_owned().into(),
         amount: amount.map(dec),
     }
 }
@@ -67,7 +67,7 @@ pub(crate) fn pending(stage: &str, amount: Option<&str>) -> Effect {
 pub(crate) fn completed(amount: &str, milestone: Option<&str>) -> Effect {
     Effect::Completed {
         amount: dec(amount),
-        milestone: milestone.map(str::to_owned),
+        milestone: milestone.map(|word| word.to_owned().into()),
         reinstates: false,
     }
 }
@@ -88,7 +88,7 @@ pub(crate) fn corrected(by: &str) -> Effect {
 
 pub(crate) fn noted(word: &str, why: NotedWhy) -> Effect {
     Effect::Noted {
-        word: word.into(),
+        word: word.to_owned().into(),
         why,
     }
 }

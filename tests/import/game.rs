@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use postback::clock::{SystemClock, Timestamp};
 use postback::decision::{Decision, DecisionKind};
-use postback::event::{Event, RecordKey, Subject};
+use postback::event::{Event, RecordKey};
 use postback::guard::Record;
 use postback::handler::HandlerError;
 use postback::import::{Importer, Outcome, PastCallback};
@@ -62,11 +62,9 @@ impl<S: DedupStore> Game<S> {
     }
 
     pub(crate) async fn record(&self, transaction: &str) -> Option<Record> {
-        let key = RecordKey {
-            source: "bitlabs".parse().unwrap(),
-            app: "game".parse().unwrap(),
-            subject: Subject::Conversion(transaction.parse().unwrap()),
-        };
+        let key: RecordKey = format!("bitlabs/game/conversion/{transaction}")
+            .parse()
+            .unwrap();
         let stored = self.store.load(&key).await.unwrap()?;
         Some(stored.record)
     }

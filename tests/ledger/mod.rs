@@ -69,7 +69,7 @@ pub fn completed(transaction: &str, amount: &str) -> Event {
 pub fn milestone(transaction: &str, amount: &str, word: &str) -> Event {
     let effect = Effect::Completed {
         amount: decimal(amount),
-        milestone: Some(word.into()),
+        milestone: Some(word.to_owned().into()),
         reinstates: false,
     };
     event(transaction, None, effect)

@@ -127,7 +127,7 @@ async fn find<S: Retention>(store: &S, text: &str) -> Result<Vec<Record>, StoreE
         // No store keeps an index of transactions alone: all keys are gone through.
         keys = pages(async |after| store.unchanged_since(END_OF_TIME, after, PAGE).await).await?;
         keys.extend(pages(async |after| store.unsettled(after, PAGE).await).await?);
-        keys.retain(|key| matches!(&key.subject, Subject::Conversion(id) if id.as_str() == text));
+        keys.retain(|key| key.subject() == Subject::Conversion(text));
     }
     load(store, &keys).await
 }

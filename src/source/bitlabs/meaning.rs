@@ -47,12 +47,12 @@ impl Meaning {
     pub(super) fn effect(&self) -> Effect {
         match self {
             Self::Pending { stage, amount } => Effect::Pending {
-                stage: (*stage).to_owned(),
+                stage: (*stage).into(),
                 amount: *amount,
             },
             Self::Completed { amount, milestone } => Effect::Completed {
                 amount: *amount,
-                milestone: milestone.map(str::to_owned),
+                milestone: milestone.map(Into::into),
                 reinstates: false,
             },
             Self::Adjusted {
@@ -63,7 +63,7 @@ impl Meaning {
                 is_state_change: *is_state_change,
             },
             Self::Noted { word, why } => Effect::Noted {
-                word: word.to_string(),
+                word: word.to_string().into(),
                 why: *why,
             },
         }

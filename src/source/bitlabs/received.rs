@@ -110,7 +110,7 @@ impl Received {
         Event {
             source: self.setup.app.source().clone(),
             app: self.setup.app.name().clone(),
-            endpoint: self.setup.family.name().to_owned(),
+            endpoint: self.setup.family.name().into(),
             player: self.player.clone(),
             kind,
             usd: None,

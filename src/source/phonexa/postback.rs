@@ -67,7 +67,7 @@ impl ConversionPostback {
             })?;
         let effect = match &status {
             Status::Pending => Effect::Pending {
-                stage: status.as_str().to_owned(),
+                stage: status.as_str().to_owned().into(),
                 amount: payout.into_given(),
             },
             Status::Done => Effect::Completed {
@@ -77,7 +77,7 @@ impl ConversionPostback {
             },
             Status::Rejected => Effect::Revoked,
             Status::Unknown(word) => Effect::Noted {
-                word: word.clone(),
+                word: word.clone().into(),
                 why: NotedWhy::UnknownState,
             },
         };
@@ -186,7 +186,7 @@ impl Callback for ConversionPostback {
         Event {
             source: self.source.clone(),
             app: self.app.clone(),
-            endpoint: ENDPOINT.to_owned(),
+            endpoint: ENDPOINT.into(),
             player: self.player.clone(),
             kind: EventKind::Conversion {
                 transaction: self.transaction.clone(),

@@ -61,11 +61,11 @@ impl Postback {
         let known = setup.rule.of_word(word);
         let effect = match known {
             None => Effect::Noted {
-                word: word.to_owned(),
+                word: word.to_owned().into(),
                 why: NotedWhy::UnknownState,
             },
             Some((stage, Meaning::Pending)) => Effect::Pending {
-                stage: stage.to_owned(),
+                stage: stage.to_owned().into(),
                 amount: amount.into_given(),
             },
             Some((_, Meaning::Completed)) => Effect::Completed {
@@ -159,7 +159,7 @@ impl Callback for Postback {
         Event {
             source: self.setup.source.clone(),
             app: self.setup.app.clone(),
-            endpoint: ENDPOINT.to_owned(),
+            endpoint: ENDPOINT.into(),
             player: self.player.clone(),
             kind: EventKind::Conversion {
                 transaction: self.transaction.clone(),

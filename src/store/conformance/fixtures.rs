@@ -23,7 +23,7 @@ pub(super) fn event(kind: EventKind) -> Event {
     Event {
         source: SourceName::new("conformance").expect("a name"),
         app: AppName::new("game").expect("a name"),
-        endpoint: "offers".to_owned(),
+        endpoint: "offers".into(),
         player: PlayerId::new("player-7").expect("an id"),
         kind,
         usd: None,
@@ -129,16 +129,16 @@ pub(super) fn every_kind() -> Vec<Event> {
         .collect();
     let effects = [
         Effect::Pending {
-            stage: "PENDING".to_owned(),
+            stage: "PENDING".into(),
             amount: None,
         },
         Effect::Pending {
-            stage: "ПРОВЕРКА ⏳".to_owned(),
+            stage: "ПРОВЕРКА ⏳".into(),
             amount: Some(decimal("12.3400")),
         },
         Effect::Completed {
             amount: decimal("7"),
-            milestone: Some("SCREENOUT".to_owned()),
+            milestone: Some("SCREENOUT".into()),
             reinstates: true,
         },
         Effect::Adjusted {
@@ -151,15 +151,15 @@ pub(super) fn every_kind() -> Vec<Event> {
         },
         Effect::Revoked,
         Effect::Noted {
-            word: "LATER".to_owned(),
+            word: "LATER".into(),
             why: NotedWhy::UnknownState,
         },
         Effect::Noted {
-            word: String::new(),
+            word: "".into(),
             why: NotedWhy::UnpaidByChoice,
         },
         Effect::Noted {
-            word: "'\"\\\u{0}\u{1f}".to_owned(),
+            word: "'\"\\\u{0}\u{1f}".into(),
             why: NotedWhy::Contradictory,
         },
     ];

@@ -122,7 +122,7 @@ pub async fn records_come_back_as_they_were(store: &impl DedupStore) {
     let mut long = settled(open_record(completed("long", "0.10")));
     for stage in 0..200 {
         let pending = Effect::Pending {
-            stage: format!("STAGE {stage}"),
+            stage: format!("STAGE {stage}").into(),
             amount: None,
         };
         long = settled(taken_up(

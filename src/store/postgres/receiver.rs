@@ -224,17 +224,22 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
 }
 
 impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {
-    async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
-        let event = Arc::new(event);
-        let origin = Origin::of(&event);
-        let (key, timing) = (event.key(), self.desk.timing);
-        let steps = Steps::receive_in_transaction(event, timing);
-        let since = Since::now();
-        let settling = self.settle(&key, steps, timing.patience);
-        let result = settling.instrument(origin.span()).await;
-        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
-        origin.tell(result.as_ref());
-        result
+    fn receive(
+        &self,
+        event: impl Into<Arc<Event>>,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+        let event = event.into();
+        async move {
+            let origin = Origin::of(&event);
+            let (key, timing) = (event.key(), self.desk.timing);
+            let steps = Steps::receive_in_transaction(event, timing);
+            let since = Since::now();
+            let settling = self.settle(&key, steps, timing.patience);
+            let result = settling.instrument(origin.span()).await;
+            observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+            origin.tell(result.as_ref());
+            result
+        }
     }
 }
 

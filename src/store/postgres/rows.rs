@@ -66,9 +66,7 @@ impl<'a> Row<'a> {
             .bind(&self.json)
             .bind(i64::try_from(record.last_change().as_millis()).unwrap_or(i64::MAX));
         let query = match self.expected {
-            None => query
-                .bind(record.key().source.as_str())
-                .bind(record.key().app.as_str()),
+            None => query.bind(record.key().source()).bind(record.key().app()),
             Some(expected) => query.bind(expected),
         };
         if let Some(row) = query.fetch_optional(&mut *connection).await? {

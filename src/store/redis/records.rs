@@ -45,15 +45,15 @@ impl Shared {
         let version = Version::following(expected);
         let player = record.named_player().map(ToString::to_string);
         let arguments = [
-            &key.to_string(),
+            key.as_str(),
             &number(expected),
             &number(Some(version)),
             record.status().as_str(),
             &player.unwrap_or_default(),
             &record.settled().to_string(),
             &record.last_change().as_millis().to_string(),
-            key.source.as_str(),
-            key.app.as_str(),
+            key.source(),
+            key.app(),
             &json::write(record)?,
         ];
         let keys = self.layout.touched(key);
@@ -81,7 +81,7 @@ impl Shared {
         expected: Version,
     ) -> Result<bool, StoreError> {
         let doing = "remove a record";
-        let arguments = [&*key.to_string(), &number(Some(expected))];
+        let arguments = [key.as_str(), &number(Some(expected))];
         let keys = self.layout.touched(key);
         let answer = self.scripts.remove.run(&self.link, &keys, &arguments).await;
         let answer = answer.map_err(|error| unavailable(doing, error))?;

@@ -111,7 +111,7 @@ impl<'a> Attempt<'a> {
         };
         loop {
             let happened = match step {
-                Step::Load(key) => Happened::Loaded(self.find(&key.to_string(), &key)?),
+                Step::Load(key) => Happened::Loaded(self.find(key.as_str(), &key)?),
                 Step::Handle(decision) => Happened::Handled(self.handle(&decision, handler)?),
                 Step::Swap { expected, record } => {
                     self.swap(&Row::new(expected, &record)?)?;

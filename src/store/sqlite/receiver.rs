@@ -153,17 +153,22 @@ impl SqliteReceiver {
 }
 
 impl Receive for SqliteReceiver {
-    async fn receive(&self, event: Event) -> Result<Receipt, ReceiveError> {
-        let event = Arc::new(event);
-        let origin = Origin::of(&event);
-        let since = Since::now();
-        let submitted = origin
-            .span()
-            .in_scope(|| self.submit(Subject::Callback(event)));
-        let result = wait(submitted).await;
-        observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
-        origin.tell(result.as_ref());
-        result
+    fn receive(
+        &self,
+        event: impl Into<Arc<Event>>,
+    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
+        let event = event.into();
+        async move {
+            let origin = Origin::of(&event);
+            let since = Since::now();
+            let submitted = origin
+                .span()
+                .in_scope(|| self.submit(Subject::Callback(event)));
+            let result = wait(submitted).await;
+            observe::transaction(matches!(result, Err(ReceiveError::Store(_))), since);
+            origin.tell(result.as_ref());
+            result
+        }
     }
 }
 

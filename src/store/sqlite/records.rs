@@ -115,7 +115,7 @@ impl SqliteRecords {
     fn load(&self, keys: &[RecordKey]) -> Result<Vec<Record>, StoreError> {
         let mut records = Vec::with_capacity(keys.len());
         for key in keys {
-            let found = rows::find(&self.connection, &key.to_string())
+            let found = rows::find(&self.connection, key.as_str())
                 .map_err(|error| unavailable("load a record", error))?;
             // One that was removed meanwhile is left out.
             if let Some(found) = found {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
+use tracing::{Instrument, Span};
 
 /// A future that does not end when it is dropped: what is left of it becomes a task of its own.
 ///
@@ -18,6 +19,8 @@ pub(super) struct Carried<F: Future<Output: Send> + Send + 'static> {
     work: Option<Pin<Box<F>>>,
     /// The runtime that it began on; it may be dropped elsewhere.
     runtime: Option<Handle>,
+    /// The request's, where the application has one: a task of its own is outside of it.
+    span: Span,
 }
 
 impl<F: Future<Output: Send> + Send + 'static> Carried<F> {
@@ -25,6 +28,7 @@ impl<F: Future<Output: Send> + Send + 'static> Carried<F> {
         Self {
             work: Some(Box::pin(work)),
             runtime: Handle::try_current().ok(),
+            span: Span::current(),
         }
     }
 }
@@ -50,7 +54,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Carried<F> {
 impl<F: Future<Output: Send> + Send + 'static> Drop for Carried<F> {
     fn drop(&mut self) {
         if let (Some(work), Some(runtime)) = (self.work.take(), &self.runtime) {
-            runtime.spawn(work);
+            runtime.spawn(work.instrument(self.span.clone()));
         }
     }
 }
@@ -128,6 +132,26 @@ mod tests {
             .await
             .unwrap();
         });
+    }
+
+    #[test]
+    fn what_is_left_of_the_work_stays_within_the_request_s_span() {
+        let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink);
+        let within = tracing::subscriber::with_default(subscriber.finish(), || {
+            runtime().block_on(async {
+                let (tell, told) = tokio::sync::oneshot::channel();
+                let work = async move {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    let span = tracing::Span::current();
+                    let _ = tell.send(span.metadata().map(tracing::Metadata::name));
+                };
+                let mut carried = tracing::info_span!("request").in_scope(|| Carried::new(work));
+                begin(&mut carried).await;
+                drop(carried);
+                tokio::time::timeout(Duration::from_secs(5), told).await
+            })
+        });
+        assert_eq!(within.unwrap().unwrap(), Some("request"));
     }
 
     #[test]

@@ -3,8 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tracing::Instrument;
-
 use super::carried::Carried;
 use crate::event::Event;
 use crate::receiver::{Receive, ReceiveError};
@@ -45,7 +43,7 @@ impl<E: Source, R: Receive> Route<E, R> {
     ) -> impl Future<Output = Reply> + use<E, R> {
         let refused = self.refused;
         // Out of the future, which a server moves about for each request.
-        let work = opened.map(|callback| self.receive(callback.event()));
+        let work = opened.map(|callback| self.receive(Arc::new(callback.event())));
         async move {
             let received = match work {
                 // Only a store panics here, for a handler's panic is caught: the sender comes again.
@@ -61,12 +59,9 @@ impl<E: Source, R: Receive> Route<E, R> {
 
     fn receive(
         &self,
-        event: Event,
+        event: Arc<Event>,
     ) -> Carried<impl Future<Output = Result<Receipt, ReceiveError>> + Send + use<E, R>> {
         let receiver = Arc::clone(&self.receiver);
-        let event = Box::new(event);
-        let work = async move { receiver.receive(*event).await };
-        // Within the request's span, where the application has one.
-        Carried::new(work.in_current_span())
+        Carried::new(async move { receiver.receive(event).await })
     }
 }
