@@ -98,12 +98,12 @@ impl RecordKey {
 
     /// Its text for a log: of a player's record, the player is left out (`bitlabs/my-game/player/[player]`).
     pub fn without_player(&self) -> String {
-        let [source, a, app, b, word, c, id] = self.parts();
-        let id = match self.subject {
-            Subject::Conversion(_) => id,
-            Subject::Player(_) => LEFT_OUT,
-        };
-        [source, a, app, b, word, c, id].concat()
+        match self.subject() {
+            Subject::Conversion(_) => self.as_str().to_owned(),
+            Subject::Player(_) => {
+                [self.source(), "/", self.app(), "/", PLAYER, "/", LEFT_OUT].concat()
+            }
+        }
     }
 
     /// Its text with a number behind it: a decision's name.
