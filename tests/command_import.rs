@@ -155,7 +155,7 @@ async fn a_list_is_taken_over_into_redis() {
     let Some(server) = redis_server::start() else {
         return;
     };
-    let url = server.url().to_string();
+    let url = server.url().clone();
     is_taken_over(&url, async || RedisStore::connect(&*url).await.unwrap()).await;
 }
 
