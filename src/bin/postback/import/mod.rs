@@ -125,6 +125,7 @@ impl Import {
     }
 
     #[cfg(not(feature = "postgres"))]
+    #[expect(clippy::unused_async, reason = "as the one that writes")]
     async fn write_to_postgres(&self, _: &str) -> Result<Summary, Failure> {
         Err(Engine::Postgres.is_not_built())
     }
@@ -136,6 +137,7 @@ impl Import {
     }
 
     #[cfg(not(feature = "redis"))]
+    #[expect(clippy::unused_async, reason = "as the one that writes")]
     async fn write_to_redis(&self, _: &str) -> Result<Summary, Failure> {
         Err(Engine::Redis.is_not_built())
     }
