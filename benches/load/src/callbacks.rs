@@ -24,7 +24,8 @@ pub const HEADERS: [&str; 3] = [
 
 /// How many players there are.
 const PLAYERS: u64 = 10_000;
-const ORIGIN: &str = "https://game.example";
+/// Scheme and host of it.
+pub const ORIGIN: &str = "https://game.example";
 const PLAYER_DIGITS: usize = 5;
 const TRANSACTION_DIGITS: usize = 12;
 const HASH_DIGITS: usize = 40;

@@ -37,6 +37,9 @@ pub struct Orders {
     pub warm_up: f64,
     #[arg(long)]
     pub seconds: f64,
+    /// End after so many, should that be earlier.
+    #[arg(long, default_value_t = u64::MAX)]
+    pub callbacks: u64,
     /// The processes of the server; their children are found.
     #[arg(long)]
     pub server: Vec<u32>,
@@ -90,7 +93,7 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
     let (server_cpu, client_cpu) = (after.server - before.server, after.client - before.client);
     let answers = std::mem::take(&mut client.answers);
     let latency = quantiles(&mut client.latencies);
-    client.is_closing = true;
+    client.most = client.sent;
     client.serve(Instant::now() + PATIENCE)?;
     if client
         .connections
@@ -141,7 +144,8 @@ struct Client {
     wrong: Option<String>,
     latencies: Vec<u32>,
     idle: Duration,
-    is_closing: bool,
+    /// How many are sent at most.
+    most: u64,
 }
 
 impl Client {
@@ -174,7 +178,7 @@ impl Client {
             wrong: None,
             latencies: Vec::new(),
             idle: Duration::ZERO,
-            is_closing: false,
+            most: orders.callbacks,
         })
     }
 
@@ -182,12 +186,13 @@ impl Client {
         (0..self.connections.len()).try_for_each(|number| self.send(number, Instant::now()))
     }
 
-    /// Answers every response with the next request, until then. When closing, sends no more.
+    /// Answers every response with the next request, until then or until no more are to be sent.
     fn serve(&mut self, until: Instant) -> Result<(), Box<dyn Error>> {
         let mut events = Events::with_capacity(1024);
         loop {
             let now = Instant::now();
-            let is_done = self.is_closing && self.connections.iter().all(|one| !one.is_waiting);
+            let is_done =
+                self.sent >= self.most && self.connections.iter().all(|one| !one.is_waiting);
             if now >= until || is_done {
                 return Ok(());
             }
@@ -253,7 +258,7 @@ impl Client {
         self.latencies.push(u32::try_from(took).unwrap_or(u32::MAX));
         connection.received.clear();
         connection.is_waiting = false;
-        if self.is_closing {
+        if self.sent >= self.most {
             Ok(())
         } else {
             self.send(number, now)

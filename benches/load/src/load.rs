@@ -43,6 +43,16 @@ impl Load {
         }
     }
 
+    /// How many transactions are completed by so many callbacks.
+    pub fn transactions(self, sent: u64) -> u64 {
+        match self {
+            Self::Unique => sent,
+            Self::Duplicates | Self::Wrk => sent.min(REPEATED),
+            Self::Forged => 0,
+            Self::Mixed => sent.div_ceil(GENUINE_ONE_IN),
+        }
+    }
+
     /// The n-th callback.
     pub fn callback(self, number: u64) -> Callback {
         match self {

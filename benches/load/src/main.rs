@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! peers/install.sh                   # Express and FastAPI
-//! cargo run --release                # measures all for about six minutes and prints the tables
+//! cargo run --release                # measures all for about seven minutes and prints the tables
 //! cargo run --release -- report --docs ../../docs
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! parts: `run --only floods`, `run --only express --rounds 1`.
 
 mod callbacks;
+mod check;
 mod client;
 mod load;
 mod measurement;

@@ -3,13 +3,14 @@
 mod php;
 
 use std::error::Error;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::callbacks::{SECRET, URL_PREFIX};
+use crate::callbacks::{ORIGIN, SECRET, URL_PREFIX};
 use crate::processes::{Running, free_address, pinned};
 
 /// A server under load.
@@ -24,13 +25,18 @@ pub enum ServerName {
     ActixMemory,
     AxumSqlite,
     AxumHandwritten,
+    /// As it is usually written and installed.
     Express,
+    /// Set up for speed, and verifying only; so with the other peers.
+    ExpressTuned,
     Fastapi,
+    FastapiTuned,
     Php,
+    PhpTuned,
 }
 
 impl ServerName {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::AxumHello,
         Self::ActixHello,
         Self::AxumMemory,
@@ -38,8 +44,11 @@ impl ServerName {
         Self::AxumSqlite,
         Self::AxumHandwritten,
         Self::Express,
+        Self::ExpressTuned,
         Self::Fastapi,
+        Self::FastapiTuned,
         Self::Php,
+        Self::PhpTuned,
     ];
 
     pub fn name(self) -> &'static str {
@@ -51,8 +60,11 @@ impl ServerName {
             Self::AxumSqlite => "axum-sqlite",
             Self::AxumHandwritten => "axum-handwritten",
             Self::Express => "express",
+            Self::ExpressTuned => "express-tuned",
             Self::Fastapi => "fastapi",
+            Self::FastapiTuned => "fastapi-tuned",
             Self::Php => "php",
+            Self::PhpTuned => "php-tuned",
         }
     }
 
@@ -65,9 +77,12 @@ impl ServerName {
             Self::ActixMemory => "actix-web + postback, memory store",
             Self::AxumSqlite => "axum + postback, SQLite with the wallet",
             Self::AxumHandwritten => "axum, receiver written by hand",
-            Self::Express => "Node 20, Express 5",
-            Self::Fastapi => "Python, FastAPI on uvicorn",
-            Self::Php => "nginx + php-fpm",
+            Self::Express => "Express 5 on Node 20",
+            Self::ExpressTuned => "Express 5 on Node 20, tuned",
+            Self::Fastapi => "FastAPI on uvicorn",
+            Self::FastapiTuned => "FastAPI on uvicorn, tuned",
+            Self::Php => "PHP on nginx and php-fpm",
+            Self::PhpTuned => "PHP on nginx and php-fpm, tuned",
         }
     }
 
@@ -82,7 +97,10 @@ impl ServerName {
                 "all of that, on disk before the answer, with the wallet in one transaction"
             }
             Self::AxumHandwritten => "verifies, parses, pays every time",
-            Self::Express | Self::Fastapi | Self::Php => "verifies",
+            Self::Express | Self::Fastapi | Self::Php => {
+                "as usually written and installed: verifies, reads the parameters, remembers transactions in memory, pays once"
+            }
+            Self::ExpressTuned | Self::FastapiTuned | Self::PhpTuned => "verifies only",
         }
     }
 
@@ -92,6 +110,11 @@ impl ServerName {
             self,
             Self::AxumMemory | Self::ActixMemory | Self::AxumSqlite
         )
+    }
+
+    /// Whether it remembers what it paid, and says `settled` or `duplicate`.
+    pub fn pays_once(self) -> bool {
+        self.is_ours() || matches!(self, Self::Express | Self::Fastapi | Self::Php)
     }
 
     /// The same web framework without a receiver.
@@ -107,19 +130,16 @@ impl ServerName {
         let lacks =
             |program: &str| (!is_installed(program)).then(|| format!("{program} is not installed"));
         match self {
-            Self::Express => lacks("node").or_else(|| {
+            Self::Express | Self::ExpressTuned => lacks("node").or_else(|| {
                 let modules = folder("express").join("node_modules/express");
                 (!modules.exists()).then(|| "run peers/install.sh".to_owned())
             }),
-            Self::Fastapi => {
+            Self::Fastapi | Self::FastapiTuned => {
                 let uvicorn = folder("fastapi").join(".venv/bin/uvicorn");
                 (!uvicorn.exists()).then(|| "run peers/install.sh".to_owned())
             }
-            Self::Php => lacks("nginx").or_else(|| {
-                php::program()
-                    .is_none()
-                    .then(|| "php-fpm is not installed".to_owned())
-            }),
+            Self::Php => lacks("nginx").or_else(|| php::lacks(&["apcu"])),
+            Self::PhpTuned => lacks("nginx").or_else(|| php::lacks(&[])),
             _ => None,
         }
     }
@@ -130,27 +150,33 @@ impl ServerName {
         let port = address.port().to_string();
         let mut running = Running::default();
         match self {
-            Self::Express => {
+            Self::Express | Self::ExpressTuned => {
+                let script = match self {
+                    Self::Express => "receiver.js",
+                    _ => "tuned.js",
+                };
                 let mut command = pinned(core, "node");
-                command.arg(folder("express").join("server.js"));
+                command.arg(folder("express").join(script));
                 command.env("NODE_ENV", "production").env("PORT", port);
                 running.start(with_secret(&mut command))?;
             }
-            Self::Fastapi => {
+            Self::Fastapi | Self::FastapiTuned => {
                 let mut command = pinned(core, folder("fastapi").join(".venv/bin/uvicorn"));
-                command.args([
-                    "server:app",
-                    "--no-access-log",
-                    "--log-level",
-                    "warning",
-                    "--port",
-                    &port,
-                ]);
-                command.args(["--loop", "uvloop", "--http", "httptools"]);
+                command.args(["--port", &port]);
                 command.current_dir(folder("fastapi"));
+                if self == Self::Fastapi {
+                    // What uvicorn takes where it was installed without extras; its log goes into a file.
+                    command.args(["receiver:app", "--loop", "asyncio", "--http", "h11"]);
+                    let log = File::create(room.join("uvicorn.log"))?;
+                    command.stderr(log.try_clone()?).stdout(log);
+                } else {
+                    command.args(["tuned:app", "--loop", "uvloop", "--http", "httptools"]);
+                    command.args(["--no-access-log", "--log-level", "warning"]);
+                }
                 running.start(with_secret(&mut command))?;
             }
-            Self::Php => php::start(&mut running, core, room, &port)?,
+            Self::Php => php::start("", &mut running, core, room, &port)?,
+            Self::PhpTuned => php::start("tuned-", &mut running, core, room, &port)?,
             own => {
                 let mut command = pinned(core, std::env::current_exe()?);
                 command.args(["serve", own.name(), "--port", &port, "--database"]);
@@ -166,6 +192,7 @@ fn with_secret(command: &mut Command) -> &mut Command {
     command
         .env("APP_SECRET", SECRET)
         .env("URL_PREFIX", URL_PREFIX)
+        .env("ORIGIN", ORIGIN)
 }
 
 fn folder(peer: &str) -> PathBuf {

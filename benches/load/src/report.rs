@@ -2,6 +2,7 @@
 
 mod chart;
 mod tables;
+mod wanted;
 
 use std::error::Error;
 use std::fs;
@@ -83,6 +84,7 @@ pub fn write(orders: &Orders) -> Result<(), Box<dyn Error>> {
     let measured = Measured(undisturbed(read(&orders.from)?));
     let tables = [
         ("compare", tables::compare(&measured)),
+        ("wanted", wanted::table(&measured)),
         ("client", tables::client(&measured)),
         ("floods", tables::floods(&measured)),
         ("mixed", tables::mixed(&measured)),

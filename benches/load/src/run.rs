@@ -1,11 +1,11 @@
 //! Takes the measurements, one server at a time, in turn.
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::callbacks::{HEADERS, Request};
+use crate::check;
 use crate::client::{Answer, Answers, Seen};
 use crate::load::Load;
 use crate::measurement::{Measurement, append};
@@ -104,6 +104,7 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
 fn measure(case: Case, orders: &Orders, cores: Cores) -> Result<Seen, Box<dyn Error>> {
     let room = tempfile::tempdir()?;
     let (running, address) = case.server.start(cores.server, room.path())?;
+    check::before(case.server, address)?;
     if case.load == Load::Wrk {
         return wrk(case, orders, cores, address, &running.ids());
     }
@@ -123,47 +124,8 @@ fn measure(case: Case, orders: &Orders, cores: Cores) -> Result<Seen, Box<dyn Er
         return Err(format!("{}: the client failed", case.name()).into());
     }
     let seen: Seen = serde_json::from_slice(&output.stdout)?;
-    check(case, &seen, address)?;
+    check::after(case, &seen, address)?;
     Ok(seen)
-}
-
-/// A fast server that does the wrong thing is not measured.
-fn check(case: Case, seen: &Seen, address: SocketAddr) -> Result<(), Box<dyn Error>> {
-    let knows_forgeries = case.server != case.server.hello();
-    if let Some(wrong) = &seen.wrong
-        && knows_forgeries
-    {
-        return Err(format!("{}: answered {wrong}", case.name()).into());
-    }
-    if case.server.is_ours() {
-        let settled = seen.answers_in_all.with_body("settled");
-        let paid: u64 = get(address, crate::server::PAID)?.trim().parse()?;
-        if paid != settled {
-            return Err(format!(
-                "{}: {settled} answers say settled, {paid} rewards were paid",
-                case.name()
-            )
-            .into());
-        }
-    }
-    Ok(())
-}
-
-fn get(address: SocketAddr, path: &str) -> Result<String, Box<dyn Error>> {
-    let mut stream = TcpStream::connect(address)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    let (head, body) = response
-        .split_once("\r\n\r\n")
-        .ok_or("a response without an end of its head")?;
-    if !head.starts_with("HTTP/1.1 200") {
-        return Err(format!("{path}: {body}").into());
-    }
-    Ok(body.to_owned())
 }
 
 /// wrk sends the same bytes, one signature for all of them.

@@ -24,8 +24,6 @@ pub fn serve(name: ServerName, port: u16, database: Option<PathBuf>) -> Result<(
         }
         ServerName::ActixHello => actix::hello(port),
         ServerName::ActixMemory => actix::memory(port),
-        ServerName::Express | ServerName::Fastapi | ServerName::Php => {
-            Err("that one is not written in Rust".into())
-        }
+        _ => Err("that one is not written in Rust".into()),
     }
 }

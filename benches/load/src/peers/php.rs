@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::folder;
-use crate::callbacks::{SECRET, URL_PREFIX};
+use crate::callbacks::{ORIGIN, SECRET, URL_PREFIX};
 use crate::processes::{Running, pinned};
 
 /// php-fpm, whose name holds its version on Debian.
@@ -28,7 +28,24 @@ pub fn program() -> Option<PathBuf> {
     found.pop()
 }
 
+/// What is missing of php-fpm and of these extensions.
+pub fn lacks(extensions: &[&str]) -> Option<String> {
+    let Some(program) = program() else {
+        return Some("php-fpm is not installed".to_owned());
+    };
+    let output = Command::new(program).arg("-m").output();
+    let installed = output.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    let missing = extensions
+        .iter()
+        .find(|name| !installed.lines().any(|line| line == **name))?;
+    Some(format!("PHP's extension {missing} is not installed"))
+}
+
+/// `kind` stands before the names of script and configurations.
 pub fn start(
+    kind: &str,
     running: &mut Running,
     core: usize,
     room: &Path,
@@ -36,17 +53,22 @@ pub fn start(
 ) -> Result<(), Box<dyn Error>> {
     let id = Command::new("id").arg("-un").output()?;
     let user = String::from_utf8(id.stdout)?;
-    let script = folder("php").join("index.php");
+    let script = match kind {
+        "" => "receiver.php",
+        _ => "tuned.php",
+    };
+    let script = folder("php").join(script);
     let values = [
         ("@ROOM@", &*room.to_string_lossy()),
         ("@SCRIPT@", &*script.to_string_lossy()),
         ("@PORT@", port),
         ("@SECRET@", SECRET),
         ("@PREFIX@", URL_PREFIX),
+        ("@ORIGIN@", ORIGIN),
         ("@USER@", user.trim()),
     ];
     let written = |name: &str| -> Result<PathBuf, Box<dyn Error>> {
-        let template = fs::read_to_string(folder("php").join(name))?;
+        let template = fs::read_to_string(folder("php").join(format!("{kind}{name}")))?;
         let text = values
             .iter()
             .fold(template, |text, (mark, value)| text.replace(mark, value));

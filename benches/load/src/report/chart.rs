@@ -25,7 +25,7 @@ pub fn bars(measured: &Measured) -> String {
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#ffffff\"/>\n\
          <text x=\"16\" y=\"28\" font-size=\"17\" font-weight=\"600\" fill=\"#1c2733\">Callbacks per second on one core</text>\n\
          <text x=\"16\" y=\"48\" font-size=\"12\" fill=\"#5b6773\">Unique signed callbacks over 64 keep-alive connections; medians. \
-         Light bars do less: no deduplication, or nothing at all.</text>\n"
+         Light bars are other stacks, or do less.</text>\n"
     );
     let mut y = TOP;
     for (server, rate) in rows {

@@ -86,24 +86,6 @@ pub fn compare(measured: &Measured) -> String {
             measured.of(case).count(),
         );
     }
-    let ours = measured.rate(compared(ServerName::AxumMemory));
-    let peers = [
-        ServerName::AxumHandwritten,
-        ServerName::Express,
-        ServerName::Fastapi,
-        ServerName::Php,
-    ];
-    let times = peers.iter().filter_map(|peer| {
-        let times = ours? / measured.rate(compared(*peer))?;
-        Some(format!("{times:.1} times {}", peer.title()))
-    });
-    let times: Vec<_> = times.collect();
-    let _ = writeln!(
-        table,
-        "\n{} is {}.",
-        ServerName::AxumMemory.title(),
-        times.join(", ")
-    );
     table
 }
 
