@@ -4,12 +4,14 @@
 #
 #   cargo build --release --manifest-path benches/load/Cargo.toml
 #   benches/load/instructions.sh axum-memory
+#
+# CALLBACKS says how many (10 000), LINES_SHOWN how long a list of functions is printed (60), PORT where to listen.
 set -eu
 server=${1:?name a server: axum-memory, for instance}
 folder=$(cd "$(dirname "$0")" && pwd)
 program=$folder/target/release/postback-load
 profile=$folder/target/callgrind.$server
-callbacks=${CALLBACKS:-10000}
+callbacks=${CALLBACKS:-10000} # 64 at least, the number of connections
 port=${PORT:-18642}
 room=$(mktemp -d)
 rm -f "$profile"*
@@ -25,13 +27,13 @@ call() {
 tries=0
 until call forged 64 >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 60 ] || { cat "$room/valgrind" >&2; exit 1; }
+    [ "$tries" -lt 60 ] || { cat "$room/valgrind" >&2; exit 1; }
     sleep 0.5
 done
 callgrind_control --instr=on $process >/dev/null
-call unique $callbacks >/dev/null
+call unique "$callbacks" >/dev/null
 kill $process
 wait $process 2>/dev/null || true
 total=$(sed -n 's/^\(summary\|totals\): \([0-9]*\).*/\2/p' "$profile" | head -1)
 echo "$server: $((total / callbacks)) instructions for each of $callbacks first deliveries"
-callgrind_annotate --auto=no "$profile" | sed -n '/file:function/,$p' | head -${LINES_SHOWN:-60}
+callgrind_annotate --auto=no "$profile" | sed -n '/file:function/,$p' | head -n "${LINES_SHOWN:-60}"
