@@ -205,6 +205,22 @@ impl Steps {
         Some((*version, record))
     }
 
+    /// While the handler is at work: the receipt, if nothing is left to do once it has succeeded and its decision
+    /// is settled.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn receipt_when_settled(&self) -> Option<Receipt> {
+        let State::Handling {
+            record, decision, ..
+        } = &self.state
+        else {
+            return None;
+        };
+        match self.after(record, decision) {
+            Then::Answer(Answer::Receipt(receipt)) => Some(receipt),
+            _ => None,
+        }
+    }
+
     fn look(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),

@@ -117,7 +117,6 @@ async fn a_handler_that_lays_hands_on_the_transaction_pays_once_all_the_same() {
         Then::Run("ROLLBACK"),
         Then::Run("COMMIT; BEGIN"),
         Then::Run("ROLLBACK; BEGIN"),
-        Then::LeaveSavepoints,
     ] {
         let pool = pool(&server.database().await, 4);
         let (receiver, handler) = game(pool.clone(), then).await;

@@ -1,12 +1,16 @@
 //! One callback on its way through the steps, inside a transaction.
 
 use std::pin::pin;
+use std::time::Instant;
 
 use sqlx::PgConnection;
 
 use super::handler::PostgresHandler;
+use super::keep::{Kept, keep};
+use super::line::Next;
 use super::receiver::Desk;
 use super::rows::{self, Row, RowSwapped};
+use super::session::{Begun, Session};
 use super::{PostgresStore, failure};
 use crate::clock::Clock;
 use crate::decision::Decision;
@@ -23,17 +27,16 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// What follows can be undone by itself. The transaction begins with one.
 pub(super) const MARK: &str = "SAVEPOINT postback_decision";
 const UNDO: &str = "ROLLBACK TO SAVEPOINT postback_decision; RELEASE SAVEPOINT postback_decision";
-/// What is deferred is checked here, where its failure can be told from the store's and be undone alone.
-const KEEP: &str = "SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT postback_decision";
-
 /// How the steps ended.
 pub(super) enum Ended {
     /// Commit, then answer so.
     Commit(Result<Receipt, ReceiveError>),
+    /// It is committed, and the next transaction begun: of whoever is next, or an empty one.
+    Committed(Receipt, Begun, Option<Next<Session>>),
     /// Roll back; nothing was to be written.
     RollBack(ReceiveError),
-    /// The transaction is in no state to be used any more.
-    Abandon(ReceiveError),
+    /// The connection is in no state to be used any more. Answer so.
+    Abandon(Result<Receipt, ReceiveError>),
 }
 
 impl From<StoreError> for Ended {
@@ -42,7 +45,7 @@ impl From<StoreError> for Ended {
             StoreError::Unreadable { .. } | StoreError::Newer { .. } => {
                 Self::RollBack(error.into())
             }
-            error => Self::Abandon(error.into()),
+            error => Self::Abandon(Err(error.into())),
         }
     }
 }
@@ -55,6 +58,8 @@ pub(super) struct Attempt<'a, H, C> {
     pub(super) said: Option<Source>,
     /// The savepoint is set.
     pub(super) is_marked: bool,
+    /// When the connection left the pool.
+    pub(super) since: Instant,
 }
 
 impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
@@ -109,7 +114,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         };
         match self.swap(transaction, None, &settled).await? {
             Swapped::Done(_) => {
-                let happened = self.carry_out(transaction, &decision).await?;
+                let happened = self.carry_out(transaction, &first, &decision).await?;
                 *steps = first;
                 Ok(steps.advance(happened, self.desk.clock.now()))
             }
@@ -143,13 +148,14 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
             let retry_after = self.desk.timing.pause;
             return Err(Ended::RollBack(ReceiveError::Busy { retry_after }));
         }
-        self.carry_out(transaction, decision).await
+        self.carry_out(transaction, steps, decision).await
     }
 
     /// Lets the game carry out what is settled; undoes both unless it does.
     async fn carry_out(
         &mut self,
         transaction: &mut PgConnection,
+        steps: &Steps,
         decision: &Decision,
     ) -> Result<Happened, Ended> {
         let store = self.store;
@@ -161,14 +167,17 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
         self.is_marked = false;
         let handled = match attempt.handled {
             Handled::Done => {
-                let keep = sqlx::raw_sql(KEEP).execute(&mut *transaction);
-                match tokio::time::timeout(store.options().timeout, keep).await {
-                    Ok(Ok(_)) => return Ok(Happened::SettledOutside),
-                    Ok(Err(error)) => self.not_kept(decision, error)?,
-                    Err(_) => {
-                        let limit = store.options().timeout;
-                        return Err(failure::too_slow("release a savepoint", limit).into());
+                let receipt = steps.receipt_when_settled();
+                let next = receipt.as_ref().and_then(|_| store.next(self.since));
+                let opening = next.as_ref().map(Next::opening);
+                match keep(store, transaction, receipt, opening).await {
+                    Kept::Open => return Ok(Happened::SettledOutside),
+                    Kept::Committed(receipt, begun) => {
+                        return Err(Ended::Committed(receipt, begun, next));
                     }
+                    Kept::Cut(receipt) => return Err(Ended::Abandon(Ok(receipt))),
+                    Kept::Not(error) => self.not_kept(decision, error)?,
+                    Kept::Unknown(error) => return Err(error.into()),
                 }
             }
             Handled::Refused(reason) => {
@@ -260,10 +269,8 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
 /// callback is repeated by the network.
 fn meddled(decision: &Decision, source: Source) -> Ended {
     tracing::error!(target: "postback::decision", id = %decision.id(), error = %source, "the handler laid hands on the store's transaction");
-    Ended::Abandon(ReceiveError::Handler {
-        id: decision.id().clone(),
-        source,
-    })
+    let id = decision.id().clone();
+    Ended::Abandon(Err(ReceiveError::Handler { id, source }))
 }
 
 fn has_ended(error: &StoreError) -> bool {

@@ -47,7 +47,7 @@ impl PostgresStore {
                 break;
             }
         }
-        session.give_back();
+        self.give_back(session);
         Ok(keys)
     }
 }
@@ -64,7 +64,7 @@ impl Retention for PostgresStore {
             .bind(expected)
             .execute(session.connection());
         let removed = self.bounded(doing, removal).await?.rows_affected();
-        session.give_back();
+        self.give_back(session);
         Ok(removed == 1)
     }
 

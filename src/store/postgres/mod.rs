@@ -55,6 +55,8 @@
 mod attempt;
 mod failure;
 mod handler;
+mod keep;
+mod line;
 mod listing;
 mod names;
 mod options;
@@ -78,8 +80,10 @@ pub use names::NameError;
 pub use options::PostgresOptions;
 pub use receiver::PostgresReceiver;
 
+use self::line::Line;
 use self::names::Statements;
 use self::rows::{Row, RowSwapped};
+use self::session::Session;
 use super::{DedupStore, StoreError, Stored, Swapped, Version};
 use crate::event::RecordKey;
 use crate::guard::Record;
@@ -98,6 +102,8 @@ struct Shared {
     place: String,
     /// The tables are there, in a form that this version knows.
     is_checked: AtomicBool,
+    /// Who waits for a connection.
+    line: Arc<Line<Session>>,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -113,7 +119,9 @@ impl PostgresStore {
     /// [`migrate`](Self::migrate) at start.
     ///
     /// The pool's own settings stay in force. Its `test_before_acquire` asks the server once more for every
-    /// operation; the store gets along without.
+    /// operation; the store gets along without. While callbacks wait for a connection it goes from one to the next,
+    /// for 100 ms at most, and only then back to the pool: `before_acquire` and `after_release` are not called in
+    /// between.
     pub fn new(pool: PgPool) -> Self {
         PostgresOptions::default().store(pool)
     }
@@ -131,6 +139,7 @@ impl PostgresStore {
             statements: Statements::new(&options.names),
             place: failure::place(&pool.connect_options()),
             is_checked: AtomicBool::new(false),
+            line: Line::new(session::room(&pool)),
             pool,
             options,
         };
@@ -160,7 +169,7 @@ impl DedupStore for PostgresStore {
         let text = key.to_string();
         let find = rows::find(&self.sql().find, session.connection(), &text);
         let found = self.bounded(doing, find).await?;
-        session.give_back();
+        self.give_back(session);
         found.map(|found| found.parse(key)).transpose()
     }
 
@@ -174,7 +183,7 @@ impl DedupStore for PostgresStore {
         let mut session = self.session(doing).await?;
         let swap = row.swap(self.sql(), session.connection());
         let swapped = self.bounded(doing, swap).await?;
-        session.give_back();
+        self.give_back(session);
         Ok(match swapped {
             RowSwapped::Done => Swapped::Done(Version::following(expected)),
             RowSwapped::Lost(found) => {

@@ -5,11 +5,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::postgres::PgTransactionManager;
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager as _;
 use tracing::Instrument;
 
 use super::attempt::{Attempt, Ended, MARK};
 use super::handler::PostgresHandler;
+use super::keep::BEGIN;
+use super::session::{Begun, Session};
 use super::{PostgresStore, failure};
 use crate::clock::{Clock, SystemClock};
 use crate::event::{Event, RecordKey};
@@ -162,65 +166,123 @@ impl<H: PostgresHandler, C: Clock> PostgresReceiver<H, C> {
         patience: Duration,
     ) -> Result<Receipt, ReceiveError> {
         let store = &self.store;
-        let mut session = store.session("take a callback").await?;
-        let begin = AssertSqlSafe(self.begin(key, patience));
-        let begin = session.connection().begin_with(begin);
-        let limit = store.options().timeout.saturating_add(patience);
-        let mut transaction = match tokio::time::timeout(limit, begin).await {
-            Ok(Ok(transaction)) => transaction,
-            // Its twin is at work still. `55P03`: the lock could not be had in time.
-            Ok(Err(error)) if failure::code(&error).as_deref() == Some("55P03") => {
-                let retry_after = self.desk.timing.patience;
-                return Err(ReceiveError::Busy { retry_after });
-            }
-            Ok(Err(error)) => return Err(store.failed("begin a transaction", error).into()),
-            Err(_) => return Err(failure::too_slow("begin a transaction", limit).into()),
-        };
+        let opening = self.opening(key);
+        let mut session = store.session_for("take a callback", opening).await?;
+        self.begin(&mut session, key, patience).await?;
         let attempt = Attempt {
             store,
             desk: &self.desk,
             said: None,
             is_marked: true,
+            since: session.since(),
         };
-        let result = match attempt.run(&mut transaction, steps).await {
+        let connection = session.connection();
+        let result = match attempt.run(connection, steps).await {
+            Ended::Committed(receipt, begun, next) => {
+                session.has_begun(begun);
+                match next {
+                    Some(next) => store.hand_on(session, next),
+                    None => store.give_back(session),
+                }
+                return Ok(receipt);
+            }
             Ended::Commit(result) => {
                 // Should its answer not arrive, nobody knows the outcome; the repetition sees it.
-                store.bounded("commit", transaction.commit()).await?;
+                let commit = PgTransactionManager::commit(connection);
+                store.bounded("commit", commit).await?;
                 result
             }
             Ended::RollBack(error) => {
-                store.bounded("roll back", transaction.rollback()).await?;
+                let roll_back = PgTransactionManager::rollback(connection);
+                store.bounded("roll back", roll_back).await?;
                 Err(error)
             }
-            Ended::Abandon(error) => return Err(error),
+            Ended::Abandon(result) => return result,
         };
-        session.give_back();
+        store.give_back(session);
         result
     }
 
-    /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server.
+    /// Begins the transaction, takes the conversion's lock and sets a savepoint, all in one message to the server;
+    /// or in none, where whoever had the connection before has done so.
+    async fn begin(
+        &self,
+        session: &mut Session,
+        key: &RecordKey,
+        patience: Duration,
+    ) -> Result<(), ReceiveError> {
+        let store = &self.store;
+        let is_empty = match session.begun() {
+            Begun::Opened { is_locked: true } => {
+                session.take_begun();
+                return Ok(());
+            }
+            begun => begun == Begun::Empty,
+        };
+        let beginning = async {
+            let opening = self.patient_opening(key, patience);
+            if is_empty {
+                session.take_begun();
+                let opening = sqlx::raw_sql(AssertSqlSafe(opening));
+                return opening.execute(session.connection()).await.map(drop);
+            }
+            session.end_begun();
+            let opening = AssertSqlSafe(format!("{BEGIN}; {opening}")).into_sql_str();
+            PgTransactionManager::begin(session.connection(), Some(opening)).await
+        };
+        let limit = store.options().timeout.saturating_add(patience);
+        match tokio::time::timeout(limit, beginning).await {
+            Ok(Ok(())) => Ok(()),
+            // Its twin is at work still. `55P03`: the lock could not be had in time.
+            Ok(Err(error)) if failure::code(&error).as_deref() == Some("55P03") => {
+                let retry_after = self.desk.timing.patience;
+                Err(ReceiveError::Busy { retry_after })
+            }
+            Ok(Err(error)) => Err(store.failed("begin a transaction", error).into()),
+            Err(_) => Err(failure::too_slow("begin a transaction", limit).into()),
+        }
+    }
+
+    /// What a transaction begins with that another delivery opens for this one. That one's answer must not wait for a
+    /// twin of this one.
+    fn opening(&self, key: &RecordKey) -> String {
+        let (limits, lock) = (self.limits(), self.lock(key));
+        format!("SELECT {limits}, pg_try_advisory_xact_lock({lock}) AS is_locked; {MARK}")
+    }
+
+    /// What a transaction begins with otherwise.
     ///
     /// The columns of a row are worked out in their order, so that the lock is waited for under its limit.
     /// Without the lock two first deliveries would both call the handler, and one be rolled back: no harm, for
     /// the swap decides, but work for nothing. `idle_in_transaction_session_timeout` frees it should this
     /// process be cut off.
-    fn begin(&self, key: &RecordKey, patience: Duration) -> String {
-        let millis = |span: Duration| span.as_millis().clamp(1, i32::MAX as u128);
-        let timeout = self.store.options().timeout;
+    fn patient_opening(&self, key: &RecordKey, patience: Duration) -> String {
+        let (limits, lock, patience) = (self.limits(), self.lock(key), millis(patience));
         format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; \
-             SELECT set_config('statement_timeout', '{}', true), \
-             set_config('idle_in_transaction_session_timeout', '{}', true), \
-             set_config('lock_timeout', '{}', true), \
-             pg_advisory_xact_lock({}); \
-             SET LOCAL lock_timeout TO DEFAULT; \
-             {MARK}",
-            millis(timeout),
-            millis(self.desk.handler_timeout().saturating_add(timeout)),
-            millis(patience),
-            self.store.options().names.lock(&key.to_string()),
+            "SELECT {limits}, set_config('lock_timeout', '{patience}', true), pg_advisory_xact_lock({lock}); \
+             SET LOCAL lock_timeout TO DEFAULT; {MARK}"
         )
     }
+
+    fn limits(&self) -> String {
+        let timeout = self.store.options().timeout;
+        let idle = self.desk.handler_timeout().saturating_add(timeout);
+        format!(
+            "set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true)",
+            millis(timeout),
+            millis(idle),
+        )
+    }
+
+    fn lock(&self, key: &RecordKey) -> i64 {
+        self.store.options().names.lock(&key.to_string())
+    }
+}
+
+/// As the server's settings want it.
+fn millis(span: Duration) -> u128 {
+    span.as_millis().clamp(1, i32::MAX as u128)
 }
 
 impl<H: PostgresHandler, C: Clock> Receive for PostgresReceiver<H, C> {

@@ -91,7 +91,7 @@ impl PostgresStore {
             Ok(done) => done?,
             Err(_) => return Err(failure::too_slow(DOING, MIGRATION)),
         }
-        session.give_back();
+        self.give_back(session);
         self.shared.is_checked.store(true, Ordering::Release);
         Ok(())
     }
