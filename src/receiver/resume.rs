@@ -1,6 +1,7 @@
 //! Repeats what is open.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::log_open_still;
@@ -42,6 +43,12 @@ pub trait Resume: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`], when the store does not answer. A record that cannot be read counts as failed.
     fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send;
+}
+
+impl<R: Resume> Resume for Arc<R> {
+    fn resume(&self) -> impl Future<Output = Result<Resumed, StoreError>> + Send {
+        (**self).resume()
+    }
 }
 
 /// Repeats what is open now and then again after every `interval`, in a background task of the current tokio

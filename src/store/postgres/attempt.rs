@@ -268,7 +268,7 @@ impl<H: PostgresHandler, C: Clock> Attempt<'_, H, C> {
 /// The handler laid hands on the transaction. Nothing of it may be committed, so no intent is left either; the
 /// callback is repeated by the network.
 fn meddled(decision: &Decision, source: Source) -> Ended {
-    tracing::error!(target: "postback::decision", id = %decision.id(), error = %source, "the handler laid hands on the store's transaction");
+    tracing::error!(target: "postback::decision", id = %decision.id().without_player(), error = %source, "the handler laid hands on the store's transaction");
     let id = decision.id().clone();
     Ended::Abandon(Err(ReceiveError::Handler { id, source }))
 }
