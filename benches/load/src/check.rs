@@ -51,7 +51,7 @@ pub fn after(case: Case, seen: &Seen, address: SocketAddr) -> Result<(), Box<dyn
         return Ok(());
     }
     let settled = seen.answers_in_all.with_body("settled");
-    let due = case.load.transactions(seen.answers_in_all.all());
+    let due = case.load.transactions(seen.genuine_in_all);
     let (_, paid) = get(address, PAID)?;
     // The probe was paid, too.
     if settled != due || paid.trim().parse() != Ok(settled + 1) {

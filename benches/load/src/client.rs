@@ -53,6 +53,9 @@ pub struct Seen {
     pub answers: Answers,
     /// From the first request on, the warm-up included.
     pub answers_in_all: Answers,
+    /// How many of those were to genuine callbacks.
+    #[serde(default)]
+    pub genuine_in_all: u64,
     /// The first answer that was not as the callback calls for.
     pub wrong: Option<String>,
     pub server_cpu: f64,
@@ -106,6 +109,7 @@ pub fn run(orders: &Orders) -> Result<Seen, Box<dyn Error>> {
         seconds,
         answers,
         answers_in_all: client.answers_in_all,
+        genuine_in_all: client.genuine_in_all,
         wrong: client.wrong,
         server_cpu,
         client_cpu,
@@ -141,6 +145,7 @@ struct Client {
     sent: u64,
     answers: Answers,
     answers_in_all: Answers,
+    genuine_in_all: u64,
     wrong: Option<String>,
     latencies: Vec<u32>,
     idle: Duration,
@@ -163,7 +168,7 @@ impl Client {
                 stream,
                 received: Vec::with_capacity(2048),
                 sent: Instant::now(),
-                callback: orders.load.callback(0),
+                callback: orders.load.callback(0, number),
                 is_waiting: false,
             });
         }
@@ -175,6 +180,7 @@ impl Client {
             sent: 0,
             answers: Answers::default(),
             answers_in_all: Answers::default(),
+            genuine_in_all: 0,
             wrong: None,
             latencies: Vec::new(),
             idle: Duration::ZERO,
@@ -211,7 +217,7 @@ impl Client {
 
     fn send(&mut self, number: usize, now: Instant) -> Result<(), Box<dyn Error>> {
         let connection = &mut self.connections[number];
-        connection.callback = self.load.callback(self.sent);
+        connection.callback = self.load.callback(self.sent, number);
         self.sent += 1;
         let Callback {
             transaction,
@@ -247,6 +253,7 @@ impl Client {
         };
         self.answers.count(response.status, response.body);
         self.answers_in_all.count(response.status, response.body);
+        self.genuine_in_all += u64::from(connection.callback.is_genuine);
         if response.status != expected && self.wrong.is_none() {
             let body = String::from_utf8_lossy(response.body);
             self.wrong = Some(format!(

@@ -21,6 +21,8 @@ pub enum Load {
     Forged,
     /// Nine of ten have a wrong hash; the tenth is another completed offer.
     Mixed,
+    /// Some connections send only other completed offers, and nine times as many only callbacks with a wrong hash.
+    Flooded,
     /// One and the same callback, sent by wrk: how fast a known client is.
     Wrk,
 }
@@ -39,22 +41,21 @@ impl Load {
             Self::Duplicates => "duplicates",
             Self::Forged => "forged",
             Self::Mixed => "mixed",
+            Self::Flooded => "flooded",
             Self::Wrk => "wrk",
         }
     }
 
-    /// How many transactions are completed by so many callbacks.
-    pub fn transactions(self, sent: u64) -> u64 {
+    /// How many transactions are completed by so many genuine callbacks.
+    pub fn transactions(self, genuine: u64) -> u64 {
         match self {
-            Self::Unique => sent,
-            Self::Duplicates | Self::Wrk => sent.min(REPEATED),
-            Self::Forged => 0,
-            Self::Mixed => sent.div_ceil(GENUINE_ONE_IN),
+            Self::Duplicates | Self::Wrk => genuine.min(REPEATED),
+            Self::Unique | Self::Forged | Self::Mixed | Self::Flooded => genuine,
         }
     }
 
-    /// The n-th callback.
-    pub fn callback(self, number: u64) -> Callback {
+    /// The n-th callback, sent over the connection of this number.
+    pub fn callback(self, number: u64, connection: usize) -> Callback {
         match self {
             Self::Unique => Callback {
                 transaction: number,
@@ -71,6 +72,10 @@ impl Load {
             Self::Mixed => Callback {
                 transaction: number,
                 is_genuine: number.is_multiple_of(GENUINE_ONE_IN),
+            },
+            Self::Flooded => Callback {
+                transaction: number,
+                is_genuine: (connection as u64).is_multiple_of(GENUINE_ONE_IN),
             },
         }
     }

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::Load;
+use crate::load::{GENUINE_ONE_IN, Load};
 use crate::peers::ServerName;
 
 /// How many connections there are unless said otherwise.
 pub const CONNECTIONS: usize = 64;
+/// How many there are if as many send genuine callbacks as without a flood, and nine times as many forge.
+#[expect(clippy::cast_possible_truncation, reason = "it is ten")]
+pub const FLOODED: usize = CONNECTIONS * GENUINE_ONE_IN as usize;
 
 /// A group of cases, for one table.
 #[derive(
@@ -82,8 +85,13 @@ pub fn all() -> Vec<Case> {
     )];
     let ours = [ServerName::AxumMemory, ServerName::AxumSqlite];
     let floods = ours.into_iter().flat_map(|server| {
-        [Load::Duplicates, Load::Forged, Load::Mixed]
-            .map(|load| case(Table::Floods, server, load, CONNECTIONS))
+        [
+            (Load::Duplicates, CONNECTIONS),
+            (Load::Forged, CONNECTIONS),
+            (Load::Mixed, CONNECTIONS),
+            (Load::Flooded, FLOODED),
+        ]
+        .map(|(load, connections)| case(Table::Floods, server, load, connections))
     });
     let connections = [
         ServerName::AxumHello,
@@ -116,7 +124,7 @@ mod tests {
                 .count()
         };
         assert_eq!(meant("compare"), ServerName::ALL.len());
-        assert_eq!(meant("axum-memory"), 1 + 3 + 4);
+        assert_eq!(meant("axum-memory"), 1 + 4 + 4);
         assert_eq!(meant("axum-memory/forged"), 1);
         assert_eq!(meant("axum"), 0);
     }

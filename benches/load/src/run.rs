@@ -182,6 +182,7 @@ fn wrk(
         seconds,
         answers_in_all: answers.clone(),
         answers,
+        genuine_in_all: count,
         wrong: None,
         server_cpu,
         client_cpu,

@@ -95,15 +95,18 @@ impl<'a> Attempt<'a> {
         let (mut steps, mut step) = match foreseen {
             None => (steps.clone(), steps.step()),
             Some(foreseen) => {
-                let (mut steps, happened) = match self.find(foreseen.row.key(), &foreseen.key)? {
-                    None => match self.handle(&foreseen.decision, handler)? {
+                let (mut steps, happened) = match self.claim(&foreseen.row)? {
+                    RowSwapped::Done => match self.carry_out(&foreseen.decision, handler)? {
                         Handled::Done => {
-                            self.swap(&foreseen.row)?;
+                            self.keep()?;
                             return Ok(foreseen.receipt.clone());
                         }
                         ended => (foreseen.looked.clone(), Happened::Handled(ended)),
                     },
-                    found => (steps.clone(), Happened::Loaded(found)),
+                    RowSwapped::Lost(found) => {
+                        let found = found.map(|found| found.parse(&foreseen.key)).transpose()?;
+                        (steps.clone(), Happened::Loaded(found))
+                    }
                 };
                 let step = steps.advance(happened, (self.now)());
                 (steps, step)
@@ -131,15 +134,34 @@ impl<'a> Attempt<'a> {
         found.map(|found| found.parse(key)).transpose()
     }
 
+    /// Writes the settled row at once, behind a savepoint: the statement looks by itself whether anything is remembered.
+    /// Should the handler not carry the decision out, the row is undone along with what he wrote.
+    fn claim(&mut self, row: &Row) -> Result<RowSwapped, StoreError> {
+        self.mark()?;
+        let swapped = row
+            .swap(self.leashed.connection())
+            .map_err(|error| unavailable("swap a record", error))?;
+        if let RowSwapped::Lost(_) = swapped {
+            self.keep()?;
+        }
+        Ok(swapped)
+    }
+
     fn handle(
         &mut self,
         decision: &Decision,
         handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
     ) -> Result<Handled, StoreError> {
-        self.leashed
-            .mark()
-            .map_err(|error| unavailable("set a savepoint", error))?;
-        self.is_marked = true;
+        self.mark()?;
+        self.carry_out(decision, handler)
+    }
+
+    /// Behind a savepoint, to which everything is undone unless the decision is carried out.
+    fn carry_out(
+        &mut self,
+        decision: &Decision,
+        handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
+    ) -> Result<Handled, StoreError> {
         let since = Since::now();
         let returned = self
             .leashed
@@ -176,20 +198,30 @@ impl<'a> Attempt<'a> {
             .swap(self.leashed.connection())
             .map_err(|error| unavailable("swap a record", error))?;
         match swapped {
-            RowSwapped::Done => {
-                if std::mem::take(&mut self.is_marked) {
-                    self.leashed
-                        .keep()
-                        .map_err(|error| unavailable("release a savepoint", error))?;
-                }
-                Ok(())
-            }
+            RowSwapped::Done => self.keep(),
             // Nobody else can write meanwhile, so this is not to happen; the handler's work must not stay then.
             RowSwapped::Lost(_) => Err(StoreError::Unavailable {
                 doing: "swap a record",
                 source: "the record changed within its own transaction".into(),
             }),
         }
+    }
+
+    fn mark(&mut self) -> Result<(), StoreError> {
+        self.leashed
+            .mark()
+            .map_err(|error| unavailable("set a savepoint", error))?;
+        self.is_marked = true;
+        Ok(())
+    }
+
+    fn keep(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.is_marked) {
+            self.leashed
+                .keep()
+                .map_err(|error| unavailable("release a savepoint", error))?;
+        }
+        Ok(())
     }
 
     fn undo(&mut self) -> Result<(), StoreError> {

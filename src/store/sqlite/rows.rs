@@ -57,10 +57,6 @@ impl Row {
         })
     }
 
-    pub(super) fn key(&self) -> &str {
-        &self.key
-    }
-
     /// Compares and swaps: one statement that either changes the row or does not.
     pub(super) fn swap(&self, connection: &Connection) -> rusqlite::Result<RowSwapped> {
         let changed = match self.expected {

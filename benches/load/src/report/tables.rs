@@ -6,7 +6,7 @@ use super::{Measured, compared};
 use crate::load::Load;
 use crate::measurement::{Measurement, count};
 use crate::peers::ServerName;
-use crate::plan::{CONNECTIONS, Case, Table};
+use crate::plan::{CONNECTIONS, Case, FLOODED, Table};
 
 const OURS: [ServerName; 2] = [ServerName::AxumMemory, ServerName::AxumSqlite];
 
@@ -16,6 +16,13 @@ fn flood(server: ServerName, load: Load) -> Case {
         server,
         load,
         connections: CONNECTIONS,
+    }
+}
+
+fn flooded(server: ServerName) -> Case {
+    Case {
+        connections: FLOODED,
+        ..flood(server, Load::Flooded)
     }
 }
 
@@ -157,22 +164,27 @@ pub fn floods(measured: &Measured) -> String {
 /// What genuine callbacks keep among nine times as many forged ones.
 pub fn mixed(measured: &Measured) -> String {
     let mut table =
-        "| receiver | genuine/s | forged/s | genuine per CPU second left | alone | kept |\n\
-                     |---|---:|---:|---:|---:|---:|\n"
+        "| receiver | connections | genuine/s | forged/s | genuine per CPU second left | alone | kept |\n\
+                     |---|---|---:|---:|---:|---:|---:|\n"
             .to_owned();
-    for server in OURS {
-        let case = flood(server, Load::Mixed);
+    let cases = OURS.into_iter().flat_map(|server| {
+        [
+            ("64 genuine, 576 forge", flooded(server)),
+            ("64, each of both", flood(server, Load::Mixed)),
+        ]
+    });
+    for (connections, case) in cases {
         let per_second = |status: u16| {
             let rate = move |one: &Measurement| {
                 count(one.seen.answers.with_status(status)) / one.seen.seconds
             };
             or_dash(measured.median(case, rate).map(grouped))
         };
-        let kept = kept(measured, server);
+        let kept = kept(measured, case);
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} |",
-            server.title(),
+            "| {} | {connections} | {} | {} | {} | {} | {} |",
+            case.server.title(),
             per_second(200),
             per_second(403),
             or_dash(kept.map(|kept| marked(measured, case, grouped(kept.left)))),
@@ -191,10 +203,11 @@ struct Kept {
     alone: f64,
 }
 
-fn kept(measured: &Measured, server: ServerName) -> Option<Kept> {
+fn kept(measured: &Measured, case: Case) -> Option<Kept> {
+    let server = case.server;
     let forged = measured.median(flood(server, Load::Forged), Measurement::cpu_micros)?;
     let alone = 1e6 / measured.median(compared(server), Measurement::cpu_micros)?;
-    let left = measured.median(flood(server, Load::Mixed), |one| {
+    let left = measured.median(case, |one| {
         let answers = &one.seen.answers;
         let left = one.seen.server_cpu - count(answers.with_status(403)) * forged / 1e6;
         count(answers.with_status(200)) / left
