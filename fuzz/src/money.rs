@@ -129,14 +129,16 @@ fn slot(event: &Event) -> Option<Slot> {
         return None;
     };
     Some(match (effect, &event.purchase) {
-        (Effect::Pending { stage, .. }, _) => Slot::Pending(stage.clone()),
+        (Effect::Pending { stage, .. }, _) => Slot::Pending(stage.to_string()),
         (Effect::Completed { amount, .. }, Some(purchase)) if amount.is_zero() => {
             Slot::PurchaseAlone(purchase.usd)
         }
-        (Effect::Completed { milestone, .. }, _) => Slot::Completed(milestone.clone()),
+        (Effect::Completed { milestone, .. }, _) => {
+            Slot::Completed(milestone.as_deref().map(str::to_owned))
+        }
         (Effect::Adjusted { .. }, _) => Slot::Adjusted(transaction.to_string()),
         (Effect::Revoked, _) => Slot::Revoked,
-        (Effect::Noted { word, .. }, _) => Slot::Noted(word.clone()),
+        (Effect::Noted { word, .. }, _) => Slot::Noted(word.to_string()),
         _ => return None,
     })
 }
