@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use postback::receiver::{Receive, Resume};
 use postback::steps::{Receipt, Timing};
-use postback::store::postgres::{PostgresOptions, sqlx};
+use postback::store::postgres::{PostgresOptions, PostgresStore, sqlx};
 use postback::store::{DedupStore, StoreError};
 use postgres_game::{
     Then, Wallet, completed, create_wallet, deliver, game, insist, is_settled, is_unavailable,
@@ -181,10 +181,11 @@ async fn a_receiver_that_falls_asleep_with_its_transaction_open_is_cut_off_and_c
 async fn an_exhausted_pool_is_an_error_and_over_when_a_connection_is_back() {
     let Some(server) = shared() else { return };
     let pool = pool(&server.database().await, 2);
+    // The tables are made without hurry: only who waits for a connection is to run out of time.
+    PostgresStore::new(pool.clone()).migrate().await.unwrap();
+    create_wallet(&pool).await;
     let options = PostgresOptions::new().timeout(Duration::from_millis(200));
     let store = options.store(pool.clone());
-    store.migrate().await.unwrap();
-    create_wallet(&pool).await;
     let receiver = store.receiver(Wallet::new(Then::Nothing));
     let held = (pool.acquire().await.unwrap(), pool.acquire().await.unwrap());
     let none = receiver.receive(completed("o1", 1)).await;
