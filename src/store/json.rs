@@ -6,15 +6,21 @@ use super::{StoreError, Stored, Version};
 use crate::event::RecordKey;
 use crate::guard::{RECORD_FORMAT, Record};
 
+/// What most records take, in bytes: they grow no more while they are written.
+const MOST: usize = 1024;
+
 /// Writes a record.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`]; not to happen.
 pub fn write(record: &Record) -> Result<String, StoreError> {
-    serde_json::to_string(record).map_err(|error| StoreError::Unavailable {
+    let unwritable = |source| StoreError::Unavailable {
         doing: "write a record down",
-        source: Box::new(error),
-    })
+        source,
+    };
+    let mut json = Vec::with_capacity(MOST);
+    serde_json::to_writer(&mut json, record).map_err(|error| unwritable(error.into()))?;
+    String::from_utf8(json).map_err(|error| unwritable(error.into()))
 }
 
 /// Reads what a store holds under a key: the record, if it is one that this version can read, and the one that
