@@ -66,7 +66,7 @@ pub use route::{callbacks, callbacks_answering};
 use actix_web::body::{self, BodyStream};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, ContentType, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -76,10 +76,13 @@ use crate::wire::{Headers, Request};
 
 adapter::delivery_and_rejection!(StatusCode);
 
+/// Written out once, not for each answer.
+const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 fn respond(reply: &Reply) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    response.insert_header(ContentType::plaintext());
+    response.insert_header((header::CONTENT_TYPE, PLAIN_TEXT));
     for field in reply.headers() {
         response.insert_header((field.0, &*field.1));
     }
