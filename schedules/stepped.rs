@@ -1,34 +1,42 @@
 //! The checker's types, and what it leaves out.
 
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, RwLock};
+use std::cell::Cell;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use shuttle::thread;
 
-/// The checker's queue. In the standard library, what still waits is dropped with the receiver; here, too.
-pub(crate) mod mpsc {
-    pub(crate) use shuttle::sync::mpsc::{RecvError, SyncSender, TryRecvError, TrySendError};
+/// The time is over as soon as it is this thread's turn: the checker's own never is.
+pub(crate) fn wait_for<'a, T>(
+    _: &Condvar,
+    lock: &'a Mutex<T>,
+    guard: MutexGuard<'a, T>,
+    _: Duration,
+) -> (MutexGuard<'a, T>, bool) {
+    drop(guard);
+    thread::yield_now();
+    (lock.lock().unwrap_or_else(PoisonError::into_inner), true)
+}
 
-    pub(crate) struct Receiver<T>(shuttle::sync::mpsc::Receiver<T>);
+/// Time that passes with each look at it, so that a schedule is the same whenever it is repeated.
+#[derive(Clone, Copy)]
+pub(crate) struct Instant(Duration);
 
-    pub(crate) fn sync_channel<T>(length: usize) -> (SyncSender<T>, Receiver<T>) {
-        let (sender, receiver) = shuttle::sync::mpsc::sync_channel(length);
-        (sender, Receiver(receiver))
+impl Instant {
+    pub(crate) fn now() -> Self {
+        thread_local! {
+            // The checker runs all of a scene's threads on one of the system's.
+            static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        }
+        Self(NOW.with(|now| {
+            now.set(now.get() + Duration::from_micros(10));
+            now.get()
+        }))
     }
 
-    impl<T> Receiver<T> {
-        pub(crate) fn recv(&self) -> Result<T, RecvError> {
-            self.0.recv()
-        }
-
-        pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-            self.0.try_recv()
-        }
-    }
-
-    impl<T> Drop for Receiver<T> {
-        fn drop(&mut self) {
-            // Nobody can put anything in between the last look and the end: neither is followed by a step.
-            while self.0.try_recv().is_ok() {}
-        }
+    pub(crate) fn elapsed(self) -> Duration {
+        Self::now().0 - self.0
     }
 }
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::store::sqlite::open::Connections;
+use crate::store::sqlite::queue::Begin;
 use crate::store::sqlite::{SqliteOptions, SqliteStore, schema};
 
 /// The store, and a look into its database from outside.
@@ -58,18 +59,35 @@ impl Game {
 impl Outside {
     /// How often this was paid.
     pub(super) fn paid(&self, id: &str) -> usize {
-        let outside = self.0.0.lock().unwrap();
-        let count: i64 = outside
-            .query_row("SELECT count(*) FROM wallet WHERE id = ?1", [id], |row| {
-                row.get(0)
-            })
-            .unwrap();
-        count.try_into().unwrap()
+        payments(&self.0.0.lock().unwrap(), "id = ?1", id)
+    }
+
+    /// How many payments of this transaction are not to be seen from outside yet.
+    pub(super) fn not_yet_seen(&self, inside: &Connection) -> usize {
+        let all = |connection: &Connection| payments(connection, "?1 = ''", "");
+        all(inside) - all(&self.0.0.lock().unwrap())
     }
 }
 
+fn payments(connection: &Connection, which: &str, of: &str) -> usize {
+    let select = format!("SELECT count(*) FROM wallet WHERE {which}");
+    let count: i64 = connection
+        .query_row(&select, [of], |row| row.get(0))
+        .unwrap();
+    count.try_into().unwrap()
+}
+
+/// With several cores, whatever machine this is.
 pub(super) fn options(queue: usize, group: usize) -> SqliteOptions {
-    SqliteOptions::new().queue(queue).group(group)
+    let mut options = SqliteOptions::new().queue(queue).group(group);
+    options.begin = Begin::AtOnce;
+    options
+}
+
+/// With one core.
+pub(super) fn when_called(mut options: SqliteOptions) -> SqliteOptions {
+    options.begin = Begin::WhenCalled;
+    options
 }
 
 /// In memory where the system has such a place: thousands of databases come and go.

@@ -104,7 +104,9 @@ fn what_a_handler_logs_says_of_which_callback() {
                     .is_some_and(|(_, fields)| fields.value("app") == Some(app))
         };
         let at_work: Vec<_> = lines.iter().filter(of_app).collect();
-        assert_eq!(at_work.len(), 13, "{app}: every decision");
+        // In SQLite a handler that fails is called once more, behind a savepoint of its own.
+        let again = usize::from(*app == "sqlite");
+        assert_eq!(at_work.len(), 13 + again, "{app}: every decision");
         for line in at_work {
             let (name, span) = line.within.as_ref().unwrap();
             assert_eq!(name, "callback");

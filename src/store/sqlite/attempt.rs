@@ -53,6 +53,15 @@ impl Foreseen {
     }
 }
 
+/// How far a delivery came without a savepoint.
+pub(super) enum Progress {
+    Done(Result<Receipt, ReceiveError>),
+    /// Nothing is written yet, and there is more to do than was foreseen.
+    Untouched,
+    /// The handler failed, refused or panicked, or the engine failed.
+    Undo,
+}
+
 /// Drives the steps to their end on the writer's connection.
 pub(super) struct Attempt<'a> {
     leashed: &'a Leashed,
@@ -84,6 +93,39 @@ impl<'a> Attempt<'a> {
             self.undo()?;
         }
         result
+    }
+
+    /// The same without a savepoint, as far as that goes.
+    pub(super) fn join(
+        mut self,
+        steps: &Steps,
+        foreseen: &Foreseen,
+        handler: &dyn Fn(&InTransaction<'_>, &Decision) -> Result<(), HandlerError>,
+    ) -> Progress {
+        match foreseen.row.swap(self.leashed.connection()) {
+            Err(_) => Progress::Undo,
+            Ok(RowSwapped::Done) => {
+                let since = Since::now();
+                let returned = self
+                    .leashed
+                    .lend(|transaction| handler(transaction, &foreseen.decision));
+                if !matches!(returned, Returned::With(Ok(()))) {
+                    return Progress::Undo;
+                }
+                observe::handler(word(&returned), since);
+                Progress::Done(Ok(foreseen.receipt.clone()))
+            }
+            Ok(RowSwapped::Lost(found)) => {
+                let Ok(found) = found.map(|found| found.parse(&foreseen.key)).transpose() else {
+                    return Progress::Untouched;
+                };
+                let now = (self.now)();
+                match steps.clone().advance(Happened::Loaded(found), now) {
+                    Step::Answer(answer) => Progress::Done(self.answer(answer)),
+                    _ => Progress::Untouched,
+                }
+            }
+        }
     }
 
     fn drive(

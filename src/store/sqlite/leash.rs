@@ -18,6 +18,7 @@ use super::transaction::InTransaction;
 pub(super) struct Leashed {
     connection: Connection,
     is_lent: Arc<AtomicBool>,
+    has_savepoints: Arc<AtomicBool>,
 }
 
 /// How the game's code ended.
@@ -31,19 +32,27 @@ pub(super) enum Returned<T> {
 impl Leashed {
     pub(super) fn new(mut connection: Connection) -> rusqlite::Result<Self> {
         let is_lent = Arc::new(AtomicBool::new(false));
+        let has_savepoints = Arc::new(AtomicBool::new(false));
         let lent = Arc::clone(&is_lent);
+        let savepoints = Arc::clone(&has_savepoints);
         connection.authorizer(Some(move |context: AuthContext<'_>| {
-            if lent.load(Ordering::Relaxed) && is_forbidden(&context.action) {
-                Authorization::Deny
-            } else {
-                Authorization::Allow
+            if !lent.load(Ordering::Relaxed) {
+                return Authorization::Allow;
             }
+            if is_forbidden(&context.action) {
+                return Authorization::Deny;
+            }
+            if matches!(context.action, AuthAction::Savepoint { .. }) {
+                savepoints.store(true, Ordering::Relaxed);
+            }
+            Authorization::Allow
         }))?;
         let lent = Arc::clone(&is_lent);
         connection.commit_hook(Some(move || lent.load(Ordering::Relaxed)))?;
         Ok(Self {
             connection,
             is_lent,
+            has_savepoints,
         })
     }
 
@@ -51,7 +60,13 @@ impl Leashed {
         &self.connection
     }
 
-    /// Lends the connection out, inside the store's savepoint.
+    /// Whether the game's code has ever prepared a statement about savepoints. One that is left open reaches into the
+    /// next deliveries, unless each has one of its own around it.
+    pub(super) fn has_savepoints(&self) -> bool {
+        self.has_savepoints.load(Ordering::Relaxed)
+    }
+
+    /// Lends the connection out, inside the group's transaction.
     pub(super) fn lend<T>(&self, work: impl FnOnce(&InTransaction<'_>) -> T) -> Returned<T> {
         self.is_lent.store(true, Ordering::Relaxed);
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -67,6 +82,12 @@ impl Leashed {
     /// Begins the group's transaction.
     pub(super) fn begin(&self) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE -- postback")
+    }
+
+    /// Nothing of it happened, and it begins again.
+    pub(super) fn begin_again(&self) -> rusqlite::Result<()> {
+        self.connection.execute_batch("ROLLBACK")?;
+        self.begin()
     }
 
     /// Ends it: all of it is on the disk, or an error says why not.

@@ -46,6 +46,7 @@
 //! SELECT received, verdict, amount, signed FROM postback_callbacks WHERE player = 'player-7' ORDER BY received;
 //! ```
 
+mod answer;
 mod attempt;
 mod leash;
 mod open;
@@ -58,6 +59,8 @@ mod records;
 mod retention;
 mod rows;
 mod schema;
+mod tell;
+mod together;
 mod transaction;
 mod writer;
 
@@ -77,9 +80,10 @@ pub use receiver::SqliteReceiver;
 pub use records::SqliteRecords;
 pub use transaction::{InTransaction, SqliteHandler};
 
+use self::answer::ask;
 use self::leash::Leashed;
 use self::operations::{Changing, Working, unavailable};
-use self::queue::Queue;
+use self::queue::{Begin, Queue};
 use self::reader::Reading;
 use self::rows::{Row, RowSwapped};
 use self::writer::Operation;
@@ -109,6 +113,13 @@ struct Shared {
     batch: usize,
     /// Its senders are the threads'.
     alive: watch::Receiver<()>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.writer.close();
+        self.reader.close();
+    }
 }
 
 impl fmt::Debug for SqliteStore {
@@ -147,8 +158,8 @@ impl SqliteStore {
         } = connections;
         let leashed =
             Leashed::new(connection).map_err(|error| unavailable("prepare the writer", error))?;
-        let (writer, operations) = Queue::new(options.queue);
-        let (reader, readings) = Queue::new(options.queue);
+        let (writer, operations) = Queue::new(options.queue, options.begin);
+        let (reader, readings) = Queue::new(options.queue, Begin::AtOnce);
         let (ending, alive) = watch::channel(());
         let ending = Arc::new(ending);
         let limit = options.group;
@@ -198,11 +209,10 @@ impl SqliteStore {
         E: Send + 'static,
         F: FnOnce(&InTransaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        self.submit(Box::new(Working::new(work, reply)))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(gone("carry the work out").into()))
+        let answer = ask(&self.shared.writer, "carry the work out", |reply| {
+            Box::new(Working::new(work, reply))
+        })?;
+        answer.await?
     }
 
     /// Reads whatever the game wants to, from what is committed. Writing is refused.
@@ -240,10 +250,6 @@ impl SqliteStore {
         while alive.changed().await.is_ok() {}
     }
 
-    fn submit(&self, operation: Box<dyn Operation>) -> Result<(), StoreError> {
-        self.shared.writer.put(operation)
-    }
-
     async fn select<T, F>(&self, doing: &'static str, select: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -273,17 +279,16 @@ impl DedupStore for SqliteStore {
         expected: Option<Version>,
         record: &Record,
     ) -> Result<Swapped, StoreError> {
-        let (reply, answer) = oneshot::channel();
         let row = Row::new(expected, record)?;
-        self.submit(Box::new(Changing::new(
-            "swap a record",
-            move |db: &Connection| row.swap(db),
-            reply,
-        )))?;
-        match answer
-            .await
-            .unwrap_or_else(|_| Err(gone("swap a record")))?
-        {
+        let doing = "swap a record";
+        let answer = ask(&self.shared.writer, doing, |reply| {
+            Box::new(Changing::new(
+                doing,
+                move |db: &Connection| row.swap(db),
+                reply,
+            ))
+        })?;
+        match answer.await?? {
             RowSwapped::Done => Ok(Swapped::Done(Version::following(expected))),
             RowSwapped::Lost(found) => Ok(Swapped::Lost(
                 found.map(|found| found.parse(record.key())).transpose()?,

@@ -1,10 +1,11 @@
 //! What the writer is asked to do.
 
+use super::answer::Reply;
 use super::leash::{Leashed, Returned};
+use super::tell::Others;
 use super::transaction::InTransaction;
 use super::writer::{Cause, GroupError, Operation};
 use crate::store::StoreError;
-use crate::sync::oneshot;
 use rusqlite::Connection;
 
 /// Why the game's own work on the store's connection failed.
@@ -28,15 +29,11 @@ pub(super) struct Changing<T, F> {
     doing: &'static str,
     change: F,
     outcome: Option<rusqlite::Result<T>>,
-    reply: oneshot::Sender<Result<T, StoreError>>,
+    reply: Reply<Result<T, StoreError>>,
 }
 
 impl<T, F> Changing<T, F> {
-    pub(super) fn new(
-        doing: &'static str,
-        change: F,
-        reply: oneshot::Sender<Result<T, StoreError>>,
-    ) -> Self {
+    pub(super) fn new(doing: &'static str, change: F, reply: Reply<Result<T, StoreError>>) -> Self {
         Self {
             doing,
             change,
@@ -55,19 +52,22 @@ where
         self.outcome = Some((self.change)(leashed.connection()));
     }
 
+    fn can_run_again(&self) -> bool {
+        true
+    }
+
     fn blame(&mut self, _: &Cause) -> bool {
         false
     }
 
-    fn answer(self: Box<Self>, group: Result<(), GroupError>) {
+    fn answer(self: Box<Self>, group: Result<(), GroupError>, others: Option<Others>) {
         let answer = match (group, self.outcome) {
             (Err(error), _) => Err(error.into()),
             (Ok(()), Some(Ok(changed))) => Ok(changed),
             (Ok(()), Some(Err(error))) => Err(unavailable(self.doing, error)),
             (Ok(()), None) => return,
         };
-        // The caller may have gone.
-        let _ = self.reply.send(answer);
+        self.reply.send(answer, others, Box::new(()));
     }
 }
 
@@ -75,11 +75,11 @@ where
 pub(super) struct Working<T, E, F> {
     work: Option<F>,
     outcome: Option<Result<T, WorkError<E>>>,
-    reply: oneshot::Sender<Result<T, WorkError<E>>>,
+    reply: Reply<Result<T, WorkError<E>>>,
 }
 
 impl<T, E, F> Working<T, E, F> {
-    pub(super) fn new(work: F, reply: oneshot::Sender<Result<T, WorkError<E>>>) -> Self {
+    pub(super) fn new(work: F, reply: Reply<Result<T, WorkError<E>>>) -> Self {
         Self {
             work: Some(work),
             outcome: None,
@@ -107,17 +107,21 @@ where
         self.outcome = Some(result);
     }
 
+    fn can_run_again(&self) -> bool {
+        false
+    }
+
     fn blame(&mut self, _: &Cause) -> bool {
         false
     }
 
-    fn answer(self: Box<Self>, group: Result<(), GroupError>) {
+    fn answer(self: Box<Self>, group: Result<(), GroupError>, others: Option<Others>) {
         let answer = match (group, self.outcome) {
             (Err(error), _) => Err(StoreError::from(error).into()),
             (Ok(()), Some(outcome)) => outcome,
             (Ok(()), None) => return,
         };
-        let _ = self.reply.send(answer);
+        self.reply.send(answer, others, Box::new(()));
     }
 }
 

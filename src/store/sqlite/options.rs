@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::SqliteStore;
+use super::queue::Begin;
 use crate::store::StoreError;
 
 /// How a [`SqliteStore`] is opened and how much it may hold in memory. The defaults serve a busy game.
@@ -28,6 +29,7 @@ pub struct SqliteOptions {
     pub(super) group: usize,
     pub(super) cache_kib: u32,
     pub(super) checkpoint_pages: u32,
+    pub(super) begin: Begin,
 }
 
 impl Default for SqliteOptions {
@@ -38,6 +40,7 @@ impl Default for SqliteOptions {
             group: 256,
             cache_kib: 64 * 1024,
             checkpoint_pages: 10_000,
+            begin: Begin::here(),
         }
     }
 }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use tracing::Span;
 
-use super::attempt::{Attempt, Foreseen};
+use super::SqliteStore;
+use super::answer::{Answer, Reply, ask};
+use super::attempt::{Attempt, Foreseen, Progress};
 use super::leash::Leashed;
+use super::tell::Others;
+use super::together::Joined;
 use super::transaction::{InTransaction, SqliteHandler};
 use super::writer::{Cause, GroupError, Operation, SharedCause};
-use super::{SqliteStore, gone};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::decision::Decision;
 use crate::event::{Event, RecordKey};
@@ -21,7 +24,6 @@ use crate::receiver::log::{Origin, log_open_still};
 use crate::receiver::{Receive, ReceiveError, Resume, Resumed};
 use crate::steps::{Receipt, Steps, Timing};
 use crate::store::{DedupStore, StoreError};
-use crate::sync::oneshot;
 
 /// Takes callbacks all the way: remembered, carried out by the game and settled in one transaction.
 ///
@@ -126,8 +128,7 @@ impl SqliteReceiver {
         }
     }
 
-    fn submit(&self, subject: Subject) -> Result<Answer, StoreError> {
-        let (reply, answer) = oneshot::channel();
+    fn submit(&self, subject: Subject) -> Result<Delivered, StoreError> {
         let desk = self.desk.clone();
         let (steps, foreseen) = match subject {
             Subject::Callback(event) => {
@@ -139,16 +140,17 @@ impl SqliteReceiver {
             }
             Subject::Open(key) => (Steps::resume_in_transaction(key, desk.timing), None),
         };
-        self.store.submit(Box::new(Receiving {
-            steps,
-            foreseen,
-            desk,
-            span: Span::current(),
-            blamed: None,
-            outcome: None,
-            reply,
-        }))?;
-        Ok(answer)
+        ask(&self.store.shared.writer, "take a callback", |reply| {
+            Box::new(Receiving {
+                steps,
+                foreseen,
+                desk,
+                span: Span::current(),
+                blamed: None,
+                outcome: None,
+                reply: Some(reply),
+            })
+        })
     }
 }
 
@@ -178,12 +180,10 @@ impl Resume for SqliteReceiver {
     }
 }
 
-type Answer = oneshot::Receiver<Result<Receipt, ReceiveError>>;
+type Delivered = Answer<Result<Receipt, ReceiveError>>;
 
-async fn wait(answer: Result<Answer, StoreError>) -> Result<Receipt, ReceiveError> {
-    answer?
-        .await
-        .unwrap_or_else(|_| Err(gone("take a callback").into()))
+async fn wait(answer: Result<Delivered, StoreError>) -> Result<Receipt, ReceiveError> {
+    answer?.await?
 }
 
 /// What a delivery is about.
@@ -202,20 +202,55 @@ struct Receiving {
     /// Why its handler is not called again.
     blamed: Option<Cause>,
     outcome: Option<Result<Receipt, ReceiveError>>,
-    reply: oneshot::Sender<Result<Receipt, ReceiveError>>,
+    reply: Option<Reply<Result<Receipt, ReceiveError>>>,
+}
+
+impl Receiving {
+    fn handle(
+        &self,
+        transaction: &InTransaction<'_>,
+        decision: &Decision,
+    ) -> Result<(), HandlerError> {
+        match &self.blamed {
+            None => self.desk.handler.handle(transaction, decision),
+            Some(cause) => Err(HandlerError::Failed(Box::new(SharedCause(Arc::clone(
+                cause,
+            ))))),
+        }
+    }
 }
 
 impl Operation for Receiving {
     fn run(&mut self, leashed: &Leashed) {
         let _entered = self.span.enter();
         let attempt = Attempt::new(leashed, &*self.desk.now);
-        let handle = |transaction: &InTransaction<'_>, decision: &Decision| match &self.blamed {
-            None => self.desk.handler.handle(transaction, decision),
-            Some(cause) => Err(HandlerError::Failed(Box::new(SharedCause(Arc::clone(
-                cause,
-            ))))),
+        let outcome = attempt.run(&self.steps, self.foreseen.as_ref(), &|game, decision| {
+            self.handle(game, decision)
+        });
+        self.outcome = Some(outcome);
+    }
+
+    fn can_run_again(&self) -> bool {
+        true
+    }
+
+    fn join(&mut self, leashed: &Leashed) -> Joined {
+        let Some(foreseen) = &self.foreseen else {
+            return Joined::Untouched;
         };
-        self.outcome = Some(attempt.run(&self.steps, self.foreseen.as_ref(), &handle));
+        let _entered = self.span.enter();
+        let attempt = Attempt::new(leashed, &*self.desk.now);
+        let joined = attempt.join(&self.steps, foreseen, &|game, decision| {
+            self.handle(game, decision)
+        });
+        match joined {
+            Progress::Done(outcome) => {
+                self.outcome = Some(outcome);
+                Joined::Done
+            }
+            Progress::Untouched => Joined::Untouched,
+            Progress::Undo => Joined::Undo,
+        }
     }
 
     /// The handler wrote what cannot be committed. Once more without it, so that the decision is at least
@@ -224,13 +259,14 @@ impl Operation for Receiving {
         self.blamed.replace(Arc::clone(cause)).is_none()
     }
 
-    fn answer(self: Box<Self>, group: Result<(), GroupError>) {
-        let answer = match (group, self.outcome) {
+    fn answer(mut self: Box<Self>, group: Result<(), GroupError>, others: Option<Others>) {
+        let answer = match (group, self.outcome.take()) {
             (Err(error), _) => Err(StoreError::from(error).into()),
             (Ok(()), Some(outcome)) => outcome,
             (Ok(()), None) => return,
         };
-        // The caller may have gone.
-        let _ = self.reply.send(answer);
+        if let Some(reply) = self.reply.take() {
+            reply.send(answer, others, self);
+        }
     }
 }

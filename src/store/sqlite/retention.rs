@@ -1,11 +1,11 @@
 //! Removing records, and finding those to be removed.
 
+use super::answer::ask;
 use super::operations::Changing;
-use super::{SqliteStore, gone, rows};
+use super::{SqliteStore, rows};
 use crate::clock::Timestamp;
 use crate::event::{PlayerId, RecordKey};
 use crate::store::{Retention, StoreError, Version};
-use crate::sync::oneshot;
 
 /// Looks once into each block of the players' index, from one that is not empty to the next.
 const OF_PLAYER: &str = "\
@@ -23,11 +23,12 @@ impl Retention for SqliteStore {
         let Ok(expected) = i64::try_from(expected.number()) else {
             return Ok(false);
         };
-        let (reply, answer) = oneshot::channel();
         let doing = "remove a record";
         let remove = move |db: &rusqlite::Connection| rows::remove(db, &key, expected);
-        self.submit(Box::new(Changing::new(doing, remove, reply)))?;
-        answer.await.unwrap_or_else(|_| Err(gone(doing)))
+        let answer = ask(&self.shared.writer, doing, |reply| {
+            Box::new(Changing::new(doing, remove, reply))
+        })?;
+        answer.await?
     }
 
     async fn unchanged_since(

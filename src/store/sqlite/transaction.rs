@@ -15,7 +15,8 @@ use crate::store::{SettleError, StoreError, Version};
 /// A connection inside a transaction that somebody else commits.
 ///
 /// It derefs to [`rusqlite::Connection`]: read and write the game's own tables as usual. `BEGIN`,
-/// `COMMIT`, `ROLLBACK` and changes to the store's own tables are refused; savepoints of your own are fine.
+/// `COMMIT`, `ROLLBACK` and changes to the store's own tables are refused; savepoints of your own are fine (they cost
+/// all deliveries one of the store's own, which nothing else does).
 pub struct InTransaction<'a> {
     connection: &'a Connection,
 }
@@ -43,8 +44,9 @@ impl fmt::Debug for InTransaction<'_> {
 /// Carries decisions out in the very transaction that settles them.
 ///
 /// What it writes is committed together with the record, or not at all: a crash at any moment leaves either
-/// both or neither. It needs no idempotency for that. It may be called more than once for a decision, but
-/// what it wrote before was rolled back then; so it must change nothing outside the transaction. It runs on
+/// both or neither. It needs no idempotency for that. It may be called more than once for a decision, for
+/// instance when another delivery that shares its transaction fails, but what it wrote before was rolled back
+/// then; so it must change nothing outside the transaction. It runs on
 /// the writer's thread, and all other deliveries wait for it: it should be short, must not wait for the store,
 /// and should not call other services. Use a [`Handler`](crate::handler::Handler) for those, which writes an
 /// intent down first and may take its time.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 
 use super::leash::Leashed;
+use super::queue::{Next, Waiting};
+use super::tell::{Others, Teller};
+use super::together::{Joined, Wariness, run_all};
 use crate::store::StoreError;
-use crate::sync::mpsc::Receiver;
 
 /// An engine's error that several callers are told.
 pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
@@ -20,7 +22,7 @@ pub(super) struct GroupError {
 }
 
 impl GroupError {
-    fn new(
+    pub(super) fn new(
         doing: &'static str,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
@@ -61,15 +63,23 @@ pub(super) trait Operation: Send {
     /// Does its work inside the group's transaction. Undoes by itself what must not stay.
     fn run(&mut self, leashed: &Leashed);
 
+    /// Whether it can do its work once more, in another transaction, after this one was rolled back.
+    fn can_run_again(&self) -> bool;
+
+    /// Does its work without a savepoint if it may, and then leaves it to others to undo what must not stay.
+    fn join(&mut self, _: &Leashed) -> Joined {
+        Joined::Untouched
+    }
+
     /// Its work, run alone, made the transaction fail. Whether to run it once more, now without the game's code.
     fn blame(&mut self, cause: &Cause) -> bool;
 
-    /// Tells the caller. `Ok`: the group is on the disk.
-    fn answer(self: Box<Self>, group: Result<(), GroupError>);
+    /// Tells the caller, and gives him the others that he is to tell. `Ok`: the group is on the disk.
+    fn answer(self: Box<Self>, group: Result<(), GroupError>, others: Option<Others>);
 }
 
 /// How a group failed.
-enum Failure {
+pub(super) enum Failure {
     /// Nobody in it is to blame.
     Engine(GroupError),
     /// One of its operations ended the transaction or made its commit impossible.
@@ -77,82 +87,88 @@ enum Failure {
 }
 
 /// Serves the queue until it is closed and empty.
-pub(super) fn serve(leashed: &Leashed, queue: &Receiver<Box<dyn Operation>>, limit: usize) {
-    while let Ok(first) = queue.recv() {
-        let next = |size| {
-            if size < limit {
-                queue.try_recv().ok()
-            } else {
-                None
+pub(super) fn serve(leashed: &Leashed, queue: &Waiting<Box<dyn Operation>>, limit: usize) {
+    let mut writer = Writer {
+        leashed,
+        wariness: Wariness::default(),
+        teller: Teller::default(),
+    };
+    loop {
+        let group = match queue.next(limit, writer.teller.patience()) {
+            Next::These(group) => group,
+            Next::Nothing => {
+                writer.teller.tell_rest();
+                continue;
             }
+            Next::End => break,
         };
-        let mut group = vec![first];
-        while let Some(operation) = next(group.len()) {
-            group.push(operation);
-        }
-        // Whoever arrives while these are at work joins them. Should a subscriber to the log panic, whoever is not
-        // answered yet finds his reply gone; the next are served.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            let outcome = attempt(leashed, &mut group, next);
-            end(leashed, group, outcome);
-        }));
+        // Whoever arrives while these are at work joins them.
+        let latecomers = |size: usize| queue.latecomers(limit.saturating_sub(size));
+        // Should a subscriber to the log panic, whoever is not answered yet finds his reply gone; the next are served.
+        let _ = catch_unwind(AssertUnwindSafe(|| writer.serve(group, latecomers)));
     }
+    writer.teller.tell_rest();
 }
 
-/// One operation in a transaction of its own.
-fn alone(leashed: &Leashed, operation: Box<dyn Operation>) {
-    let mut group = vec![operation];
-    let outcome = attempt(leashed, &mut group, |_| None);
-    end(leashed, group, outcome);
+struct Writer<'a> {
+    leashed: &'a Leashed,
+    wariness: Wariness,
+    teller: Teller,
 }
 
-fn end(leashed: &Leashed, mut group: Vec<Box<dyn Operation>>, outcome: Result<(), Failure>) {
-    match outcome {
-        Ok(()) => answer(group, &Ok(())),
-        Err(Failure::Engine(error)) => {
-            tracing::error!(target: "postback::store", doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
-            answer(group, &Err(error));
-        }
-        // All of it is rolled back. One by one, only the guilty operation fails.
-        Err(Failure::Spoilt(_)) if group.len() > 1 => {
-            for operation in group {
-                alone(leashed, operation);
+impl Writer<'_> {
+    fn serve(
+        &mut self,
+        mut group: Vec<Box<dyn Operation>>,
+        latecomers: impl Fn(usize) -> Vec<Box<dyn Operation>>,
+    ) {
+        match attempt(self.leashed, &mut group, latecomers, &mut self.wariness) {
+            Ok(()) => self.teller.tell(group, &Ok(())),
+            Err(Failure::Engine(error)) => {
+                tracing::error!(target: "postback::store", doing = error.doing, error = %error.cause, operations = group.len(), "SQLite failed");
+                self.teller.tell(group, &Err(error));
             }
+            // All of it is rolled back. One by one, only the guilty operation fails.
+            Err(Failure::Spoilt(error)) => match <[_; 1]>::try_from(group) {
+                Ok([operation]) => self.alone(operation, error),
+                Err(group) => {
+                    for operation in group {
+                        self.serve(vec![operation], nobody);
+                    }
+                }
+            },
         }
-        Err(Failure::Spoilt(error)) => {
-            tracing::error!(target: "postback::store", error = %error.cause, "an operation made its transaction fail");
-            let once_more = group
-                .iter_mut()
-                .any(|operation| operation.blame(&error.cause));
-            let fate = if once_more {
-                attempt(leashed, &mut group, |_| None)
-            } else {
-                Err(Failure::Spoilt(error))
-            };
-            answer(
-                group,
-                &fate.map_err(|(Failure::Engine(error) | Failure::Spoilt(error))| error),
-            );
-        }
+    }
+
+    /// One operation that made a transaction of its own fail.
+    fn alone(&mut self, mut operation: Box<dyn Operation>, error: GroupError) {
+        tracing::error!(target: "postback::store", error = %error.cause, "an operation made its transaction fail");
+        let once_more = operation.blame(&error.cause);
+        let mut group = vec![operation];
+        let fate = if once_more {
+            attempt(self.leashed, &mut group, nobody, &mut self.wariness)
+        } else {
+            Err(Failure::Spoilt(error))
+        };
+        let fate = fate.map_err(|(Failure::Engine(error) | Failure::Spoilt(error))| error);
+        self.teller.tell(group, &fate);
     }
 }
 
-fn answer(group: Vec<Box<dyn Operation>>, fate: &Result<(), GroupError>) {
-    for operation in group {
-        // A caller who has gone leaves his value to be dropped here, and it may panic. The others are answered.
-        if catch_unwind(AssertUnwindSafe(|| operation.answer(fate.clone()))).is_err() {
-            tracing::error!(target: "postback::store", "what a caller left behind panicked when it was dropped");
-        }
-    }
+fn nobody(_: usize) -> Vec<Box<dyn Operation>> {
+    Vec::new()
 }
 
-/// One transaction. Leaves none open behind it. `next` says who else joins a group of this size.
+/// One transaction. Leaves none open behind it. `latecomers` join a group of this size.
 fn attempt(
     leashed: &Leashed,
     group: &mut Vec<Box<dyn Operation>>,
-    next: impl Fn(usize) -> Option<Box<dyn Operation>>,
+    latecomers: impl Fn(usize) -> Vec<Box<dyn Operation>>,
+    wariness: &mut Wariness,
 ) -> Result<(), Failure> {
-    let result = catch_unwind(AssertUnwindSafe(|| transact(leashed, group, next)));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        transact(leashed, group, latecomers, wariness)
+    }));
     let result = result.unwrap_or_else(|_| {
         Err(Failure::Engine(GroupError::new(
             "carry an operation out",
@@ -171,26 +187,13 @@ fn attempt(
 fn transact(
     leashed: &Leashed,
     group: &mut Vec<Box<dyn Operation>>,
-    next: impl Fn(usize) -> Option<Box<dyn Operation>>,
+    latecomers: impl Fn(usize) -> Vec<Box<dyn Operation>>,
+    wariness: &mut Wariness,
 ) -> Result<(), Failure> {
-    let connection = leashed.connection();
     leashed
         .begin()
         .map_err(|error| Failure::Engine(GroupError::new("begin a transaction", error)))?;
-    let mut at = 0;
-    while let Some(operation) = group.get_mut(at) {
-        operation.run(leashed);
-        if connection.is_autocommit() {
-            return Err(Failure::Spoilt(GroupError::new(
-                "carry an operation out",
-                "its transaction was ended",
-            )));
-        }
-        at += 1;
-        if at == group.len() {
-            group.extend(next(at));
-        }
-    }
+    run_all(leashed, group, latecomers, wariness)?;
     leashed.commit().map_err(|error| {
         // A constraint that is checked at the end is somebody's in the group; all else is the disk's.
         let is_spoilt = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
