@@ -13,6 +13,8 @@ use crate::plan::Case;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
     pub case: Case,
+    /// What was measured in the same round was measured within some minutes.
+    pub round: usize,
     pub seen: Seen,
 }
 

@@ -44,6 +44,18 @@ impl Measured {
         self.median(case, Measurement::rate)
     }
 
+    fn in_round(&self, case: Case, round: usize) -> Option<&Measurement> {
+        self.of(case).find(|one| one.round == round)
+    }
+
+    /// The median over the rounds of how one case stands to another in the same round.
+    fn ratio(&self, one: Case, other: Case, what: impl Fn(&Measurement) -> f64) -> Option<f64> {
+        median(self.of(one).filter_map(|one| {
+            let other = self.in_round(other, one.round)?;
+            Some(what(one) / what(other))
+        }))
+    }
+
     /// What stands behind a figure that was only measured while something else ran.
     fn mark(&self, case: Case) -> &'static str {
         if self.of(case).any(Measurement::is_disturbed) {

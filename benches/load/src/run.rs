@@ -16,7 +16,7 @@ use crate::processes::{Cores, busy_seconds, cpu_seconds, ended_children_cpu_seco
 /// How to measure.
 #[derive(Debug, clap::Args)]
 pub struct Orders {
-    /// How often each server is measured in the comparison; other tables take two fifths of that.
+    /// How often each server is measured in the comparison, and under floods; other tables take two fifths of that.
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
     /// How long one measurement lasts.
@@ -81,6 +81,7 @@ pub fn run(orders: &Orders) -> Result<(), Box<dyn Error>> {
             }
             let measurement = Measurement {
                 case: *case,
+                round,
                 seen: measure(*case, orders, cores)?,
             };
             println!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Measured, compared};
 use crate::load::Load;
-use crate::measurement::{Measurement, count};
+use crate::measurement::{Measurement, count, median};
 use crate::peers::ServerName;
 use crate::plan::{CONNECTIONS, Case, FLOODED, Table};
 
@@ -68,8 +68,8 @@ pub fn compare(measured: &Measured) -> String {
             continue;
         };
         let of_hello = measured
-            .rate(compared(server.hello()))
-            .map(|hello| format!("{:.2}", rate / hello));
+            .ratio(case, compared(server.hello()), Measurement::rate)
+            .map(|part| format!("{part:.2}"));
         let latency = |place: usize| {
             or_dash(
                 measured
@@ -132,18 +132,18 @@ pub fn client(measured: &Measured) -> String {
 pub fn floods(measured: &Measured) -> String {
     let mut table = "| receiver | load | requests/s | CPU µs | CPU of a first delivery |\n|---|---|---:|---:|---:|\n".to_owned();
     for server in OURS {
-        let first = measured.median(compared(server), Measurement::cpu_micros);
+        let first = flood(server, Load::Unique);
         let cases = [
-            ("first deliveries", compared(server)),
+            ("first deliveries", first),
             ("duplicates", flood(server, Load::Duplicates)),
             ("forged", flood(server, Load::Forged)),
             ("90 % forged", flood(server, Load::Mixed)),
         ];
         for (load, case) in cases {
             let cpu = measured.median(case, Measurement::cpu_micros);
-            let part = cpu
-                .zip(first)
-                .map(|(cpu, first)| format!("{:.2}", cpu / first));
+            let part = measured
+                .ratio(case, first, Measurement::cpu_micros)
+                .map(|part| format!("{part:.2}"));
             let _ = writeln!(
                 table,
                 "| {} | {load} | {} | {} | {} |",
@@ -180,16 +180,26 @@ pub fn mixed(measured: &Measured) -> String {
             };
             or_dash(measured.median(case, rate).map(grouped))
         };
-        let kept = kept(measured, case);
+        let kept: Vec<Kept> = measured
+            .of(case)
+            .filter_map(|one| kept(measured, one))
+            .collect();
+        let median = |what: fn(&Kept) -> f64| median(kept.iter().map(what));
+        let range = median(|kept| kept.left / kept.alone).map(|middle| {
+            let all = || kept.iter().map(|kept| kept.left / kept.alone);
+            let lowest = all().fold(middle, f64::min);
+            let highest = all().fold(middle, f64::max);
+            format!("{middle:.2} ({lowest:.2}–{highest:.2})")
+        });
         let _ = writeln!(
             table,
             "| {} | {connections} | {} | {} | {} | {} | {} |",
             case.server.title(),
             per_second(200),
             per_second(403),
-            or_dash(kept.map(|kept| marked(measured, case, grouped(kept.left)))),
-            or_dash(kept.map(|kept| grouped(kept.alone))),
-            or_dash(kept.map(|kept| format!("{:.2}", kept.left / kept.alone))),
+            or_dash(median(|kept| kept.left).map(|left| marked(measured, case, grouped(left)))),
+            or_dash(median(|kept| kept.alone).map(grouped)),
+            or_dash(range),
         );
     }
     table
@@ -203,16 +213,18 @@ struct Kept {
     alone: f64,
 }
 
-fn kept(measured: &Measured, case: Case) -> Option<Kept> {
-    let server = case.server;
-    let forged = measured.median(flood(server, Load::Forged), Measurement::cpu_micros)?;
-    let alone = 1e6 / measured.median(compared(server), Measurement::cpu_micros)?;
-    let left = measured.median(case, |one| {
-        let answers = &one.seen.answers;
-        let left = one.seen.server_cpu - count(answers.with_status(403)) * forged / 1e6;
-        count(answers.with_status(200)) / left
-    })?;
-    Some(Kept { left, alone })
+/// By what was measured in the same round.
+fn kept(measured: &Measured, one: &Measurement) -> Option<Kept> {
+    let alone = |load| {
+        let case = flood(one.case.server, load);
+        Some(measured.in_round(case, one.round)?.cpu_micros())
+    };
+    let answers = &one.seen.answers;
+    let forged = count(answers.with_status(403)) * alone(Load::Forged)? / 1e6;
+    Some(Kept {
+        left: count(answers.with_status(200)) / (one.seen.server_cpu - forged),
+        alone: 1e6 / alone(Load::Unique)?,
+    })
 }
 
 /// The same with fewer and with more connections.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Measured, compared};
+use crate::measurement::Measurement;
 use crate::peers::ServerName;
 
 /// The part of its framework's hello that a receiver was to reach.
@@ -16,11 +17,11 @@ const PEERS: [(ServerName, ServerName, f64); 3] = [
 ];
 
 pub fn table(measured: &Measured) -> String {
-    let rate = |server: ServerName| measured.rate(compared(server));
     let times = |one: ServerName, other: ServerName| {
         let marks = [one, other].map(|server| measured.mark(compared(server)));
         let mark = marks.into_iter().max().unwrap_or_default();
-        Some((rate(one)? / rate(other)?, mark))
+        let ratio = measured.ratio(compared(one), compared(other), Measurement::rate);
+        Some((ratio?, mark))
     };
     let mut table =
         "| wanted | measured | beside the tuned one, which verifies only |\n|---|---|---|\n"
