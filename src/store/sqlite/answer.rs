@@ -20,6 +20,9 @@ const TURNS: u32 = 8;
 /// behind all of them there, perhaps for a hundred turns.
 const BUSY: Duration = Duration::from_micros(50);
 
+/// So many turns at most. Many callers who wait for a slow disk would otherwise keep each other, and the core, busy.
+const MOST_TURNS: u32 = 32;
+
 /// The operation's end.
 pub(super) struct Reply<T>(oneshot::Sender<Told<T>>);
 
@@ -85,7 +88,7 @@ impl<T> Answer<T> {
         self.turns = self.turns.saturating_add(1);
         let took = self.polled.elapsed();
         self.polled = Instant::now();
-        self.place.is_some() || took >= BUSY
+        self.place.is_some() || (took >= BUSY && self.turns < MOST_TURNS)
     }
 }
 
@@ -123,6 +126,9 @@ impl<T> Drop for Answer<T> {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
     use std::time::Instant;
 
     use super::*;
@@ -169,12 +175,12 @@ mod tests {
 
     #[tokio::test]
     async fn with_one_core_callers_of_the_same_moment_share_a_commit() {
-        let game = std::sync::Arc::new(Game::open());
+        let game = Arc::new(Game::open());
         let callers: Vec<_> = (0..20)
             .map(|_| {
-                let game = std::sync::Arc::clone(&game);
+                let game = Arc::clone(&game);
                 tokio::spawn(async move {
-                    let look = std::sync::Arc::clone(&game);
+                    let look = Arc::clone(&game);
                     let work = game.store.write(move |transaction| {
                         note(transaction)?;
                         Ok::<usize, rusqlite::Error>(look.committed())
@@ -191,6 +197,50 @@ mod tests {
             );
         }
         assert_eq!(game.committed(), 20);
+    }
+
+    struct Turns(AtomicUsize);
+
+    impl Wake for Turns {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_waits_long_in_a_busy_runtime_takes_no_more_turns_than_some_dozens() {
+        let game = Game::open();
+        let (release, told) = std::sync::mpsc::channel::<()>();
+        let work = game.store.write(move |transaction| {
+            let _ = told.recv();
+            note(transaction)
+        });
+        let mut work = Box::pin(work);
+        let turns = Arc::new(Turns(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&turns));
+        for _ in 0..200 {
+            let polled = work.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+            std::thread::sleep(2 * BUSY);
+        }
+        let taken = turns.0.load(Ordering::SeqCst);
+        assert!(
+            taken > 2 * usize::try_from(TURNS).unwrap(),
+            "{taken}: among others"
+        );
+        assert!(
+            taken < usize::try_from(MOST_TURNS).unwrap(),
+            "{taken}: and then sleeps"
+        );
+        release.send(()).unwrap();
+        let started = Instant::now();
+        while turns.0.load(Ordering::SeqCst) == taken {
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "nobody wakes him"
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     #[tokio::test]
