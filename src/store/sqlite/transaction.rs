@@ -15,8 +15,8 @@ use crate::store::{SettleError, StoreError, Version};
 /// A connection inside a transaction that somebody else commits.
 ///
 /// It derefs to [`rusqlite::Connection`]: read and write the game's own tables as usual. `BEGIN`,
-/// `COMMIT`, `ROLLBACK` and changes to the store's own tables are refused; savepoints of your own are fine (they cost
-/// all deliveries one of the store's own, which nothing else does).
+/// `COMMIT`, `ROLLBACK` and changes to the store's own tables are refused; savepoints of your own are fine (once
+/// there are any, each delivery has one of the store's around it, an eighth of the writer's work).
 pub struct InTransaction<'a> {
     connection: &'a Connection,
 }
