@@ -24,12 +24,12 @@ impl Timestamp {
         self.0
     }
 
-    /// The same in the system's terms, where those reach so far.
+    /// As a [`SystemTime`], if that can represent it.
     pub fn to_system_time(self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
     }
 
-    /// This moment and so much later; the end of time at the latest.
+    /// This moment plus a duration, saturating.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(
@@ -38,11 +38,11 @@ impl Timestamp {
         )
     }
 
-    /// This moment and so much earlier; 1970-01-01 at the earliest.
+    /// This moment minus a duration; 1970-01-01 at the earliest.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
-    /// use postback::clock::Timestamp;
+    /// use postback::Timestamp;
     ///
     /// let half_a_year_ago = Timestamp::from(SystemTime::now()).before(Duration::from_secs(180 * 86_400));
     /// # let _ = half_a_year_ago;
@@ -55,7 +55,7 @@ impl Timestamp {
         )
     }
 
-    /// How long from this moment until `later`; nothing if that has passed.
+    /// The time from this moment until `later`; zero if that has passed.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0))
     }
@@ -74,22 +74,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Tells the time and waits. [`SystemClock`] in a program, a clock set by hand in tests.
+/// Reads the time and sleeps. [`SystemClock`] in a program, a clock set by hand in tests.
 pub trait Clock: Send + Sync + 'static {
     /// The time now. Processes that share a store should agree on it to well within a lease.
     fn now(&self) -> Timestamp;
 
-    /// Waits for so long.
+    /// Waits for this long.
     fn sleep(&self, span: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// The system's clock, waiting with tokio's timer. It is a [`Clock`] with the feature `tokio`.
+/// The system's clock; sleeps with tokio's timer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-#[cfg(feature = "tokio")]
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the time")]
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
     }

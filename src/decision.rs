@@ -1,32 +1,24 @@
-//! What the game is told: one decision at a time.
-//!
-//! Only the guard makes a decision. A wallet function that takes `&Reward` can therefore not be called
-//! for a pending callback, nor with an amount that nobody owes:
-//!
-//! ```compile_fail
-//! # use postback::decision::Reward;
-//! let forged = Reward { amount: 500.into() };
-//! ```
-
-mod kind;
-mod verdict;
+//! What the game is asked to do: one decision at a time.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-pub use kind::DecisionKind;
-pub(crate) use verdict::Verdict;
+use crate::clock::Timestamp;
+use crate::event::{Event, EventKind};
+use crate::id::{PlayerId, REDACTED_PLAYER, RecordKey};
 
-use crate::event::{Event, LEFT_OUT, PlayerId, Purchase, RecordKey};
-
-/// A decision's stable name, the same however often the decision is repeated and never used for another.
-/// Make the wallet idempotent on it, e.g. as a primary key.
+/// A decision's stable id: the same whenever the decision is repeated, never used for another one. Make the wallet
+/// idempotent on it, for example as a primary key.
 ///
-/// Written `bitlabs/my-game/conversion/o233#1`.
+/// Visible ASCII without spaces: the record's key (other characters percent-encoded), the decision's number in the
+/// record, and a digest of its content, so that a record that was erased or lost cannot reuse an id for something
+/// else: `bitlabs/my-game/conversion/o233#1-8c4f0a61`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DecisionId(Arc<str>);
@@ -37,16 +29,42 @@ impl DecisionId {
         &self.0
     }
 
-    /// The text for a log: of a ban, the player is left out (`bitlabs/my-game/player/[player]#1`).
-    pub fn without_player(&self) -> Cow<'_, str> {
+    /// The text for a log: `bitlabs/my-game/player/[player]#1-8c4f0a61` for a ban.
+    pub fn redacted(&self) -> Cow<'_, str> {
         let mut parts = self.0.splitn(4, '/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(source), Some(app), Some("player"), Some(id)) => {
+            (Some(network), Some(app), Some("player"), Some(id)) => {
                 let number = id.rsplit('#').next().unwrap_or_default();
-                format!("{source}/{app}/player/{LEFT_OUT}#{number}").into()
+                format!("{network}/{app}/player/{REDACTED_PLAYER}#{number}").into()
             }
             _ => (&*self.0).into(),
         }
+    }
+
+    fn new(key: &RecordKey, number: u32, event: &Event, received: Timestamp, action: &Action) -> Self {
+        let mut text = String::with_capacity(key.as_str().len() + 16);
+        for byte in key.as_str().bytes() {
+            if byte.is_ascii_graphic() && byte != b'%' && byte != b'#' {
+                text.push(char::from(byte));
+            } else {
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+        let mut content = Sha256::new();
+        let mut add = |field: &str| {
+            content.update(field.as_bytes());
+            content.update([0]);
+        };
+        add(action.as_str());
+        add(&action.balance_change().normalize().to_string());
+        match &event.kind {
+            EventKind::Conversion { transaction, .. } => add(transaction.as_str()),
+            // A ban has no transaction: the time of its arrival is all that tells two of them apart.
+            EventKind::Ban(_) => add(&received.as_millis().to_string()),
+        }
+        let [a, b, c, d, ..] = <[u8; 32]>::from(content.finalize());
+        let _ = write!(text, "#{number}-{a:02x}{b:02x}{c:02x}{d:02x}");
+        Self(text.into())
     }
 }
 
@@ -62,318 +80,139 @@ impl AsRef<str> for DecisionId {
     }
 }
 
-/// What the game is to do about one callback. Cheap to clone.
+/// What the game is asked to do about one callback. Cheap to clone.
+///
+/// ```
+/// use postback::{Action, Decision};
+///
+/// fn describe(decision: &Decision) -> String {
+///     match decision.action() {
+///         Action::Reward(reward) => format!("{} gets {}", decision.player(), reward.amount()),
+///         Action::Reversal(reversal) => format!("{} loses {}", decision.player(), reversal.amount()),
+///         other => format!("{}: {}", decision.player(), other.as_str()),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "decision", rename_all = "snake_case")]
+pub struct Decision {
+    id: DecisionId,
+    conversion: RecordKey,
+    event: Arc<Event>,
+    #[serde(flatten)]
+    action: Action,
+}
+
+impl Decision {
+    pub(crate) fn new(
+        key: &RecordKey,
+        number: u32,
+        event: &Arc<Event>,
+        received: Timestamp,
+        action: Action,
+    ) -> Self {
+        Self {
+            id: DecisionId::new(key, number, event, received, &action),
+            conversion: key.clone(),
+            event: Arc::clone(event),
+            action,
+        }
+    }
+
+    /// The stable id to be idempotent on.
+    pub fn id(&self) -> &DecisionId {
+        &self.id
+    }
+
+    /// The player.
+    pub fn player(&self) -> &PlayerId {
+        &self.event.player
+    }
+
+    /// The record it belongs to: the conversion, or for a ban the player.
+    pub fn conversion(&self) -> &RecordKey {
+        &self.conversion
+    }
+
+    /// What to do.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// By how much the player's balance changes, in the app's currency: positive for a reward, negative for a
+    /// reversal, otherwise zero.
+    pub fn balance_change(&self) -> Decimal {
+        self.action.balance_change()
+    }
+
+    /// The callback that caused it.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+}
+
+/// What to do about a callback.
+///
+/// A [`Reward`] has private fields, so a wallet function that takes one cannot be called for anything else:
+///
+/// ```compile_fail,E0451
+/// let forged = postback::Reward { amount: 500.into(), restored: false };
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Decision {
+pub enum Action {
     /// Pay the player.
     Reward(Reward),
     /// Take back from the player what was paid.
     Reversal(Reversal),
-    /// A reward is on its way; nothing is due yet.
-    Pending(Pending),
+    /// A reward is on its way. Nothing is due yet.
+    Pending {
+        /// What may become due, where the network says so.
+        amount: Option<Decimal>,
+        /// The network's word for the stage.
+        stage: Cow<'static, str>,
+    },
     /// The network rejected the conversion before anything was paid.
-    Rejected(Rejected),
-    /// Nothing is due, and why.
-    NothingToPay(NothingToPay),
-    /// Purchase data for a conversion that has been dealt with already. No money moves.
-    Purchase(PurchaseNotice),
-    /// The network banned the player (from games and offers).
-    Ban(Ban),
-    /// The network lifted its ban.
-    Unban(Unban),
-    /// The callback contradicts what is known. No money moves; somebody should look at it.
-    Conflict(Conflict),
-}
-
-/// What every decision carries.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Ground {
-    id: DecisionId,
-    key: RecordKey,
-    cause: Arc<Event>,
-}
-
-macro_rules! grounded {
-    ($($name:ident),*) => {$(
-        impl $name {
-            /// The decision's stable name, on which the wallet can be idempotent.
-            pub fn id(&self) -> &DecisionId {
-                &self.ground.id
-            }
-
-            /// Whom it is about.
-            pub fn player(&self) -> &PlayerId {
-                &self.ground.cause.player
-            }
-
-            /// The record that it belongs to: the conversion, or for bans the player.
-            pub fn conversion(&self) -> &RecordKey {
-                &self.ground.key
-            }
-
-            /// The callback that caused it.
-            pub fn cause(&self) -> &Event {
-                &self.ground.cause
-            }
-
-            /// Revenue to the publisher in US dollars, as the causing callback states it; not reduced
-            /// where only a part of the reward is due.
-            pub fn usd(&self) -> Option<Decimal> {
-                self.ground.cause.usd
-            }
-        }
-    )*};
-}
-
-grounded!(
-    Reward,
-    Reversal,
-    Pending,
     Rejected,
-    NothingToPay,
-    PurchaseNotice,
+    /// Nothing is due.
+    Nothing {
+        /// Why.
+        reason: NothingReason,
+    },
+    /// Purchase data for a conversion that was already decided. No money moves.
+    Purchase {
+        /// What the player spent in the app, in US dollars.
+        usd: Decimal,
+    },
+    /// The network banned the player.
     Ban,
+    /// The network lifted its ban.
     Unban,
-    Conflict
-);
-
-/// Pay the player this amount.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[must_use = "a reward is owed to the player"]
-pub struct Reward {
-    #[serde(flatten)]
-    ground: Ground,
-    amount: Decimal,
-    restored: bool,
+    /// The callback contradicts what is known. No money moves; somebody should look at it.
+    Conflict {
+        /// The contradiction.
+        kind: ConflictKind,
+    },
 }
 
-impl Reward {
-    /// What to pay, in the app's currency; above zero.
-    pub fn amount(&self) -> Decimal {
-        self.amount
-    }
-
-    /// Whether it gives back what an earlier reversal took.
-    pub fn is_restored(&self) -> bool {
-        self.restored
-    }
-
-    /// What the player spent in the app, where this callback says so. Not part of the reward.
-    pub fn purchase(&self) -> Option<&Purchase> {
-        self.ground.cause.purchase.as_ref()
-    }
-}
-
-/// Take this amount back from the player.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[must_use = "a reversal is owed by the player"]
-pub struct Reversal {
-    #[serde(flatten)]
-    ground: Ground,
-    amount: Decimal,
-}
-
-impl Reversal {
-    /// What to take back, in the app's currency; above zero, and never more than was paid for this conversion.
-    pub fn amount(&self) -> Decimal {
-        self.amount
-    }
-}
-
-/// A reward is on its way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Pending {
-    #[serde(flatten)]
-    ground: Ground,
-    amount: Option<Decimal>,
-    stage: Cow<'static, str>,
-}
-
-impl Pending {
-    /// What may become due, where the network says so.
-    pub fn amount(&self) -> Option<Decimal> {
-        self.amount
-    }
-
-    /// The network's word for the stage.
-    pub fn stage(&self) -> &str {
-        &self.stage
-    }
-}
-
-/// The conversion was rejected before anything was paid.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rejected {
-    #[serde(flatten)]
-    ground: Ground,
-}
-
-impl Rejected {
-    /// The network's reason, where it gives one.
-    pub fn reason(&self) -> Option<&str> {
-        self.ground.cause.reason.as_deref()
-    }
-}
-
-/// Nothing is due.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NothingToPay {
-    #[serde(flatten)]
-    ground: Ground,
-    why: NothingWhy,
-}
-
-impl NothingToPay {
-    /// Why nothing is due.
-    pub fn why(&self) -> NothingWhy {
-        self.why
-    }
-}
-
-/// Why nothing is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum NothingWhy {
-    /// The completed event is worth nothing, e.g. an install.
-    ZeroReward,
-    /// The reward was taken back before its completed event arrived.
-    AlreadyTakenBack,
-    /// The reconciliation takes back nothing, or what it takes back was never paid or is gone already.
-    NothingToTakeBack,
-    /// A reconciliation whose original is not known (yet). It is remembered: should the original arrive
-    /// later, it pays only what is left.
-    Unlinked,
-    /// A pending message that arrived after a final one.
-    LatePending,
-    /// A state that this version of the crate does not know.
-    UnknownState,
-    /// The endpoint is set to acknowledge such events without paying.
-    UnpaidByChoice,
-}
-
-/// Purchase data for a conversion that has been dealt with already.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PurchaseNotice {
-    #[serde(flatten)]
-    ground: Ground,
-    purchase: Purchase,
-}
-
-impl PurchaseNotice {
-    /// What the player spent in the app.
-    pub fn purchase(&self) -> &Purchase {
-        &self.purchase
-    }
-}
-
-/// The player was banned.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Ban {
-    #[serde(flatten)]
-    ground: Ground,
-}
-
-impl Ban {
-    /// The network's reason, where it gives one.
-    pub fn reason(&self) -> Option<&str> {
-        self.ground.cause.reason.as_deref()
-    }
-}
-
-/// The player's ban was lifted.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Unban {
-    #[serde(flatten)]
-    ground: Ground,
-}
-
-/// The callback contradicts what is known.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Conflict {
-    #[serde(flatten)]
-    ground: Ground,
-    kind: ConflictKind,
-}
-
-impl Conflict {
-    /// In what it contradicts.
-    pub fn kind(&self) -> ConflictKind {
-        self.kind
-    }
-}
-
-/// In what a callback contradicts what is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum ConflictKind {
-    /// The same transaction and state as an earlier message, with another content.
-    OtherContent,
-    /// Another player than the conversion's.
-    OtherPlayer,
-    /// A completed event below zero.
-    NegativeReward,
-    /// A message against the network's own rules, e.g. a state change that carries a negative deduction.
-    Contradictory,
-    /// Amounts so far apart that their sum has no exact decimal.
-    AmountOutOfRange,
-}
-
-impl Decision {
-    fn ground(&self) -> &Ground {
+impl Action {
+    /// One fixed word: `reward`, `reversal`, `pending`, `rejected`, `nothing`, `purchase`, `ban`, `unban` or
+    /// `conflict`.
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Reward(d) => &d.ground,
-            Self::Reversal(d) => &d.ground,
-            Self::Pending(d) => &d.ground,
-            Self::Rejected(d) => &d.ground,
-            Self::NothingToPay(d) => &d.ground,
-            Self::Purchase(d) => &d.ground,
-            Self::Ban(d) => &d.ground,
-            Self::Unban(d) => &d.ground,
-            Self::Conflict(d) => &d.ground,
+            Self::Reward(_) => "reward",
+            Self::Reversal(_) => "reversal",
+            Self::Pending { .. } => "pending",
+            Self::Rejected => "rejected",
+            Self::Nothing { .. } => "nothing",
+            Self::Purchase { .. } => "purchase",
+            Self::Ban => "ban",
+            Self::Unban => "unban",
+            Self::Conflict { .. } => "conflict",
         }
     }
 
-    /// The decision's stable name, on which the wallet can be idempotent.
-    pub fn id(&self) -> &DecisionId {
-        &self.ground().id
-    }
-
-    /// Whom it is about.
-    pub fn player(&self) -> &PlayerId {
-        &self.ground().cause.player
-    }
-
-    /// The record that it belongs to: the conversion, or for bans the player.
-    pub fn conversion(&self) -> &RecordKey {
-        &self.ground().key
-    }
-
-    /// The callback that caused it.
-    pub fn cause(&self) -> &Event {
-        &self.ground().cause
-    }
-
-    /// Its kind.
-    pub fn kind(&self) -> DecisionKind {
-        match self {
-            Self::Reward(reward) if reward.restored => DecisionKind::RestoredReward,
-            Self::Reward(_) => DecisionKind::Reward,
-            Self::Reversal(_) => DecisionKind::Reversal,
-            Self::Pending(_) => DecisionKind::Pending,
-            Self::Rejected(_) => DecisionKind::Rejected,
-            Self::NothingToPay(_) => DecisionKind::NothingToPay,
-            Self::Purchase(_) => DecisionKind::Purchase,
-            Self::Ban(_) => DecisionKind::Ban,
-            Self::Unban(_) => DecisionKind::Unban,
-            Self::Conflict(_) => DecisionKind::Conflict,
-        }
-    }
-
-    /// By how much the player's balance changes: above zero for a reward, below for a reversal, else zero.
+    /// By how much the player's balance changes.
     pub fn balance_change(&self) -> Decimal {
         match self {
             Self::Reward(reward) => reward.amount,
@@ -382,37 +221,164 @@ impl Decision {
         }
     }
 
-    /// Says a verdict of the guard as a decision.
-    pub(crate) fn from_verdict(
-        key: &RecordKey,
-        number: u32,
-        cause: &Arc<Event>,
-        verdict: &Verdict,
-    ) -> Self {
-        let id = DecisionId(key.numbered(number).into());
-        let ground = Ground {
-            id,
-            key: key.clone(),
-            cause: Arc::clone(cause),
-        };
-        match verdict.clone() {
-            Verdict::Reward { amount, restored } => Self::Reward(Reward {
-                ground,
-                amount,
-                restored,
-            }),
-            Verdict::Reversal { amount } => Self::Reversal(Reversal { ground, amount }),
-            Verdict::Pending { amount, stage } => Self::Pending(Pending {
-                ground,
-                amount,
-                stage,
-            }),
-            Verdict::Rejected => Self::Rejected(Rejected { ground }),
-            Verdict::NothingToPay { why } => Self::NothingToPay(NothingToPay { ground, why }),
-            Verdict::Purchase { purchase } => Self::Purchase(PurchaseNotice { ground, purchase }),
-            Verdict::Ban => Self::Ban(Ban { ground }),
-            Verdict::Unban => Self::Unban(Unban { ground }),
-            Verdict::Conflict { kind } => Self::Conflict(Conflict { ground, kind }),
+    /// Pays a positive amount, takes back a negative one.
+    pub(crate) fn moving(amount: Decimal, restored: bool) -> Self {
+        if amount.is_sign_negative() {
+            Self::Reversal(Reversal { amount: -amount })
+        } else {
+            Self::Reward(Reward { amount, restored })
         }
+    }
+}
+
+/// Pay the player this amount.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reward {
+    amount: Decimal,
+    restored: bool,
+}
+
+impl Reward {
+    /// What to pay, in the app's currency; positive.
+    pub fn amount(&self) -> Decimal {
+        self.amount
+    }
+
+    /// Whether it gives back what an earlier reversal took.
+    pub fn is_restored(&self) -> bool {
+        self.restored
+    }
+}
+
+/// Take this amount back from the player.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reversal {
+    amount: Decimal,
+}
+
+impl Reversal {
+    /// What to take back, in the app's currency; positive, and never more than was paid for this conversion.
+    pub fn amount(&self) -> Decimal {
+        self.amount
+    }
+}
+
+/// Why nothing is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NothingReason {
+    /// The completed event is worth nothing, such as an install.
+    ZeroReward,
+    /// The reward was taken back before its completed event arrived.
+    AlreadyTakenBack,
+    /// The reversal takes back nothing, or what it takes back was never paid or is gone already.
+    NothingToTakeBack,
+    /// A reversal whose original is unknown (so far). It is remembered: if the original arrives later, only what
+    /// is left is paid.
+    Unlinked,
+    /// A pending message that arrived after a final one.
+    LatePending,
+    /// The state is unknown to this version of the crate.
+    UnknownState,
+    /// The state is empty.
+    EmptyState,
+    /// The endpoint acknowledges such events without paying.
+    UnpaidByChoice,
+    /// The event is not about a reward.
+    NotAReward,
+}
+
+impl NothingReason {
+    /// One fixed word, for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ZeroReward => "zero_reward",
+            Self::AlreadyTakenBack => "already_taken_back",
+            Self::NothingToTakeBack => "nothing_to_take_back",
+            Self::Unlinked => "unlinked",
+            Self::LatePending => "late_pending",
+            Self::UnknownState => "unknown_state",
+            Self::EmptyState => "empty_state",
+            Self::UnpaidByChoice => "unpaid_by_choice",
+            Self::NotAReward => "not_a_reward",
+        }
+    }
+
+    /// Whether money may be missing because of it, so that a person should look.
+    pub fn is_doubtful(self) -> bool {
+        matches!(self, Self::Unlinked | Self::UnknownState | Self::EmptyState)
+    }
+}
+
+/// How a callback contradicts what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ConflictKind {
+    /// The same transaction and state as an earlier message, with other content.
+    ContentMismatch,
+    /// Another player than the conversion's.
+    PlayerMismatch,
+    /// A completed event with a negative amount.
+    NegativeReward,
+    /// A message against the network's own rules, such as a state change with a negative deduction.
+    Contradictory,
+    /// Amounts so far apart that their sum has no exact decimal.
+    AmountOutOfRange,
+}
+
+impl ConflictKind {
+    /// One fixed word, for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ContentMismatch => "content_mismatch",
+            Self::PlayerMismatch => "player_mismatch",
+            Self::NegativeReward => "negative_reward",
+            Self::Contradictory => "contradictory",
+            Self::AmountOutOfRange => "amount_out_of_range",
+        }
+    }
+}
+
+/// The stored form of an [`Action`]. `Action` itself does not implement `Deserialize`: that would be a way to make up
+/// a [`Reward`].
+pub(crate) mod stored {
+    use serde::{Deserializer, Serializer};
+
+    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize};
+
+    #[derive(Deserialize)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    enum Form {
+        Reward { amount: Decimal, restored: bool },
+        Reversal { amount: Decimal },
+        Pending { amount: Option<Decimal>, stage: Cow<'static, str> },
+        Rejected,
+        Nothing { reason: NothingReason },
+        Purchase { usd: Decimal },
+        Ban,
+        Unban,
+        Conflict { kind: ConflictKind },
+    }
+
+    #[expect(clippy::ref_option, reason = "serde calls it with the field")]
+    pub(crate) fn serialize<S: Serializer>(action: &Option<Action>, to: S) -> Result<S::Ok, S::Error> {
+        action.serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Action>, D::Error> {
+        let form = Option::<Form>::deserialize(from)?;
+        Ok(form.map(|form| match form {
+            Form::Reward { amount, restored } => Action::Reward(Reward { amount, restored }),
+            Form::Reversal { amount } => Action::Reversal(Reversal { amount }),
+            Form::Pending { amount, stage } => Action::Pending { amount, stage },
+            Form::Rejected => Action::Rejected,
+            Form::Nothing { reason } => Action::Nothing { reason },
+            Form::Purchase { usd } => Action::Purchase { usd },
+            Form::Ban => Action::Ban,
+            Form::Unban => Action::Unban,
+            Form::Conflict { kind } => Action::Conflict { kind },
+        }))
     }
 }

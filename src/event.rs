@@ -1,11 +1,4 @@
-//! What any source says, in one vocabulary.
-//!
-//! A source verifies a request, types it, and says what it means as an [`Event`]: which conversion of
-//! which player, and with what [`Effect`] on the money. Everything below the source — guard, store,
-//! receiver — knows only this vocabulary and no network.
-
-mod id;
-mod key;
+//! What a callback of any network says, in one vocabulary.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,45 +6,44 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-pub use id::{AppName, IdError, MAX_ID_BYTES, PlayerId, SourceName, TransactionId};
-pub(crate) use key::LEFT_OUT;
-pub use key::{RecordKey, RecordKeyError, Subject};
+use crate::id::{AppName, NetworkName, PlayerId, RecordKey, TransactionId};
 
-/// One genuine callback, said in the vocabulary that all networks share.
+/// One callback in the vocabulary that all networks share.
 ///
-/// Only a source makes one, after it has verified the request. What the guard compares is here;
-/// what else the network said stays reachable through [`Event::parameter`].
+/// An `Event` proves nothing. What pays is a [`Verified<Event>`](crate::Verified), which only an
+/// endpoint creates.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     /// The network.
-    pub source: SourceName,
+    pub network: NetworkName,
     /// The app of that network.
     pub app: AppName,
-    /// The endpoint that received it, in the source's words (`offers`, `surveys` …). For people.
+    /// The endpoint that received it (`offers`, `surveys` …). For people.
     pub endpoint: Cow<'static, str>,
-    /// Whom it is about.
+    /// The player.
     pub player: PlayerId,
     /// What it says.
     pub kind: EventKind,
-    /// Revenue to the publisher in US dollars, as stated. For information; no decision rests on it.
+    /// Revenue to the publisher in US dollars, as stated. For information only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<Decimal>,
-    /// What the player spent in the app, where this callback says so. Never a reward.
+    /// What the player spent in the app in US dollars, where this callback says so. Never a reward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purchase: Option<Purchase>,
-    /// Why, in the network's word: a rejection or ban reason.
+    pub purchase_usd: Option<Decimal>,
+    /// The network's reason for a rejection or ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether it comes from the network's tester.
-    #[serde(default)]
-    pub test: TestCallback,
-    /// What was authenticated, as a query string: for a signed URL byte for byte, without its hash; for a network
-    /// that signs nothing, its parameters re-encoded, without credentials.
-    pub signed: String,
+    /// Whether the network marked it as a test. A test never pays, but it still reverses and bans: players may
+    /// be able to set the mark.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_test: bool,
+    /// The parameters as a query string: byte for byte as sent where the network signs its URL, re-encoded
+    /// otherwise. Contains no signature and no secret.
+    pub query: String,
 }
 
-/// What was signed is left out: it is nearly a whole URL.
+/// Leaves out the query, which is nearly the whole URL.
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Event")
@@ -59,68 +51,55 @@ impl fmt::Debug for Event {
             .field("endpoint", &self.endpoint)
             .field("player", &self.player.as_str())
             .field("kind", &self.kind)
-            .field("purchase", &self.purchase)
-            .field("test", &self.test)
+            .field("purchase_usd", &self.purchase_usd)
+            .field("is_test", &self.is_test)
             .finish_non_exhaustive()
     }
 }
 
 impl Event {
-    /// An event that says no more than this. What else the network said is set afterwards, [`signed`](Self::signed)
-    /// above all:
+    /// An event with the required fields. Set the others afterwards:
     ///
     /// ```
-    /// use postback::event::{BanStatus, Event, EventKind};
+    /// use postback::{BanStatus, Event, EventKind};
     ///
-    /// # fn example() -> Result<(), postback::event::IdError> {
-    /// let ban = EventKind::Ban(BanStatus::Banned);
-    /// let mut event = Event::new("acme".parse()?, "my-game".parse()?, "player-7".parse()?, ban);
+    /// let kind = EventKind::Ban(BanStatus::Banned);
+    /// let mut event = Event::new("acme".parse()?, "my-game".parse()?, "player-7".parse()?, kind);
     /// event.endpoint = "bans".into();
-    /// event.signed = "player=player-7&banned=1".into();
-    /// # Ok(())
-    /// # }
+    /// event.query = "player=player-7&banned=1".into();
+    /// # Ok::<(), postback::IdError>(())
     /// ```
-    pub fn new(source: SourceName, app: AppName, player: PlayerId, kind: EventKind) -> Self {
+    pub fn new(network: NetworkName, app: AppName, player: PlayerId, kind: EventKind) -> Self {
         Self {
-            source,
+            network,
             app,
             endpoint: Cow::default(),
             player,
             kind,
             usd: None,
-            purchase: None,
+            purchase_usd: None,
             reason: None,
-            test: TestCallback::No,
-            signed: String::new(),
+            is_test: false,
+            query: String::new(),
         }
     }
 
-    /// The record that this event belongs to: for what takes back or restores, the transaction that it
-    /// refers to; for everything else, and where it refers to none, its own; for bans the player.
+    /// The record it belongs to. For an adjustment or a revocation, that of the original transaction it refers to;
+    /// for a ban, the player's; otherwise that of its own transaction.
     pub fn key(&self) -> RecordKey {
-        RecordKey::of(&self.source, &self.app, self.subject())
-    }
-
-    /// What its record is about.
-    pub(crate) fn subject(&self) -> Subject<'_> {
         match &self.kind {
-            // A completed event is what others refer to. Should it refer to something itself, its own
-            // reversal could not be found under that.
+            // A completed event is what others refer to. If it refers to something itself, its own reversal
+            // could not be found under that.
             EventKind::Conversion {
                 original: Some(original),
                 effect: Effect::Adjusted { .. } | Effect::Revoked,
                 ..
-            } => Subject::Conversion(original.as_str()),
-            EventKind::Conversion { transaction, .. } => Subject::Conversion(transaction.as_str()),
-            EventKind::Ban(_) => Subject::Player(self.player.as_str()),
+            } => RecordKey::conversion(&self.network, &self.app, original),
+            EventKind::Conversion { transaction, .. } => {
+                RecordKey::conversion(&self.network, &self.app, transaction)
+            }
+            EventKind::Ban(_) => RecordKey::player(&self.network, &self.app, &self.player),
         }
-    }
-
-    /// The value of a parameter of this callback, decoded; also of a custom or pass-through one.
-    ///
-    /// `None` when it is absent, occurs more than once, or is not text.
-    pub fn parameter(&self, name: &str) -> Option<String> {
-        crate::wire::params::find_once(&self.signed, name)
     }
 }
 
@@ -133,18 +112,18 @@ pub enum EventKind {
     Conversion {
         /// The message's own transaction.
         transaction: TransactionId,
-        /// The transaction that it refers to, where that is another message's.
+        /// The transaction it refers to, if that is another message's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         original: Option<TransactionId>,
         /// What it does.
         effect: Effect,
     },
-    /// The network changed the player's standing.
+    /// The network banned or unbanned the player.
     Ban(BanStatus),
 }
 
 impl EventKind {
-    /// One fixed word: `pending`, `completed`, `adjusted`, `revoked`, `noted` or `ban`.
+    /// One fixed word: `pending`, `completed`, `adjusted`, `revoked`, `ignored` or `ban`.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Ban(_) => "ban",
@@ -153,7 +132,7 @@ impl EventKind {
                 Effect::Completed { .. } => "completed",
                 Effect::Adjusted { .. } => "adjusted",
                 Effect::Revoked => "revoked",
-                Effect::Noted { .. } => "noted",
+                Effect::Ignored { .. } => "ignored",
             },
         }
     }
@@ -166,93 +145,99 @@ impl EventKind {
 pub enum Effect {
     /// A reward is on its way but not final. Never pays.
     Pending {
-        /// The network's word for the stage (`PENDING`, `REVIEWING` …); each is a message of its own.
+        /// The network's word for the stage (`PENDING`, `REVIEWING` …). Each stage is a message of its own.
         stage: Cow<'static, str>,
         /// What may become due, where stated.
         amount: Option<Decimal>,
     },
     /// The reward is final.
     Completed {
-        /// The reward in the app's currency. Zero is normal; below zero is a conflict.
+        /// The reward in the app's currency. Zero is normal; a negative amount is a conflict.
         amount: Decimal,
-        /// What was completed, where one transaction can complete in several ways (`COMPLETE`,
-        /// `SCREENOUT` …). `None`: the message does not say.
+        /// What was completed, where one transaction can complete in several ways (`COMPLETE`, `SCREENOUT`, a goal's
+        /// id). `None`: the message does not say.
         milestone: Option<Cow<'static, str>>,
-        /// Whether this message, coming after a [`Effect::Revoked`], makes the reward due again. For
-        /// networks whose statuses can be edited back and forth, if the operator chose so.
+        /// Whether this message makes the reward due again after an [`Effect::Revoked`]. For networks whose statuses
+        /// can be edited back and forth, if the operator chose so.
         reinstates: bool,
     },
     /// The reward changes by an amount.
     Adjusted {
-        /// By how much: below zero takes back, above zero restores what was taken back.
+        /// By how much: negative takes back, positive restores what was taken back.
         by: Decimal,
-        /// Whether the message carries the conversion's own transaction (a state change), so that a
-        /// missing completed event means "rejected outright" and not "original unknown".
-        is_state_change: bool,
+        /// Whether the message carries the conversion's own transaction, so that a missing completed event means
+        /// "rejected outright" and not "original unknown".
+        same_transaction: bool,
     },
-    /// The whole reward is taken back, whatever it was; a late completed event does not pay.
+    /// The whole reward is taken back, whatever it was. A completed event that arrives later does not pay.
     Revoked,
-    /// Known to move nothing: an unknown state, or an event that the operator chose not to pay.
-    Noted {
-        /// The network's word for it.
-        word: Cow<'static, str>,
+    /// Moves nothing.
+    Ignored {
+        /// The network's word for it; empty if the word itself was empty.
+        status: Cow<'static, str>,
         /// Why it moves nothing.
-        why: NotedWhy,
+        reason: IgnoreReason,
     },
 }
 
-/// Why a noted event moves nothing.
+/// Why an event moves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum NotedWhy {
-    /// The word is not known to this version of the crate. Kept, never paid.
+pub enum IgnoreReason {
+    /// The state or type is unknown to this version of the crate.
     UnknownState,
-    /// The endpoint is set to acknowledge such events without paying.
+    /// The state is empty, although the endpoint's URL has a parameter for it.
+    EmptyState,
+    /// The endpoint acknowledges such events without paying.
     UnpaidByChoice,
-    /// The message contradicts the network's own rules. Moves nothing and is reported as a conflict.
+    /// The event is not about a reward, such as an install notice without an amount.
+    NotAReward,
+    /// The message contradicts the network's own rules. It is reported as a conflict.
     Contradictory,
-    /// Imported: an earlier receiver has paid, and nobody knows how much. No source says this.
+    /// Imported: an earlier receiver paid, and the amount is unknown.
     PaidElsewhere,
 }
 
-/// What the player spent in the app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Purchase {
-    /// In US dollars.
-    pub usd: Decimal,
-}
-
-impl Purchase {
-    /// A purchase of so many US dollars.
-    pub fn new(usd: Decimal) -> Self {
-        Self { usd }
-    }
-}
-
-/// A player's standing with the network.
+/// Whether a player is banned by the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BanStatus {
     /// Banned.
     Banned,
-    /// In good standing (again).
+    /// Not banned (any more).
     Active,
-    /// A word that this version does not know. Kept; bans and unbans nobody.
+    /// A word that this version does not know. Bans and unbans nobody.
     Unknown(String),
 }
 
-/// Whether a callback comes from the network's tester, and what becomes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TestCallback {
-    /// It is real.
-    #[default]
-    No,
-    /// It is a test: acknowledged, not remembered, never paid.
-    Acknowledged,
-    /// It is a test, and the endpoint is set (on a staging system) to treat it like a real one.
-    Delivered,
+/// A genuine callback that could not be used: authenticated, but a field that decides about money is missing or
+/// malformed. It is kept by the store and can be replayed once the configuration is fixed.
+///
+/// Only endpoints create one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnusableCallback {
+    /// The network.
+    pub network: NetworkName,
+    /// The app of that network.
+    pub app: AppName,
+    /// The endpoint that received it.
+    pub endpoint: Cow<'static, str>,
+    /// What was wrong, without the value.
+    pub problem: String,
+    /// The parameters as a query string, without signature and secrets.
+    pub query: String,
+}
+
+impl fmt::Debug for UnusableCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnusableCallback")
+            .field("network", &self.network.as_str())
+            .field("app", &self.app.as_str())
+            .field("endpoint", &self.endpoint)
+            .field("problem", &self.problem)
+            .finish_non_exhaustive()
+    }
 }
