@@ -31,7 +31,9 @@ pub(crate) fn parse_amount(text: &str) -> Result<Decimal, &'static str> {
     let mut number: i128 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
         let digit = i128::from(digit.wrapping_sub(b'0'));
-        let next = number.checked_mul(10).and_then(|number| number.checked_add(digit));
+        let next = number
+            .checked_mul(10)
+            .and_then(|number| number.checked_add(digit));
         number = next.ok_or(if whole.len() > 30 { TOO_LARGE } else { INEXACT })?;
     }
     if number == 0 {
@@ -68,8 +70,13 @@ fn scaled(mut number: i128, mut places: i64) -> Result<Decimal, &'static str> {
         places = places.saturating_sub(1);
     }
     let places = u32::try_from(places).map_err(|_| INEXACT)?;
-    Decimal::try_from_i128_with_scale(number, places)
-        .map_err(|_| if places > Decimal::MAX_SCALE { INEXACT } else { TOO_LARGE })
+    Decimal::try_from_i128_with_scale(number, places).map_err(|_| {
+        if places > Decimal::MAX_SCALE {
+            INEXACT
+        } else {
+            TOO_LARGE
+        }
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +86,15 @@ mod tests {
     #[test]
     fn decimals_are_read_exactly() {
         for text in [
-            "0", "500", "-500", "0.25", "-0.1", "999999999999999.99", "007", "0999999999999999", "00000000000000000500",
+            "0",
+            "500",
+            "-500",
+            "0.25",
+            "-0.1",
+            "999999999999999.99",
+            "007",
+            "0999999999999999",
+            "00000000000000000500",
             "2.50",
         ] {
             assert_eq!(parse_amount(text), Ok(text.parse().unwrap()), "{text}");
@@ -108,10 +123,42 @@ mod tests {
     #[test]
     fn everything_else_is_malformed() {
         for text in [
-            "", "-", "--5", "+5", "1e400", "1e15", "1e-400", "1e", "e5", "1e+", "1e1.5", "1e99999999999", "1e-29", "NaN",
-            "inf", "-inf", "Infinity", ".5", "5.", "-.5", "1.e2", "1.2.3", "1,000", "1_000", "0x10", " 5", "5 ", "５", "5-",
-            "1000000000000000", "-1000000000000000", "99999999999999999999999999999999999999",
-            "9999999999999999999999999999999999999999999", "0.00000000000000000000000000000000001", "five", "null",
+            "",
+            "-",
+            "--5",
+            "+5",
+            "1e400",
+            "1e15",
+            "1e-400",
+            "1e",
+            "e5",
+            "1e+",
+            "1e1.5",
+            "1e99999999999",
+            "1e-29",
+            "NaN",
+            "inf",
+            "-inf",
+            "Infinity",
+            ".5",
+            "5.",
+            "-.5",
+            "1.e2",
+            "1.2.3",
+            "1,000",
+            "1_000",
+            "0x10",
+            " 5",
+            "5 ",
+            "５",
+            "5-",
+            "1000000000000000",
+            "-1000000000000000",
+            "99999999999999999999999999999999999999",
+            "9999999999999999999999999999999999999999999",
+            "0.00000000000000000000000000000000001",
+            "five",
+            "null",
         ] {
             assert!(parse_amount(text).is_err(), "{text:?}");
         }

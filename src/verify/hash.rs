@@ -121,9 +121,15 @@ impl PreparedMac {
     /// The value once `rest` is taken in, too. Leaves this state as it is.
     pub(crate) fn finish_with(&self, rest: &[u8]) -> HashValue {
         match self {
-            Self::Md5(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
-            Self::Sha1(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
-            Self::Sha256(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
+            Self::Md5(mac) => {
+                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
+            }
+            Self::Sha1(mac) => {
+                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
+            }
+            Self::Sha256(mac) => {
+                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
+            }
         }
     }
 }
@@ -143,17 +149,42 @@ mod tests {
         // printf '%s' 'https://net.example/cb?a=1' | openssl dgst -sha256 -hmac key, and so on.
         let message = b"https://net.example/cb?a=1";
         for (function, keyed, plain) in [
-            (HashFunction::Md5, "87af6c3bb13ce9ce3b3867103e331ae2", "9375d8f14f21c13ff2b22871c970fec5"),
-            (HashFunction::Sha1, "51881eeb7180368fcb743460576a119dd2412ea1", "0c65f1e7d440dc7ed926a6a40e033cf32305b3c3"),
-            (HashFunction::Sha256, "51b4339482f79eb2878e7441c8d49fa44f1f66898cf5bd4c1e01dcfdbc29c9a1", "ed4f3c67631ffaf9e942d82cc9174f36b39cb8fe0dfbc0305a1550b549df62f4"),
+            (
+                HashFunction::Md5,
+                "87af6c3bb13ce9ce3b3867103e331ae2",
+                "9375d8f14f21c13ff2b22871c970fec5",
+            ),
+            (
+                HashFunction::Sha1,
+                "51881eeb7180368fcb743460576a119dd2412ea1",
+                "0c65f1e7d440dc7ed926a6a40e033cf32305b3c3",
+            ),
+            (
+                HashFunction::Sha256,
+                "51b4339482f79eb2878e7441c8d49fa44f1f66898cf5bd4c1e01dcfdbc29c9a1",
+                "ed4f3c67631ffaf9e942d82cc9174f36b39cb8fe0dfbc0305a1550b549df62f4",
+            ),
         ] {
-            let read = |text: &str| HashValue::decode(function, Encoding::Hex, text.as_bytes()).unwrap();
+            let read =
+                |text: &str| HashValue::decode(function, Encoding::Hex, text.as_bytes()).unwrap();
             let mut mac = PreparedMac::new(function, b"key");
             mac.update(b"https://net.example");
-            assert!(mac.finish_with(b"/cb?a=1").matches(&read(keyed)), "{function:?}");
-            assert!(!mac.finish_with(b"/cb?a=2").matches(&read(keyed)), "{function:?}");
-            assert!(function.digest(message).matches(&read(plain)), "{function:?}");
-            assert_eq!(function.digest(message).as_bytes().len(), function.value_bytes());
+            assert!(
+                mac.finish_with(b"/cb?a=1").matches(&read(keyed)),
+                "{function:?}"
+            );
+            assert!(
+                !mac.finish_with(b"/cb?a=2").matches(&read(keyed)),
+                "{function:?}"
+            );
+            assert!(
+                function.digest(message).matches(&read(plain)),
+                "{function:?}"
+            );
+            assert_eq!(
+                function.digest(message).as_bytes().len(),
+                function.value_bytes()
+            );
         }
     }
 

@@ -57,7 +57,9 @@ pub(crate) fn get<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
 
 /// Every value of a parameter, as sent.
 pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
-    pairs(query).filter(move |(raw, _)| decode(raw).is_some_and(|decoded| decoded == name)).map(|(_, value)| value)
+    pairs(query)
+        .filter(move |(raw, _)| decode(raw).is_some_and(|decoded| decoded == name))
+        .map(|(_, value)| value)
 }
 
 /// Names and values as sent. Empty pieces (`a=1&&b=2`) are skipped.
@@ -91,7 +93,9 @@ pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 fn hex_digit(character: u8) -> Option<u8> {
-    char::from(character).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    char::from(character)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// How a configured parameter occurs in one query.
@@ -113,17 +117,27 @@ impl<'q> Occurrence<'q> {
     /// # Errors
     /// [`Problem`], if the parameter is repeated, not percent-encoded UTF-8 text, or still has the macro as its value.
     /// Whether that matters depends on whether the parameter decides about money.
-    pub(crate) fn text(self, name: &str, macro_text: Option<&str>) -> Result<Option<Cow<'q, str>>, Problem> {
+    pub(crate) fn text(
+        self,
+        name: &str,
+        macro_text: Option<&str>,
+    ) -> Result<Option<Cow<'q, str>>, Problem> {
         let raw = match self {
             Self::Absent => return Ok(None),
-            Self::Repeated => return Err(Problem::Repeated { name: name.to_owned() }),
+            Self::Repeated => {
+                return Err(Problem::Repeated {
+                    name: name.to_owned(),
+                });
+            }
             Self::Once(raw) => raw,
         };
         let decoded = decode(raw);
         if let Some(macro_text) = macro_text
             && (raw == macro_text || decoded.as_deref() == Some(macro_text))
         {
-            return Err(Problem::MacroNotReplaced { name: name.to_owned() });
+            return Err(Problem::MacroNotReplaced {
+                name: name.to_owned(),
+            });
         }
         decoded.map(Some).ok_or_else(|| Problem::Malformed {
             name: name.to_owned(),
@@ -141,7 +155,9 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
         let Some(name) = decode(raw) else { continue };
         let is_named = |at: &usize| names.get(*at).is_some_and(|known| **known == *name);
         // Networks send the parameters in the order of the configured URL.
-        let at = Some(expected).filter(is_named).or_else(|| (0..names.len()).find(is_named));
+        let at = Some(expected)
+            .filter(is_named)
+            .or_else(|| (0..names.len()).find(is_named));
         if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
             *occurrence = match occurrence {
                 Occurrence::Absent => Occurrence::Once(value),
@@ -164,11 +180,20 @@ mod tests {
     #[test]
     fn names_and_values_are_decoded_and_plus_is_a_space() {
         let query = Query::new("a=1&offer%3Atask=L%C3%A9o+x%20y%2B&flag&&=z&b=%26=1&bad=%zz&%FF=1");
-        let all: Vec<_> = query.parameters().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        let all: Vec<_> = query
+            .parameters()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             all,
-            [pair("a", "1"), pair("offer:task", "Léo x y+"), pair("flag", ""), pair("", "z"), pair("b", "&=1")]
+            [
+                pair("a", "1"),
+                pair("offer:task", "Léo x y+"),
+                pair("flag", ""),
+                pair("", "z"),
+                pair("b", "&=1")
+            ]
         );
         assert_eq!(query.get("offer:task").as_deref(), Some("Léo x y+"));
         for (query, name, value) in [
@@ -194,7 +219,19 @@ mod tests {
 
     #[test]
     fn what_is_not_percent_encoded_text_is_not_decoded() {
-        for raw in ["%zz", "%", "a%4", "%FF", "%00", "\0", "%C3", "%A9", "%+1", "%-1", "50%%20off"] {
+        for raw in [
+            "%zz",
+            "%",
+            "a%4",
+            "%FF",
+            "%00",
+            "\0",
+            "%C3",
+            "%A9",
+            "%+1",
+            "%-1",
+            "50%%20off",
+        ] {
             assert_eq!(decode(raw), None, "{raw:?}");
         }
         assert!(matches!(decode("plain-é"), Some(Cow::Borrowed("plain-é"))));
@@ -203,16 +240,29 @@ mod tests {
     #[test]
     fn configured_names_are_found_in_any_order() {
         let names = names(&["a", "b", "c"]);
-        for query in ["a=1&b=2&c=3", "c=3&b=2&a=1", "x=0&b=2&y=0&c=3&a=1&x=0", "b=2&c=3&%61=1&%zz=1"] {
+        for query in [
+            "a=1&b=2&c=3",
+            "c=3&b=2&a=1",
+            "x=0&b=2&y=0&c=3&a=1&x=0",
+            "b=2&c=3&%61=1&%zz=1",
+        ] {
             let expected = ["1", "2", "3"].map(Occurrence::Once);
             assert_eq!(locate(query, &names), expected, "{query}");
         }
         assert_eq!(
             locate("b=2", &names),
-            [Occurrence::Absent, Occurrence::Once("2"), Occurrence::Absent]
+            [
+                Occurrence::Absent,
+                Occurrence::Once("2"),
+                Occurrence::Absent
+            ]
         );
         for query in ["a=1&a=1", "a=1&b=2&c=3&%61=1", "a=&x=1&a", "a=1&a=1&a=1"] {
-            assert_eq!(locate(query, &names).first(), Some(&Occurrence::Repeated), "{query}");
+            assert_eq!(
+                locate(query, &names).first(),
+                Some(&Occurrence::Repeated),
+                "{query}"
+            );
         }
     }
 
@@ -220,11 +270,20 @@ mod tests {
     fn text_of_an_occurrence_is_checked() {
         let text = |occurrence: Occurrence<'static>| occurrence.text("tx", Some("[%TX%]"));
         assert_eq!(text(Occurrence::Absent), Ok(None));
-        assert_eq!(text(Occurrence::Once("a+b")).unwrap().as_deref(), Some("a b"));
+        assert_eq!(
+            text(Occurrence::Once("a+b")).unwrap().as_deref(),
+            Some("a b")
+        );
         let unreplaced = Err(Problem::MacroNotReplaced { name: "tx".into() });
         assert_eq!(text(Occurrence::Once("[%TX%]")), unreplaced);
         assert_eq!(text(Occurrence::Once("%5B%25TX%25%5d")), unreplaced);
-        assert_eq!(text(Occurrence::Repeated), Err(Problem::Repeated { name: "tx".into() }));
-        assert!(matches!(text(Occurrence::Once("%zz")), Err(Problem::Malformed { .. })));
+        assert_eq!(
+            text(Occurrence::Repeated),
+            Err(Problem::Repeated { name: "tx".into() })
+        );
+        assert!(matches!(
+            text(Occurrence::Once("%zz")),
+            Err(Problem::Malformed { .. })
+        ));
     }
 }

@@ -110,20 +110,32 @@ mod tests {
     use crate::verify::Secret;
 
     const KEY: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
-    const RIGHT: &str =
-        "uid=8cc877ee-af19-488d-b28d-216fb866b996&val=500&hash=dbcd6bb8ca677344592842a52b4fca9bec36cd4b";
+    const RIGHT: &str = "uid=8cc877ee-af19-488d-b28d-216fb866b996&val=500&hash=dbcd6bb8ca677344592842a52b4fca9bec36cd4b";
 
     fn verifier(keys: &KeyRing) -> UrlVerifier {
-        UrlVerifier::new("hash", HashFunction::Sha1, Encoding::Hex, keys, ["https://publisher.com/complete"])
+        UrlVerifier::new(
+            "hash",
+            HashFunction::Sha1,
+            Encoding::Hex,
+            keys,
+            ["https://publisher.com/complete"],
+        )
     }
 
     fn rejection(query: &str) -> NotGenuine {
-        verifier(&Secret::new(KEY).unwrap().into()).verify(query).unwrap_err()
+        verifier(&Secret::new(KEY).unwrap().into())
+            .verify(query)
+            .unwrap_err()
     }
 
     #[test]
     fn every_key_of_the_ring_is_tried_and_the_signer_named() {
-        for (list, id) in [("KEY", "key-1"), ("other,KEY,third", "key-2"), ("KEY,other", "key-1"), ("a,b,KEY", "key-3")] {
+        for (list, id) in [
+            ("KEY", "key-1"),
+            ("other,KEY,third", "key-2"),
+            ("KEY,other", "key-1"),
+            ("a,b,KEY", "key-3"),
+        ] {
             let ring = KeyRing::try_from(list.replace("KEY", KEY)).unwrap();
             assert_eq!(verifier(&ring).verify(RIGHT).unwrap().1.as_str(), id);
         }

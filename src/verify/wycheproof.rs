@@ -18,8 +18,11 @@ struct Tally {
 }
 
 fn is_right(function: HashFunction, key: &[u8], message: &[u8], tag: &str) -> bool {
-    HashValue::decode(function, Encoding::Hex, tag.as_bytes())
-        .is_some_and(|given| PreparedMac::new(function, key).finish_with(message).matches(&given))
+    HashValue::decode(function, Encoding::Hex, tag.as_bytes()).is_some_and(|given| {
+        PreparedMac::new(function, key)
+            .finish_with(message)
+            .matches(&given)
+    })
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -70,6 +73,9 @@ fn hmac_vectors_pass_and_truncated_ones_are_rejected() {
             rejected: 54,
             truncated_rejected,
         };
-        assert!(tally(file, function).is_none_or(|tally| tally == expected), "{file}");
+        assert!(
+            tally(file, function).is_none_or(|tally| tally == expected),
+            "{file}"
+        );
     }
 }
