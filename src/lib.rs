@@ -23,7 +23,7 @@ pub use handler::{Handler, HandlerError};
 pub use id::{
     AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, Subject, TransactionId,
 };
-pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified};
+pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified, bitlabs};
 pub use protocol::{Receipt, Timing};
 pub use receiver::{
     Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary,
@@ -34,4 +34,4 @@ pub use rust_decimal::Decimal;
 pub use store::{DedupStore, MemoryStore, StoreError, TransactionalStore};
 #[cfg(feature = "metrics")]
 pub use telemetry::describe_metrics;
-pub use verify::{Request, VerifyError};
+pub use verify::{KeyRing, Request, Secret, VerifyError};
