@@ -5,7 +5,7 @@
 //!
 //! The order is: load the record, append the message with its decision, lease the first pending decision, let the handler
 //! carry it out, advance the cursor, and go on until the message's own decision was delivered. While a handler runs,
-//! others may append to the record. So whoever settles loads the record again if it changed, and advances the cursor
+//! others may append to the record. So settling loads the record again if it changed, and advances the cursor
 //! only if lease and cursor are still the ones it leased.
 
 use std::sync::Arc;

@@ -119,7 +119,7 @@ pub(super) enum EntryState {
     Superseded,
 }
 
-/// The right to deliver the first pending decision. Whoever settles it must still hold this very lease.
+/// The right to deliver the first pending decision. Settling it requires this very lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     token: u64,
