@@ -494,7 +494,13 @@ impl Protocol {
     fn on_loaded(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => (None, Record::new(self.key.clone())),
+            None => {
+                // Also after a store lost the record: then the callback is applied again, with the same decision id.
+                if self.event.is_some() {
+                    self.own = Own::Unknown;
+                }
+                (None, Record::new(self.key.clone()))
+            }
         };
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
             return self.next_delivery(version, record, now);
