@@ -72,6 +72,8 @@ pub mod guide;
 pub mod network;
 pub mod protocol;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verify;
 pub mod web;
 
