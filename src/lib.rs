@@ -94,7 +94,7 @@ pub use handler::{Handler, HandlerError};
 pub use id::{
     AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, Subject, TransactionId,
 };
-pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified};
+pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified, bitlabs};
 pub use protocol::{Receipt, Timing};
 pub use receiver::{
     Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary,
@@ -110,8 +110,3 @@ pub use verify::{KeyRing, Request, Secret, VerifyError};
 pub use web::actix;
 #[cfg(feature = "axum")]
 pub use web::axum;
-
-/// The README's code compiles.
-#[cfg(all(doctest, feature = "axum"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
