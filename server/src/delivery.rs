@@ -161,6 +161,11 @@ impl Delivery {
         self.shared.wake.notify_one();
     }
 
+    /// Looks for pending records now.
+    pub(crate) fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
     pub(crate) fn status(&self) -> DeliveryStatus {
         self.shared.status().clone()
     }
