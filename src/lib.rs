@@ -4,6 +4,8 @@ pub mod guard;
 pub mod network;
 pub mod protocol;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verify;
 pub mod web;
 
