@@ -21,10 +21,11 @@ use postback::{
     Clock as _, DedupStore as _, ReceiveError, Receipt, Receiver, RecordKey, SystemClock, Timestamp,
 };
 use serde::Serialize;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::shutdown::Shutdown;
 use crate::store::AnyStore;
 use crate::webhook::{BackendError, WebhookSender};
 
@@ -105,13 +106,13 @@ impl Shared {
 }
 
 impl Delivery {
-    /// Starts delivering in the background. It ends after `shutdown` is set to `true`; the returned task then waits for
+    /// Starts delivering in the background. It ends after `shutdown` is requested; the returned task then waits for
     /// the deliveries that run.
     pub(crate) fn start(
         receiver: ServerReceiver,
         concurrency: usize,
         patience: Duration,
-        shutdown: watch::Receiver<bool>,
+        shutdown: Shutdown,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, incoming) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared {
@@ -246,14 +247,14 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    async fn run(mut self, mut shutdown: watch::Receiver<bool>) {
+    async fn run(mut self, mut shutdown: Shutdown) {
         loop {
             self.advance_scan().await;
             self.shared.status().running = self.running.len();
             let may_start = self.running.len() < self.concurrency || !self.is_closed();
             let wakeup = self.next_wakeup();
             tokio::select! {
-                _ = shutdown.wait_for(|stop| *stop) => break,
+                () = shutdown.requested() => break,
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => {
                     if let Ok((key, outcome)) = ended {
                         self.on_outcome(key, outcome);
@@ -579,7 +580,7 @@ fn log_store_failed(error: &StoreError) {
 }
 
 /// Counts what is pending from time to time, for the page and the metrics.
-async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: watch::Receiver<bool>) {
+async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutdown) {
     loop {
         let (mut count, mut after) = (0, None);
         while count < MAX_COUNTED {
@@ -597,7 +598,7 @@ async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: watch
         metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         tokio::select! {
             () = tokio::time::sleep(COUNT_INTERVAL) => {}
-            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = shutdown.requested() => return,
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::routing::MethodRouter;
 use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
 use postback::network::Endpoint;
 use postback::store::StoreError;
-use postback::{DedupStore, Event, EndpointLabels, Receiver, ReplaySummary, Request, Verified, VerifyError};
+use postback::{EndpointLabels, Event, ReplaySummary, Request, Verified, VerifyError};
 
 use crate::delivery::ServerReceiver;
 use crate::serve::Intake;
@@ -136,7 +136,12 @@ impl ConfiguredEndpoint {
             _ => problem("secret", error),
         })?;
         if let Some(state) = settings.options.get("only") {
-            app = app.only(OfferState::parse(state));
+            app = app.only(match state.as_str() {
+                "PENDING" => OfferState::Pending,
+                "COMPLETED" => OfferState::Completed,
+                "RECONCILED" => OfferState::Reconciled,
+                _ => return Err(problem("only", "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"")),
+            });
         }
         for word in settings.options.get("acknowledge").into_iter().flat_map(|list| list.split(',')) {
             app = match word {

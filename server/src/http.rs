@@ -21,8 +21,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
+
+use crate::shutdown::Shutdown;
 
 /// The most connections of a port, if the limit on open files allows.
 const MAX_CONNECTIONS: usize = 8192;
@@ -118,13 +120,13 @@ impl Connections {
     }
 }
 
-/// Serves until `shutdown` is set to `true`, and then until the requests in flight are answered.
+/// Serves until `shutdown` is requested, and then until the requests in flight are answered.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     limit: usize,
     port: &'static str,
-    mut shutdown: watch::Receiver<bool>,
+    mut shutdown: Shutdown,
 ) {
     let permits = Arc::new(Semaphore::new(limit));
     let connections = Arc::new(Connections::default());
@@ -132,7 +134,7 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = shutdown.requested() => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -148,7 +150,7 @@ pub(crate) async fn serve(
         }
         let permit = tokio::select! {
             permit = Arc::clone(&permits).acquire_owned() => permit,
-            _ = shutdown.wait_for(|stop| *stop) => break,
+            () = shutdown.requested() => break,
         };
         let Ok(permit) = permit else { break };
         metrics::gauge!("postback_connections", "port" => port)

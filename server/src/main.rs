@@ -9,6 +9,7 @@ mod environment;
 mod feed;
 mod http;
 mod serve;
+mod shutdown;
 mod store;
 mod webhook;
 

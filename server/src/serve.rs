@@ -20,7 +20,6 @@ use postback::{
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tower::ServiceExt as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -30,6 +29,7 @@ use crate::config::{Config, LogFormat};
 use crate::delivery::{Delivery, ServerReceiver};
 use crate::endpoint::ConfiguredEndpoint;
 use crate::feed::{Feed, Item};
+use crate::shutdown::Shutdown;
 use crate::store::AnyStore;
 use crate::webhook::WebhookSender;
 use crate::{admin, environment, http};
@@ -51,7 +51,7 @@ pub(crate) struct Server {
     pub(crate) store_kind: &'static str,
     pub(crate) started: Timestamp,
     pub(crate) metrics: PrometheusHandle,
-    pub(crate) shutdown: watch::Receiver<bool>,
+    pub(crate) shutdown: Shutdown,
 }
 
 impl Server {
@@ -136,7 +136,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyhow::Result<()> {
     let metrics = install_metrics()?;
     let limit = http::connection_limit();
-    let (stop, shutdown) = watch::channel(false);
+    let (stop, shutdown) = Shutdown::new();
     let receiver = receiver(&config, store)?;
     let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
     let (delivery, delivering) =
@@ -167,7 +167,7 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let upkeep = tokio::spawn(upkeep(server.metrics.clone()));
     stop_requested().await?;
     tracing::info!(target: "postback::server", "stopping: requests in flight are answered, deliveries finish");
-    let _ = stop.send(true);
+    stop.request();
     // Requests first: what they accept is in the store when delivery ends.
     public.await?;
     if let Some(admin) = admin {

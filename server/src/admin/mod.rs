@@ -251,7 +251,7 @@ async fn events(
             let next = tokio::select! {
                 next = live.recv() => next,
                 // Open pages do not delay a shutdown.
-                _ = stop.wait_for(|stop| *stop) => return None,
+                () = stop.requested() => return None,
             };
             match next {
                 Ok(item) => return Some((Ok(show(&item)), (live, stop))),
