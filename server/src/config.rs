@@ -193,7 +193,9 @@ impl<'c> Reader<'c> {
             table: root,
             span: 0..0,
         };
-        let known = ["listen", "store", "log", "backend", "admin", "endpoint", "networks"];
+        let known = [
+            "listen", "store", "log", "backend", "admin", "endpoint", "networks",
+        ];
         self.check_keys(&root, &known);
         let listen = self.address(&root, "listen", true);
         let store = self.store(&root);
@@ -247,7 +249,11 @@ impl<'c> Reader<'c> {
             "text" => Some(LogFormat::Text),
             "json" => Some(LogFormat::Json),
             _ => {
-                self.error(text.span, text.key, "unknown log format: use \"text\" or \"json\"");
+                self.error(
+                    text.span,
+                    text.key,
+                    "unknown log format: use \"text\" or \"json\"",
+                );
                 None
             }
         }
@@ -451,17 +457,28 @@ impl<'c> Reader<'c> {
     }
 
     fn missing(&mut self, section: &Section<'c>, key: &str) {
-        self.error(section.span.clone(), section.key(key), format!("missing key: add {key} = …"));
+        self.error(
+            section.span.clone(),
+            section.key(key),
+            format!("missing key: add {key} = …"),
+        );
     }
 
     fn section(&mut self, root: &Section<'c>, key: &str, required: bool) -> Option<Section<'c>> {
         let Some((_, value)) = root.find(key) else {
             if required {
-                self.error(root.span.clone(), key, format!("missing table: add [{key}]"));
+                self.error(
+                    root.span.clone(),
+                    key,
+                    format!("missing table: add [{key}]"),
+                );
             }
             return None;
         };
-        let name = root.table.keys().find(|name| name.get_ref().as_ref() == key);
+        let name = root
+            .table
+            .keys()
+            .find(|name| name.get_ref().as_ref() == key);
         let span = name.map_or(0..0, Spanned::span);
         let Some(table) = value.as_table() else {
             self.error(span, root.key(key), format!("not a table: write [{key}]"));
@@ -482,7 +499,11 @@ impl<'c> Reader<'c> {
             return None;
         };
         let Some(text) = value.as_str() else {
-            self.error(span, section.key(key), "not a text: put it in quotation marks");
+            self.error(
+                span,
+                section.key(key),
+                "not a text: put it in quotation marks",
+            );
             return None;
         };
         if text.is_empty() {
@@ -517,7 +538,13 @@ impl<'c> Reader<'c> {
         self.report(&text, parsed)
     }
 
-    fn number(&mut self, section: &Section<'c>, key: &str, default: i64, max: i64) -> Option<usize> {
+    fn number(
+        &mut self,
+        section: &Section<'c>,
+        key: &str,
+        default: i64,
+        max: i64,
+    ) -> Option<usize> {
         let Some((span, value)) = section.find(key) else {
             return usize::try_from(default).ok();
         };
@@ -528,7 +555,11 @@ impl<'c> Reader<'c> {
         match number {
             Some(number) => usize::try_from(number).ok(),
             None => {
-                self.error(span, section.key(key), format!("not a whole number from 1 to {max}"));
+                self.error(
+                    span,
+                    section.key(key),
+                    format!("not a whole number from 1 to {max}"),
+                );
                 None
             }
         }
@@ -547,7 +578,8 @@ fn option_text(value: &DeValue<'_>) -> Option<String> {
         DeValue::Boolean(flag) => Some(flag.to_string()),
         DeValue::Integer(number) => Some(number.as_str().to_owned()),
         DeValue::Array(items) => {
-            let items: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+            let items: Option<Vec<&str>> =
+                items.iter().map(|item| item.get_ref().as_str()).collect();
             Some(items?.join(","))
         }
         _ => None,
@@ -563,13 +595,21 @@ pub(crate) fn backend_url(text: &str) -> Result<Uri, String> {
         return Err(invalid.to_owned());
     };
     if authority.as_str().contains('@') {
-        return Err("credentials in the URL: the signature authenticates the request, remove them".to_owned());
+        return Err(
+            "credentials in the URL: the signature authenticates the request, remove them"
+                .to_owned(),
+        );
     }
     Ok(url)
 }
 
 fn duration(text: &str, max: Duration) -> Result<Duration, String> {
-    let advice = || format!("invalid duration: write \"500ms\", \"10s\" or \"2m\"; at most {}s", max.as_secs());
+    let advice = || {
+        format!(
+            "invalid duration: write \"500ms\", \"10s\" or \"2m\"; at most {}s",
+            max.as_secs()
+        )
+    };
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| advice())?;
     let parsed = Duration::try_from(parsed).map_err(|_| advice())?;
     if parsed < Duration::from_millis(100) || parsed > max {

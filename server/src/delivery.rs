@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use postback::store::StoreError;
 use postback::{
-    Clock as _, DedupStore as _, ReceiveError, Receipt, Receiver, RecordKey, SystemClock, Timestamp,
+    Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
@@ -187,8 +187,13 @@ enum Outcome {
     /// Nothing of it is pending any more.
     Delivered,
     /// It failed recently, or another server works on it.
-    Waiting { left: Duration },
-    Failed { error: String, outage: Outage },
+    Waiting {
+        left: Duration,
+    },
+    Failed {
+        error: String,
+        outage: Outage,
+    },
     /// The record cannot be read. The log says why.
     Unreadable,
     StoreFailed,
@@ -281,7 +286,11 @@ impl Dispatcher {
 
     fn next_wakeup(&self) -> Instant {
         match &self.breaker {
-            Breaker::Open { probe: None, probe_at, .. } => *probe_at,
+            Breaker::Open {
+                probe: None,
+                probe_at,
+                ..
+            } => *probe_at,
             Breaker::Closed { .. } if self.scan.is_none() => {
                 let pause = PAUSE_PER_WAITING.saturating_mul(self.waiting);
                 self.next_due.max(self.scan_ended + pause)
@@ -323,7 +332,12 @@ impl Dispatcher {
                 self.scan_ended = Instant::now();
                 return;
             }
-            match self.receiver.store().list_pending(scan.after.as_ref(), PAGE).await {
+            match self
+                .receiver
+                .store()
+                .list_pending(scan.after.as_ref(), PAGE)
+                .await
+            {
                 Ok(keys) => {
                     scan.is_last_page = keys.len() < PAGE;
                     scan.after = keys.last().cloned();
@@ -522,7 +536,12 @@ enum Check {
     Lease,
 }
 
-async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, released: Timestamp) -> Outcome {
+async fn deliver(
+    receiver: &ServerReceiver,
+    key: &RecordKey,
+    check: Check,
+    released: Timestamp,
+) -> Outcome {
     if check != Check::None {
         match receiver.store().load(key).await {
             Ok(None) => return Outcome::Delivered,
@@ -538,7 +557,9 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
                 {
                     let due = retry.failed_at.after(backoff(key, retry.attempts));
                     if due > now {
-                        return Outcome::Waiting { left: now.until(due) };
+                        return Outcome::Waiting {
+                            left: now.until(due),
+                        };
                     }
                 }
             }
@@ -595,7 +616,8 @@ async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutd
         }
         let count = count.min(MAX_COUNTED);
         shared.status().pending = count;
-        metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        metrics::gauge!("postback_decisions_pending")
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         tokio::select! {
             () = tokio::time::sleep(COUNT_INTERVAL) => {}
             () = shutdown.requested() => return,

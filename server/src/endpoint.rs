@@ -27,7 +27,13 @@ pub(crate) const KEYS: [&str; 9] = [
 ];
 
 /// Those that are options of one network or another.
-pub(crate) const OPTIONS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros", "state_parameter"];
+pub(crate) const OPTIONS: [&str; 5] = [
+    "family",
+    "only",
+    "acknowledge",
+    "allow_macros",
+    "state_parameter",
+];
 
 /// What an `[[endpoint]]` table says, with secrets read.
 pub(crate) struct EndpointSettings<'c> {
@@ -61,7 +67,10 @@ trait AnyEndpoint: Send + Sync {
     fn labels(&self) -> EndpointLabels<'_>;
     fn verify(&self, request: &Request<'_>) -> Result<Verified<Event>, VerifyError>;
     fn route(&self, intake: &Intake) -> MethodRouter;
-    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
+    fn replay<'a>(
+        &'a self,
+        receiver: &'a ServerReceiver,
+    ) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
 }
 
 impl<E: Endpoint> AnyEndpoint for E {
@@ -81,7 +90,10 @@ impl<E: Endpoint> AnyEndpoint for E {
         postback::axum::callbacks(self, intake)
     }
 
-    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
+    fn replay<'a>(
+        &'a self,
+        receiver: &'a ServerReceiver,
+    ) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
         Box::pin(receiver.replay(self))
     }
 }
@@ -129,7 +141,10 @@ impl ConfiguredEndpoint {
 
     fn bitlabs(settings: &EndpointSettings<'_>) -> Result<Self, EndpointProblem> {
         let Some(secret) = settings.secret else {
-            return Err(problem("secret", "missing key: add secret = \"env:NAME\" with the App Secret"));
+            return Err(problem(
+                "secret",
+                "missing key: add secret = \"env:NAME\" with the App Secret",
+            ));
         };
         let mut app = App::new(settings.app, secret).map_err(|error| match error {
             BitlabsConfigError::AppName(_) => problem("app", error),
@@ -140,17 +155,37 @@ impl ConfiguredEndpoint {
                 "PENDING" => OfferState::Pending,
                 "COMPLETED" => OfferState::Completed,
                 "RECONCILED" => OfferState::Reconciled,
-                _ => return Err(problem("only", "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"")),
+                _ => {
+                    return Err(problem(
+                        "only",
+                        "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"",
+                    ));
+                }
             });
         }
-        for word in settings.options.get("acknowledge").into_iter().flat_map(|list| list.split(',')) {
+        for word in settings
+            .options
+            .get("acknowledge")
+            .into_iter()
+            .flat_map(|list| list.split(','))
+        {
             app = match word {
                 "screenouts" => app.acknowledge_screenouts(),
                 "start_bonuses" => app.acknowledge_start_bonuses(),
-                _ => return Err(problem("acknowledge", "unknown word: use \"screenouts\" or \"start_bonuses\"")),
+                _ => {
+                    return Err(problem(
+                        "acknowledge",
+                        "unknown word: use \"screenouts\" or \"start_bonuses\"",
+                    ));
+                }
             };
         }
-        for text in settings.options.get("allow_macros").into_iter().flat_map(|list| list.split(',')) {
+        for text in settings
+            .options
+            .get("allow_macros")
+            .into_iter()
+            .flat_map(|list| list.split(','))
+        {
             app = app.allow_macro(text);
         }
         if let Some(name) = settings.options.get("state_parameter") {
@@ -158,10 +193,19 @@ impl ConfiguredEndpoint {
         }
         let families = Family::ALL.map(Family::as_str).join(", ");
         let Some(family) = settings.options.get("family") else {
-            return Err(problem("family", format!("missing key: add family = … with one of {families}")));
+            return Err(problem(
+                "family",
+                format!("missing key: add family = … with one of {families}"),
+            ));
         };
-        let Some(family) = Family::ALL.into_iter().find(|known| known.as_str() == family) else {
-            return Err(problem("family", format!("unknown family: use one of {families}")));
+        let Some(family) = Family::ALL
+            .into_iter()
+            .find(|known| known.as_str() == family)
+        else {
+            return Err(problem(
+                "family",
+                format!("unknown family: use one of {families}"),
+            ));
         };
         let url = settings.url;
         let built = match family {
@@ -195,7 +239,10 @@ impl ConfiguredEndpoint {
     }
 
     /// Replays the unusable callbacks that were kept for it.
-    pub(crate) async fn replay(&self, receiver: &ServerReceiver) -> Result<ReplaySummary, StoreError> {
+    pub(crate) async fn replay(
+        &self,
+        receiver: &ServerReceiver,
+    ) -> Result<ReplaySummary, StoreError> {
         self.endpoint.replay(receiver).await
     }
 }

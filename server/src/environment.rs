@@ -19,11 +19,13 @@ pub(crate) fn variable(name: &str) -> Option<Zeroizing<String>> {
 pub(crate) fn resolve(text: &str) -> Result<Zeroizing<String>, String> {
     if let Some(name) = text.strip_prefix("env:") {
         return match variable(name) {
-            Some(value) if value.is_empty() => {
-                Err(format!("environment variable {name} is empty: give it a value"))
-            }
+            Some(value) if value.is_empty() => Err(format!(
+                "environment variable {name} is empty: give it a value"
+            )),
             Some(value) => Ok(value),
-            None => Err(format!("environment variable {name} is not set: set it before the program starts")),
+            None => Err(format!(
+                "environment variable {name} is not set: set it before the program starts"
+            )),
         };
     }
     let Some(path) = text.strip_prefix("file:") else {
@@ -32,7 +34,9 @@ pub(crate) fn resolve(text: &str) -> Result<Zeroizing<String>, String> {
     let unreadable = |error: std::io::Error| format!("cannot read file {path}: {error}");
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_SECRET_FILE {
-        return Err(format!("file {path} is larger than 64 KiB: it cannot be a secret"));
+        return Err(format!(
+            "file {path} is larger than 64 KiB: it cannot be a secret"
+        ));
     }
     let mut value = Zeroizing::new(std::fs::read_to_string(path).map_err(unreadable)?);
     for end in ["\n", "\r"] {

@@ -70,7 +70,12 @@ impl Feed {
         }
     }
 
-    pub(crate) fn counts(&self, network: &str, app: &str, endpoint: &str) -> Option<&EndpointCounts> {
+    pub(crate) fn counts(
+        &self,
+        network: &str,
+        app: &str,
+        endpoint: &str,
+    ) -> Option<&EndpointCounts> {
         self.counts
             .get(&(network.to_owned(), app.to_owned(), endpoint.to_owned()))
     }
@@ -78,7 +83,9 @@ impl Feed {
     /// Numbers an item and shows it.
     pub(crate) fn push(&self, mut item: Item) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        item.number = recent.back().map_or(1, |last| last.number.saturating_add(1));
+        item.number = recent
+            .back()
+            .map_or(1, |last| last.number.saturating_add(1));
         item.at = rfc3339(SystemClock.now());
         let item = Arc::new(item);
         if recent.len() == KEPT {
@@ -91,7 +98,9 @@ impl Feed {
 
     /// A genuine callback was taken.
     pub(crate) fn push_taken(&self, event: &Event, receipt: &Receipt) {
-        if let Some(counts) = self.counts(event.network.as_str(), event.app.as_str(), &event.endpoint) {
+        if let Some(counts) =
+            self.counts(event.network.as_str(), event.app.as_str(), &event.endpoint)
+        {
             counts.genuine.fetch_add(1, Ordering::Relaxed);
             counts
                 .last_genuine
@@ -119,7 +128,8 @@ impl Feed {
             kind: event.kind.as_str(),
             outcome: receipt.as_str(),
             decision: decision.map(|decision| decision.action().as_str()),
-            balance_change: decision.map(|decision| decision.balance_change().normalize().to_string()),
+            balance_change: decision
+                .map(|decision| decision.balance_change().normalize().to_string()),
             reason,
             is_test: event.is_test,
             ..Item::default()

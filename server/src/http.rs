@@ -41,9 +41,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Binds a port.
 pub(crate) async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address} ({key}): stop the other program or use another port"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} ({key}): stop the other program or use another port")
+    })
 }
 
 /// Raises the limit on open files as far as allowed, and returns how many connections it allows.
@@ -153,8 +153,9 @@ pub(crate) async fn serve(
             () = shutdown.requested() => break,
         };
         let Ok(permit) = permit else { break };
-        metrics::gauge!("postback_connections", "port" => port)
-            .set(f64::from(u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX)));
+        metrics::gauge!("postback_connections", "port" => port).set(f64::from(
+            u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX),
+        ));
         let connection = connections.add(limit);
         spawn(stream, peer, router.clone(), connection, permit, &graceful);
     }

@@ -43,7 +43,9 @@ struct ServeArguments {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
-        Command::Serve(arguments) => in_runtime(async move { serve::run(Config::read(&arguments.config)?).await }),
+        Command::Serve(arguments) => {
+            in_runtime(async move { serve::run(Config::read(&arguments.config)?).await })
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

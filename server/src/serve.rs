@@ -15,8 +15,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use postback::store::StoreError;
 use postback::verify::Unusable;
 use postback::{
-    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock, Timestamp, Timing,
-    Verified,
+    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock,
+    Timestamp, Timing, Verified,
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -138,9 +138,16 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let limit = http::connection_limit();
     let (stop, shutdown) = Shutdown::new();
     let receiver = receiver(&config, store)?;
-    let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
-    let (delivery, delivering) =
-        Delivery::start(receiver.clone(), config.backend.concurrency, patience, shutdown.clone());
+    let patience = config
+        .backend
+        .timeout
+        .saturating_add(Duration::from_secs(2));
+    let (delivery, delivering) = Delivery::start(
+        receiver.clone(),
+        config.backend.concurrency,
+        patience,
+        shutdown.clone(),
+    );
     let server = Arc::new(Server {
         receiver,
         delivery,
@@ -162,7 +169,13 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let admin = ports.admin.map(|listener| {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
         let router = admin::router(Arc::clone(&server), token);
-        tokio::spawn(http::serve(listener, router, limit, "admin", shutdown.clone()))
+        tokio::spawn(http::serve(
+            listener,
+            router,
+            limit,
+            "admin",
+            shutdown.clone(),
+        ))
     });
     let upkeep = tokio::spawn(upkeep(server.metrics.clone()));
     stop_requested().await?;
@@ -203,7 +216,10 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
         metrics::Unit::Seconds,
         "One delivery to the backend"
     );
-    metrics::describe_gauge!("postback_backend_up", "Whether the backend responds: 1 or 0");
+    metrics::describe_gauge!(
+        "postback_backend_up",
+        "Whether the backend responds: 1 or 0"
+    );
     metrics::describe_gauge!("postback_connections", "Open connections by port");
     metrics::describe_gauge!(
         "postback_decisions_pending",
@@ -297,9 +313,16 @@ struct Site {
 
 fn public_router(server: &Arc<Server>) -> Router {
     let intake = Intake(Arc::clone(server));
-    let routes = server.endpoints.iter().enumerate().map(|(number, endpoint)| {
-        (endpoint.path().to_owned(), (endpoint.route(&intake), number))
-    });
+    let routes = server
+        .endpoints
+        .iter()
+        .enumerate()
+        .map(|(number, endpoint)| {
+            (
+                endpoint.path().to_owned(),
+                (endpoint.route(&intake), number),
+            )
+        });
     let site = Site {
         server: Arc::clone(server),
         routes: routes.collect(),
@@ -319,12 +342,19 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    let labels = site.server.endpoints.get(*number).map(ConfiguredEndpoint::labels);
+    let labels = site
+        .server
+        .endpoints
+        .get(*number)
+        .map(ConfiguredEndpoint::labels);
     // 400 is a genuine callback that cannot be used: it was counted when it was kept.
     if response.status().is_client_error()
         && response.status() != StatusCode::BAD_REQUEST
         && let Some(labels) = labels
-        && let Some(counts) = site.server.feed.counts(labels.network, labels.app, labels.endpoint)
+        && let Some(counts) = site
+            .server
+            .feed
+            .counts(labels.network, labels.app, labels.endpoint)
     {
         counts.rejected.fetch_add(1, Ordering::Relaxed);
     }
@@ -334,7 +364,12 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
 /// 200 when the store answers.
 async fn health(server: &Server, method: &Method) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return (StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET, HEAD")], "method not allowed").into_response();
+        return (
+            StatusCode::METHOD_NOT_ALLOWED,
+            [("allow", "GET, HEAD")],
+            "method not allowed",
+        )
+            .into_response();
     }
     let asked = server.receiver.store().list_pending(None, 1);
     match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {

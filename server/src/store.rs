@@ -98,11 +98,19 @@ impl DedupStore for AnyStore {
         dispatch!(self, store => store.load(key).await)
     }
 
-    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<SwapOutcome, StoreError> {
         dispatch!(self, store => store.swap(expected, record).await)
     }
 
-    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
         dispatch!(self, store => store.list_pending(after, limit).await)
     }
 
@@ -110,7 +118,11 @@ impl DedupStore for AnyStore {
         dispatch!(self, store => store.keep_unusable(kept).await)
     }
 
-    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(
+        &self,
+        after: Option<&KeptId>,
+        limit: usize,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
         dispatch!(self, store => store.list_unusable(after, limit).await)
     }
 

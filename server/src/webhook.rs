@@ -16,7 +16,9 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp};
+use postback::{
+    Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -64,7 +66,13 @@ impl SigningSecret {
             // HMAC takes keys of every length.
             return String::new();
         };
-        for part in [id.as_bytes(), b".", seconds.to_string().as_bytes(), b".", body] {
+        for part in [
+            id.as_bytes(),
+            b".",
+            seconds.to_string().as_bytes(),
+            b".",
+            body,
+        ] {
             mac.update(part);
         }
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -150,7 +158,9 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Parameter<'_>> {
         let (name, value) = (decoded(name), decoded(value));
         match found.remove(&name) {
             None => found.insert(name, Parameter::One(value)),
-            Some(Parameter::One(first)) => found.insert(name, Parameter::Several(vec![first, value])),
+            Some(Parameter::One(first)) => {
+                found.insert(name, Parameter::Several(vec![first, value]))
+            }
             Some(Parameter::Several(mut values)) => {
                 values.push(value);
                 found.insert(name, Parameter::Several(values))
@@ -175,7 +185,10 @@ pub(crate) fn rfc3339(moment: Timestamp) -> String {
     i64::try_from(moment.as_millis())
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| "out of range".to_owned(), |timestamp| timestamp.to_string())
+        .map_or_else(
+            || "out of range".to_owned(),
+            |timestamp| timestamp.to_string(),
+        )
 }
 
 /// Why the backend did not take a decision. The decision stays pending.
@@ -226,7 +239,8 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
     connector.set_connect_timeout(Some(timeout));
     connector.set_nodelay(true);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
     let tls = if is_https {
         tls.with_native_roots()?.with_no_client_auth()
     } else {
@@ -271,7 +285,10 @@ impl WebhookSender {
             .method(Method::POST)
             .uri(self.backend.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, concat!("postback/", env!("CARGO_PKG_VERSION")))
+            .header(
+                header::USER_AGENT,
+                concat!("postback/", env!("CARGO_PKG_VERSION")),
+            )
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signatures.join(" "))
@@ -279,7 +296,9 @@ impl WebhookSender {
         let exchange = async {
             let response = self.client.request(request).await.map_err(unreachable)?;
             let status = response.status();
-            let content = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
+            let content = Limited::new(response.into_body(), MAX_RESPONSE)
+                .collect()
+                .await;
             // The status decides; only a refusal needs the body.
             let content = content.map_or_else(|_| Bytes::new(), |content| content.to_bytes());
             Ok((status, content))
@@ -332,7 +351,8 @@ impl Handler for WebhookSender {
             Err(_) => "failed",
         };
         metrics::counter!("postback_deliveries_total", "result" => word).increment(1);
-        metrics::histogram!("postback_delivery_duration_seconds", "result" => word).record(began.elapsed());
+        metrics::histogram!("postback_delivery_duration_seconds", "result" => word)
+            .record(began.elapsed());
         result
     }
 }
@@ -355,8 +375,17 @@ mod tests {
 
     #[test]
     fn secret_that_is_short_or_not_base64_is_rejected() {
-        for text in ["", "whsec_", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%"] {
-            assert!(SigningSecret::parse(text).unwrap_err().contains("openssl"), "{text}");
+        for text in [
+            "",
+            "whsec_",
+            "whsec_c2hvcnQ=",
+            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_%%%",
+        ] {
+            assert!(
+                SigningSecret::parse(text).unwrap_err().contains("openssl"),
+                "{text}"
+            );
         }
     }
 

@@ -20,7 +20,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use postback::store::{KeptId, Retention as _, StoreError};
 use postback::{
-    AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock, TransactionId,
+    AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock,
+    TransactionId,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -88,10 +89,17 @@ async fn check_access(State(access): State<Access>, request: Request, next: Next
         None => is_loopback_host(headers),
     };
     if !allowed {
-        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"postback\", charset=\"UTF-8\"")];
+        let challenge = [(
+            header::WWW_AUTHENTICATE,
+            "Basic realm=\"postback\", charset=\"UTF-8\"",
+        )];
         return match access.token {
             Some(_) => (StatusCode::UNAUTHORIZED, challenge, "token required").into_response(),
-            None => (StatusCode::FORBIDDEN, "use the address 127.0.0.1 or localhost").into_response(),
+            None => (
+                StatusCode::FORBIDDEN,
+                "use the address 127.0.0.1 or localhost",
+            )
+                .into_response(),
         };
     }
     if *request.method() == Method::POST && !headers.contains_key(ACTION_HEADER) {
@@ -100,8 +108,14 @@ async fn check_access(State(access): State<Access>, request: Request, next: Next
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -120,7 +134,10 @@ fn presented_token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 }
 
 fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+    let Some(host) = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+    else {
         return false;
     };
     let name = match host.rsplit_once(':') {
@@ -128,7 +145,10 @@ fn is_loopback_host(headers: &HeaderMap) -> bool {
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// The page. Its policy allows nothing but its own script and style, and no other origin.
@@ -153,7 +173,9 @@ async fn page() -> Response {
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
-        let counts = server.feed.counts(labels.network, labels.app, labels.endpoint);
+        let counts = server
+            .feed
+            .counts(labels.network, labels.app, labels.endpoint);
         if let Some(last) = counts.and_then(crate::feed::EndpointCounts::last_genuine) {
             let seconds = u32::try_from(last.as_millis() / 1000).unwrap_or(u32::MAX);
             metrics::gauge!(
@@ -165,7 +187,10 @@ async fn metrics(State(server): State<Arc<Server>>) -> Response {
             .set(f64::from(seconds));
         }
     }
-    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (content_type, server.metrics.render()).into_response()
 }
 
@@ -238,7 +263,9 @@ async fn events(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
     let (recent, live) = server.feed.after(seen.unwrap_or_default());
     let show = |item: &crate::feed::Item| {
         let event = SseEvent::default().id(item.number.to_string());
@@ -306,7 +333,9 @@ async fn find(
     }
     let mut next = None;
     if let Ok(player) = PlayerId::new(text) {
-        let listed = store.list_by_player(&player, after.as_ref(), PAGE_SIZE).await?;
+        let listed = store
+            .list_by_player(&player, after.as_ref(), PAGE_SIZE)
+            .await?;
         next = listed.last().cloned().filter(|_| listed.len() == PAGE_SIZE);
         keys.extend(listed);
     }
@@ -338,8 +367,13 @@ async fn browse(
 ) -> Result<(Vec<RecordKey>, Option<RecordKey>), StoreError> {
     let first = || {
         // A space comes before every other character that an id may have.
-        let first_app = server.apps().filter(|(known, _)| Some(*known) == network).min()?;
-        conversions(std::iter::once(first_app), " ").into_iter().next()
+        let first_app = server
+            .apps()
+            .filter(|(known, _)| Some(*known) == network)
+            .min()?;
+        conversions(std::iter::once(first_app), " ")
+            .into_iter()
+            .next()
     };
     let after = after.or_else(first);
     let store = server.receiver.store();
@@ -358,10 +392,17 @@ struct KeyQuery {
 }
 
 /// One record with everything that happened.
-async fn record(State(server): State<Arc<Server>>, Query(query): Query<KeyQuery>) -> Result<Response, Unavailable> {
+async fn record(
+    State(server): State<Arc<Server>>,
+    Query(query): Query<KeyQuery>,
+) -> Result<Response, Unavailable> {
     Ok(match server.receiver.store().load(&query.key).await? {
         Some(stored) => Json(record_json(&stored.record)).into_response(),
-        None => (StatusCode::NOT_FOUND, Json(json!({ "error": "no such record" }))).into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            Json(json!({ "error": "no such record" })),
+        )
+            .into_response(),
     })
 }
 
@@ -417,7 +458,9 @@ async fn attention(State(server): State<Arc<Server>>, Query(query): Query<Page>)
             break;
         }
     }
-    Ok(Json(json!({ "records": found, "scanned": scanned, "next": after })))
+    Ok(Json(
+        json!({ "records": found, "scanned": scanned, "next": after }),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -433,7 +476,10 @@ async fn unusable(State(server): State<Arc<Server>>, Query(query): Query<KeptPag
         .store()
         .list_unusable(after.as_ref(), PAGE_SIZE)
         .await?;
-    let next = kept.last().filter(|_| kept.len() == PAGE_SIZE).map(|kept| kept.id.clone());
+    let next = kept
+        .last()
+        .filter(|_| kept.len() == PAGE_SIZE)
+        .map(|kept| kept.id.clone());
     let kept: Vec<Value> = kept
         .iter()
         .map(|kept| {
@@ -467,5 +513,7 @@ async fn replay(State(server): State<Arc<Server>>) -> Answer {
         failed += summary.failed;
     }
     server.delivery.wake();
-    Ok(Json(json!({ "replayed": replayed, "unusable": unusable, "failed": failed })))
+    Ok(Json(
+        json!({ "replayed": replayed, "unusable": unusable, "failed": failed }),
+    ))
 }

@@ -74,7 +74,10 @@ pub(crate) fn record_json(record: &Record) -> Value {
 
 /// What a callback says, in words.
 pub(crate) fn says(event: &Event) -> String {
-    let EventKind::Conversion { effect, original, .. } = &event.kind else {
+    let EventKind::Conversion {
+        effect, original, ..
+    } = &event.kind
+    else {
         return match &event.kind {
             EventKind::Ban(status) => format!("ban status {status:?}").to_lowercase(),
             _ => event.kind.as_str().to_owned(),
@@ -85,7 +88,9 @@ pub(crate) fn says(event: &Event) -> String {
             Some(amount) => format!("pending ({stage}) {}", plain(*amount)),
             None => format!("pending ({stage})"),
         },
-        Effect::Completed { amount, milestone, .. } => match milestone {
+        Effect::Completed {
+            amount, milestone, ..
+        } => match milestone {
             Some(milestone) => format!("completed ({milestone}) {}", plain(*amount)),
             None => format!("completed {}", plain(*amount)),
         },
@@ -107,7 +112,9 @@ pub(crate) fn says(event: &Event) -> String {
 /// What was decided, in words.
 pub(crate) fn decided(action: &Action) -> String {
     match action {
-        Action::Reward(reward) if reward.is_restored() => format!("restore {}", plain(reward.amount())),
+        Action::Reward(reward) if reward.is_restored() => {
+            format!("restore {}", plain(reward.amount()))
+        }
         Action::Reward(reward) => format!("pay {}", plain(reward.amount())),
         Action::Reversal(reversal) => format!("take back {}", plain(reversal.amount())),
         Action::Pending { stage, .. } => format!("pending ({stage})"),
