@@ -86,7 +86,8 @@ impl Timing {
     /// How long a handler may run if it starts now: nine tenths of what is left of its lease. `None` if less than half
     /// of the lease is left: then it must not start.
     pub fn handler_limit(&self, lease: &Lease, now: Timestamp) -> Option<Duration> {
-        let left = now.until(lease.until());
+        // A clock that was set back makes the lease look longer than it is.
+        let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
             .then(|| left.saturating_sub(left / 10))
     }
@@ -229,6 +230,7 @@ pub struct Protocol {
     mode: Mode,
     timing: Timing,
     waited: Duration,
+    busy_since: Option<Timestamp>,
     own: Own,
     state: State,
 }
@@ -351,6 +353,7 @@ impl Protocol {
             mode,
             timing,
             waited: Duration::ZERO,
+            busy_since: None,
             own,
             state: State::Loading,
         }
@@ -502,6 +505,12 @@ impl Protocol {
                 (None, Record::new(self.key.clone()))
             }
         };
+        if let Own::Found(number) | Own::Appended(number) = self.own
+            && record.last_number() < number
+        {
+            // The store lost what it had stored, as one without synchronous replicas may.
+            self.own = Own::Unknown;
+        }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
             return self.next_delivery(version, record, now);
         };
@@ -557,7 +566,7 @@ impl Protocol {
             return State::Ended(Command::Finish(receipt));
         }
         if let Some(left) = self.busy_for(&record, now) {
-            return self.wait(left);
+            return self.wait(left, now);
         }
         let Some(decision) = record.head() else {
             return State::Ended(Command::Finish(Receipt::NothingPending));
@@ -622,8 +631,10 @@ impl Protocol {
         (!left.is_zero() && left <= self.timing.max_lease).then_some(left)
     }
 
-    fn wait(&mut self, left: Duration) -> State {
-        if self.waited >= self.timing.busy_timeout {
+    fn wait(&mut self, left: Duration, now: Timestamp) -> State {
+        // Both count: a slow store takes time between the pauses, and a clock may stand still.
+        let since = *self.busy_since.get_or_insert(now);
+        if self.waited.max(since.until(now)) >= self.timing.busy_timeout {
             return State::Ended(Command::Busy { retry_after: left });
         }
         let pause = self
@@ -636,18 +647,16 @@ impl Protocol {
     }
 
     fn settle(version: Option<Version>, mut record: Record, end: End, now: Timestamp) -> State {
-        let failed = || State::Ended(Command::HandlerFailed(end.decision.id().clone()));
         match &end.result {
             HandlerResult::Done => record.settle_head(now),
             HandlerResult::Declined { reason } => record.decline_head(reason, now),
             HandlerResult::Failed { error } => record.fail_head(error, now),
-            // It may still be running, so the lease must stay. Inside a transaction there is none.
-            HandlerResult::TimedOut | HandlerResult::NotStarted if end.held.is_some() => {
-                return failed();
+            HandlerResult::TimedOut => record.time_out_head(now),
+            // No attempt was made. The lease expires.
+            HandlerResult::NotStarted if end.held.is_some() => {
+                return State::Ended(Command::HandlerFailed(end.decision.id().clone()));
             }
-            HandlerResult::TimedOut | HandlerResult::NotStarted => {
-                record.fail_head("timed out", now)
-            }
+            HandlerResult::NotStarted => record.fail_head("not started", now),
         }
         State::Settling {
             expected: version,
