@@ -11,3 +11,6 @@
 mod common;
 
 mod guard;
+mod protocol;
+mod receiver;
+mod store;
