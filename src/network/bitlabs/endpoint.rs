@@ -415,7 +415,9 @@ impl<'r> Received<'r> {
 
     /// A field for information: `None` if it is absent, empty or cannot be read.
     pub(super) fn text(&self, field: Field) -> Option<Cow<'r, str>> {
-        self.optional(self.required(field))
+        let (parameter, occurrence) = self.find(field)?;
+        let text = self.optional(occurrence.text(parameter.name(), parameter.macro_text()))?;
+        text.filter(|text| !text.is_empty())
     }
 
     /// A parsed field for information: `None` if it is absent, empty or malformed.
