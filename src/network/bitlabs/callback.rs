@@ -65,12 +65,8 @@ macro_rules! conversion_callback {
                 Ok(Self { player, transaction, original, amount, callback_type, $($field,)* context, event })
             }
         }
-        impl BitlabsCallback for $name {
-            const FAMILY: Family = Family::$family;
-        }
-        impl Callback for $name {
-            fn to_event(&self) -> Event { self.event.clone() }
-        }
+        impl BitlabsCallback for $name { const FAMILY: Family = Family::$family; }
+        impl Callback for $name { fn to_event(&self) -> Event { self.event.clone() } }
     };
 }
 

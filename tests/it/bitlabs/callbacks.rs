@@ -41,7 +41,7 @@ fn offer_says_all_it_knows() {
     );
     assert_eq!(
         (offer.amount, offer.callback_type.as_ref()),
-        (Some(dec("500")), None)
+        (Some(decimal("500")), None)
     );
     assert_eq!(offer.state, Some(OfferState::Reconciled));
     let details = &offer.details;
@@ -60,7 +60,7 @@ fn offer_says_all_it_knows() {
         (details.is_hidden, details.delay_minutes),
         (Some(true), Some(90))
     );
-    assert_eq!(details.purchase_usd, Some(dec("9.99")));
+    assert_eq!(details.purchase_usd, Some(decimal("9.99")));
     assert_eq!(
         (
             details.rejection_reason.as_deref(),
@@ -71,7 +71,7 @@ fn offer_says_all_it_knows() {
     let context = &offer.context;
     assert_eq!(
         (context.usd, context.fraud_level.as_deref()),
-        (Some(dec("4.99")), Some("GOOD"))
+        (Some(decimal("4.99")), Some("GOOD"))
     );
     assert_eq!(context.ip_address, Some("2001:db8::1".parse().unwrap()));
     assert_eq!(context.key_id.as_ref().unwrap().as_str(), "key-1");
@@ -85,7 +85,7 @@ fn offer_says_all_it_knows() {
     assert_eq!(names, ("bitlabs", "my-game", "offers"));
     assert_eq!(
         (event.usd, event.purchase_usd),
-        (Some(dec("4.99")), Some(dec("9.99")))
+        (Some(decimal("4.99")), Some(decimal("9.99")))
     );
     assert_eq!(
         (event.reason.as_deref(), event.is_test),
@@ -98,7 +98,7 @@ fn offer_says_all_it_knows() {
 fn absent_and_empty_information_is_none() {
     let purchases = app().purchases(OFFERS).unwrap();
     let (callback, warnings) =
-        crate::common::warnings_of(|| verify(&purchases, &sign(OFFERS, &COMPLETED)).unwrap());
+        crate::common::log::warnings_of(|| verify(&purchases, &sign(OFFERS, &COMPLETED)).unwrap());
     assert_eq!(callback.details.purchase_usd, None);
     assert_eq!(
         (
@@ -159,7 +159,7 @@ fn both_vocabularies_and_documented_typos_are_read() {
         let offer = verify(&app().offers(url).unwrap(), &sign(url, &values)).unwrap();
         assert_eq!(
             (offer.amount, offer.context.usd),
-            (Some(dec("5")), Some(dec("1")))
+            (Some(decimal("5")), Some(decimal("1")))
         );
     }
 }
@@ -203,7 +203,7 @@ fn real_callback_is_typed_by_its_url() {
     );
     assert_eq!(
         (callback.amount, callback.context.usd),
-        (Some(dec("8750")), Some(dec("1.75")))
+        (Some(decimal("8750")), Some(decimal("1.75")))
     );
     assert_eq!(
         (
@@ -239,7 +239,7 @@ fn replay_types_a_kept_query_under_the_present_url() {
     let replayed = corrected.replay(&kept).unwrap();
     assert_eq!(
         (replayed.amount, replayed.context.key_id.clone()),
-        (Some(dec("500")), None)
+        (Some(decimal("500")), None)
     );
     assert_eq!(replayed.event.query, kept.query);
     // Another app's transactions are others.

@@ -1,7 +1,7 @@
 //! A genuine callback is never lost over a parameter that decides nothing, and rejected with the name of the parameter
 //! if one that decides cannot be used.
 
-use crate::common::warnings_of;
+use crate::common::log::warnings_of;
 use postback::Origin;
 use postback::verify::{BadRequest, MAX_URL_BYTES};
 
@@ -222,7 +222,7 @@ fn c6_undecodable_names_of_offers_do_not_cost_the_reward() {
         let offer = offer.unwrap();
         assert_eq!(
             (offer.amount, &offer.details.offer_name),
-            (Some(dec("500")), &None),
+            (Some(decimal("500")), &None),
             "{name}"
         );
         assert!(

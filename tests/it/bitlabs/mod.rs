@@ -13,7 +13,7 @@ use postback::{
     Callback, Effect, Endpoint, Event, EventKind, IgnoreReason, Request, Verified, VerifyError,
 };
 
-use crate::common::dec;
+use crate::common::decimal;
 
 const KEY: &str = "my-app-secret";
 const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
@@ -104,13 +104,13 @@ fn effect<C: BitlabsCallback>(
 fn pending(stage: &str, amount: Option<&str>) -> Effect {
     Effect::Pending {
         stage: stage.to_owned().into(),
-        amount: amount.map(dec),
+        amount: amount.map(decimal),
     }
 }
 
 fn completed(amount: &str, milestone: Option<&str>) -> Effect {
     Effect::Completed {
-        amount: dec(amount),
+        amount: decimal(amount),
         milestone: milestone.map(|word| word.to_owned().into()),
         reinstates: false,
     }
@@ -118,7 +118,7 @@ fn completed(amount: &str, milestone: Option<&str>) -> Effect {
 
 fn adjusted(by: &str, same_transaction: bool) -> Effect {
     Effect::Adjusted {
-        by: dec(by),
+        by: decimal(by),
         same_transaction,
     }
 }

@@ -1,9 +1,10 @@
 //! The table in `docs/protocol/bitlabs.md`, and the rules that are not in it.
 
 use postback::bitlabs::OfferState;
-use postback::{BanStatus, MemoryStore, Receiver};
+use postback::{BanStatus, Decimal};
 
 use super::*;
+use crate::common::Game;
 
 const PAGE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -530,66 +531,20 @@ fn bans_and_unbans_are_typed_and_unknown_words_kept() {
     );
 }
 
-/// Delivers callbacks to a receiver and returns the player's balance.
-fn balance(messages: &[(SignedCallback, Family)]) -> postback::Decimal {
-    let wallet = std::sync::Arc::new(std::sync::Mutex::new(postback::Decimal::ZERO));
-    let paid = std::sync::Arc::clone(&wallet);
-    let handler = move |decision: postback::Decision| {
-        *paid.lock().unwrap() += decision.balance_change();
-        std::future::ready(Ok(()))
-    };
-    let receiver = Receiver::new(MemoryStore::new(), handler).without_recovery();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    for (message, family) in messages {
-        let target = message.target();
-        let request = Request::get(&target);
-        let taken = match family {
-            Family::Offers => runtime.block_on(receiver.handle(&offers(), &request)),
-            Family::Surveys => {
-                runtime.block_on(receiver.handle(&app().surveys(SURVEYS).unwrap(), &request))
-            }
-        };
-        taken.unwrap();
-    }
-    let balance = *wallet.lock().unwrap();
-    balance
+/// Delivers events and returns the player's balance.
+fn balance(events: &[Event]) -> Decimal {
+    Game::play(events).wallet.balance
 }
 
-enum Family {
-    Offers,
-    Surveys,
+fn offer(tx: &str, state: &str, gems: &str, reference: &str, callback_type: &str) -> Event {
+    let values =
+        [("player", "p1"), ("tx", tx), ("state", state), ("gems", gems), ("ref", reference), ("type", callback_type)];
+    event(&offers(), &sign(OFFERS, &values)).unwrap()
 }
 
-fn offer(
-    tx: &str,
-    state: &str,
-    gems: &str,
-    reference: &str,
-    callback_type: &str,
-) -> (SignedCallback, Family) {
-    let values = [
-        ("player", "p1"),
-        ("tx", tx),
-        ("state", state),
-        ("gems", gems),
-        ("ref", reference),
-        ("type", callback_type),
-    ];
-    (sign(OFFERS, &values), Family::Offers)
-}
-
-fn survey(tx: &str, callback_type: &str, gems: &str, reference: &str) -> (SignedCallback, Family) {
-    let values = [
-        ("player", "p1"),
-        ("tx", tx),
-        ("gems", gems),
-        ("ref", reference),
-        ("type", callback_type),
-    ];
-    (sign(SURVEYS, &values), Family::Surveys)
+fn survey(tx: &str, callback_type: &str, gems: &str, reference: &str) -> Event {
+    let values = [("player", "p1"), ("tx", tx), ("gems", gems), ("ref", reference), ("type", callback_type)];
+    event(&app().surveys(SURVEYS).unwrap(), &sign(SURVEYS, &values)).unwrap()
 }
 
 #[test]
@@ -686,7 +641,7 @@ fn numbered_rules_end_at_the_documented_balance() {
         ),
     ];
     for (rule, messages, expected) in cases {
-        assert_eq!(balance(&messages), dec(expected), "{rule}");
+        assert_eq!(balance(&messages), decimal(expected), "{rule}");
     }
 }
 
@@ -694,10 +649,10 @@ fn numbered_rules_end_at_the_documented_balance() {
 fn m2_empty_states_pay_nothing() {
     let messages =
         ["PENDING", "COMPLETED", "RECONCILED"].map(|_| offer("o1", "", "500", "", "state_change"));
-    assert_eq!(balance(&messages), dec("0"));
+    assert_eq!(balance(&messages), decimal("0"));
     assert_eq!(
         balance(&[offer("o1", " ", "500", "", "COMPLETE")]),
-        dec("0")
+        decimal("0")
     );
 }
 
@@ -733,27 +688,17 @@ fn m11_support_credit_with_reference_pays_on_offers() {
     let credit = offer("o2", "NONE", "100", "o1", "COMPLETE");
     assert_eq!(
         balance(&[offer("o1", "NONE", "5", "", "SCREENOUT"), credit]),
-        dec("105")
+        decimal("105")
     );
 }
 
 #[test]
 fn c10_reversals_without_reference_keep_their_own_transaction() {
     for reference in ["", "0", "null", "NULL"] {
-        let (callback, _) = offer("or9", "NONE", "-500", reference, "");
-        let event = event(&offers(), &callback).unwrap();
-        assert_eq!(
-            event.key().as_str(),
-            "bitlabs/my-game/conversion/or9",
-            "{reference}"
-        );
-        assert!(matches!(
-            event.kind,
-            EventKind::Conversion {
-                original: None,
-                effect: Effect::Adjusted { .. },
-                ..
-            }
-        ));
+        let event = offer("or9", "NONE", "-500", reference, "");
+        assert_eq!(event.key().as_str(), "bitlabs/my-game/conversion/or9", "{reference}");
+        assert!(matches!(event.kind, EventKind::Conversion { original: None, effect: Effect::Adjusted { .. }, .. }));
+        let game = Game::play(&[offer("o9", "NONE", "500", "", ""), event]);
+        assert_eq!(game.outcome(), (vec!["reward", "nothing"], decimal("500")), "{reference}");
     }
 }

@@ -1,15 +1,10 @@
-//! Shared fixtures.
+//! Reads what is logged.
 
 use std::sync::{Arc, Mutex};
 
-use postback::Decimal;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
-
-pub(crate) fn dec(text: &str) -> Decimal {
-    text.parse().unwrap()
-}
 
 /// Runs something and returns what it logged at WARN or ERROR, one text for each event.
 pub(crate) fn warnings_of<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
