@@ -537,13 +537,25 @@ fn balance(events: &[Event]) -> Decimal {
 }
 
 fn offer(tx: &str, state: &str, gems: &str, reference: &str, callback_type: &str) -> Event {
-    let values =
-        [("player", "p1"), ("tx", tx), ("state", state), ("gems", gems), ("ref", reference), ("type", callback_type)];
+    let values = [
+        ("player", "p1"),
+        ("tx", tx),
+        ("state", state),
+        ("gems", gems),
+        ("ref", reference),
+        ("type", callback_type),
+    ];
     event(&offers(), &sign(OFFERS, &values)).unwrap()
 }
 
 fn survey(tx: &str, callback_type: &str, gems: &str, reference: &str) -> Event {
-    let values = [("player", "p1"), ("tx", tx), ("gems", gems), ("ref", reference), ("type", callback_type)];
+    let values = [
+        ("player", "p1"),
+        ("tx", tx),
+        ("gems", gems),
+        ("ref", reference),
+        ("type", callback_type),
+    ];
     event(&app().surveys(SURVEYS).unwrap(), &sign(SURVEYS, &values)).unwrap()
 }
 
@@ -696,9 +708,24 @@ fn m11_support_credit_with_reference_pays_on_offers() {
 fn c10_reversals_without_reference_keep_their_own_transaction() {
     for reference in ["", "0", "null", "NULL"] {
         let event = offer("or9", "NONE", "-500", reference, "");
-        assert_eq!(event.key().as_str(), "bitlabs/my-game/conversion/or9", "{reference}");
-        assert!(matches!(event.kind, EventKind::Conversion { original: None, effect: Effect::Adjusted { .. }, .. }));
+        assert_eq!(
+            event.key().as_str(),
+            "bitlabs/my-game/conversion/or9",
+            "{reference}"
+        );
+        assert!(matches!(
+            event.kind,
+            EventKind::Conversion {
+                original: None,
+                effect: Effect::Adjusted { .. },
+                ..
+            }
+        ));
         let game = Game::play(&[offer("o9", "NONE", "500", "", ""), event]);
-        assert_eq!(game.outcome(), (vec!["reward", "nothing"], decimal("500")), "{reference}");
+        assert_eq!(
+            game.outcome(),
+            (vec!["reward", "nothing"], decimal("500")),
+            "{reference}"
+        );
     }
 }
