@@ -31,9 +31,8 @@ fn deciding(event: &Event) -> (String, EventKind) {
     {
         match effect {
             // Information only: such a message is about its own transaction.
-            Effect::Completed { .. } => *original = None,
+            Effect::Completed { .. } | Effect::Ignored { .. } => *original = None,
             Effect::Pending { amount, .. } => (*original, *amount) = (None, None),
-            Effect::Ignored { .. } => *original = None,
             _ => {}
         }
     }
@@ -75,12 +74,8 @@ fn added() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned)
     ];
-    prop::collection::vec((name, value), 0..6).prop_map(|pairs| {
-        pairs
-            .iter()
-            .map(|(name, value)| format!("&{name}={value}"))
-            .collect()
-    })
+    let parameter = (name, value).prop_map(|(name, value)| format!("&{name}={value}"));
+    prop::collection::vec(parameter, 0..6).prop_map(|parameters| parameters.concat())
 }
 
 proptest! {
@@ -94,7 +89,8 @@ proptest! {
     ) {
         let deciding_part = format!("player=p1&tx=o1&gems=500&state={state}&ref=");
         let expected = event(&offers(), &sign_offer(&deciding_part)).unwrap();
-        let information: String = values.iter().map(|(name, value)| format!("{name}={value}&")).collect();
+        let information: Vec<_> = values.iter().map(|(name, value)| format!("{name}={value}&")).collect();
+        let information = information.concat();
         let query = if reverse {
             format!("{information}{deciding_part}")
         } else {

@@ -531,141 +531,169 @@ fn bans_and_unbans_are_typed_and_unknown_words_kept() {
     );
 }
 
-/// Delivers events and returns the player's balance.
-fn balance(events: &[Event]) -> Decimal {
-    Game::play(events).wallet.balance
+/// Delivers callbacks and returns the player's balance. Each is written as `offers TX STATE AMOUNT [REF [TYPE]]` or
+/// `surveys TX TYPE AMOUNT [REF]`, and likewise for purchases and rewards; `-` is empty.
+fn balance(callbacks: &[&str]) -> Decimal {
+    let events: Vec<_> = callbacks.iter().map(|line| parse(line)).collect();
+    Game::play(&events).wallet.balance
 }
 
-fn offer(tx: &str, state: &str, gems: &str, reference: &str, callback_type: &str) -> Event {
-    let values = [
+fn parse(line: &str) -> Event {
+    let words: Vec<_> = line
+        .split(' ')
+        .map(|word| if word == "-" { "" } else { word })
+        .collect();
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
+    let common = [
         ("player", "p1"),
-        ("tx", tx),
-        ("state", state),
-        ("gems", gems),
-        ("ref", reference),
-        ("type", callback_type),
+        ("tx", word(1)),
+        ("gems", word(3)),
+        ("ref", word(4)),
     ];
-    event(&offers(), &sign(OFFERS, &values)).unwrap()
-}
-
-fn survey(tx: &str, callback_type: &str, gems: &str, reference: &str) -> Event {
-    let values = [
-        ("player", "p1"),
-        ("tx", tx),
-        ("gems", gems),
-        ("ref", reference),
-        ("type", callback_type),
-    ];
-    event(&app().surveys(SURVEYS).unwrap(), &sign(SURVEYS, &values)).unwrap()
+    let stateful = [&common[..], &[("state", word(2)), ("type", word(5))]].concat();
+    let typed = [&common[..], &[("type", word(2))]].concat();
+    let parsed = match word(0) {
+        "offers" => event(&offers(), &sign(OFFERS, &stateful)),
+        "purchases" => event(
+            &app().purchases(OFFERS).unwrap(),
+            &sign(OFFERS, &[&stateful[..], &[("iap", "4.99")]].concat()),
+        ),
+        "surveys" => event(&app().surveys(SURVEYS).unwrap(), &sign(SURVEYS, &typed)),
+        "rewards" => event(&app().rewards(REWARDS).unwrap(), &sign(REWARDS, &typed)),
+        other => panic!("{other}"),
+    };
+    parsed.unwrap()
 }
 
 #[test]
 fn numbered_rules_end_at_the_documented_balance() {
-    let stateful = |state: &str, gems: &str| offer("o1", state, gems, "", "COMPLETE");
-    let cases = [
+    for (rule, callbacks, expected) in [
         (
-            "1: pending is not paid, whatever the type",
-            vec![stateful("PENDING", "500")],
+            "1: no type makes a pending one final",
+            &["offers o1 PENDING 500 - COMPLETE"][..],
             "0",
         ),
         (
             "2: part of it",
-            vec![stateful("COMPLETED", "500"), stateful("RECONCILED", "120")],
+            &["offers o1 COMPLETED 500", "offers o1 RECONCILED 120"],
             "380",
         ),
         (
             "2: nothing to take back",
-            vec![stateful("COMPLETED", "0"), stateful("RECONCILED", "0")],
+            &["offers o1 COMPLETED 0", "offers o1 RECONCILED 0"],
             "0",
         ),
         (
             "2: never negative",
-            vec![stateful("COMPLETED", "500"), stateful("RECONCILED", "-500")],
+            &["offers o1 COMPLETED 500", "offers o1 RECONCILED -500"],
             "500",
         ),
         (
             "3: after pending",
-            vec![stateful("PENDING", "500"), stateful("RECONCILED", "500")],
+            &["offers o1 PENDING 500", "offers o1 RECONCILED 500"],
             "0",
         ),
-        ("3: alone", vec![stateful("RECONCILED", "500")], "0"),
+        ("3: alone", &["offers o1 RECONCILED 500"], "0"),
         (
             "4: reversed twice",
-            vec![
-                survey("s1", "COMPLETE", "2", ""),
-                survey("r1", "RECONCILIATION", "-2", "s1"),
-                survey("r2", "RECONCILIATION", "2", "s1"),
+            &[
+                "surveys s1 COMPLETE 2",
+                "surveys r1 RECONCILIATION -2 s1",
+                "surveys r2 RECONCILIATION 2 s1",
             ],
             "2",
         ),
         (
             "5: never more than was paid",
-            vec![
-                survey("s1", "COMPLETE", "10", ""),
-                survey("r1", "RECONCILIATION", "-3", "s1"),
-                survey("r2", "RECONCILIATION", "-4", "s1"),
-                survey("r3", "RECONCILIATION", "-5", "s1"),
+            &[
+                "surveys s1 COMPLETE 10",
+                "surveys r1 RECONCILIATION -7 s1",
+                "surveys r2 RECONCILIATION -5 s1",
             ],
             "0",
         ),
         (
             "6: two conversions and a duplicate",
-            vec![
-                stateful("COMPLETED", "500"),
-                offer("o2", "COMPLETED", "500", "", ""),
-                stateful("COMPLETED", "500"),
+            &[
+                "offers o1 COMPLETED 500",
+                "offers o2 COMPLETED 500",
+                "offers o1 COMPLETED 500",
             ],
             "1000",
         ),
-        ("8: zero", vec![stateful("COMPLETED", "0.00")], "0"),
+        (
+            "7: purchase data later",
+            &["offers o1 COMPLETED 500", "purchases o1 COMPLETED 500"],
+            "500",
+        ),
+        (
+            "7: purchase data of its own",
+            &["offers o1 COMPLETED 500", "purchases o2 COMPLETED 0"],
+            "500",
+        ),
+        ("8: zero", &["offers o1 COMPLETED 0.00"], "0"),
         (
             "10: overtaken",
-            vec![stateful("RECONCILED", "500"), stateful("COMPLETED", "500")],
+            &["offers o1 RECONCILED 500", "offers o1 COMPLETED 500"],
             "0",
         ),
         (
+            "10: overtaken survey",
+            &["surveys r1 RECONCILIATION -2 s1", "surveys s1 COMPLETE 2"],
+            "0",
+        ),
+        (
+            "11: two endpoints",
+            &["surveys s1 SCREENOUT 5", "rewards s1 SCREENOUT 5"],
+            "5",
+        ),
+        (
             "12: support credits, and that is taken back",
-            vec![
-                survey("s1", "SCREENOUT", "5", ""),
-                survey("s2", "COMPLETE", "100", "s1"),
-                survey("r1", "RECONCILIATION", "-100", "s2"),
+            &[
+                "surveys s1 SCREENOUT 5",
+                "surveys s2 COMPLETE 100 s1",
+                "surveys r1 RECONCILIATION -100 s2",
             ],
             "5",
         ),
         (
             "stateless offers are reconciled by reference",
-            vec![
-                offer("o1", "NONE", "500", "", ""),
-                offer("or1", "NONE", "-500", "o1", ""),
-                offer("or2", "NONE", "500", "o1", ""),
-                offer("or3", "NONE", "-200", "o1", ""),
+            &[
+                "offers o1 NONE 500",
+                "offers or1 NONE -500 o1",
+                "offers or2 NONE 500 o1",
+                "offers or3 NONE -200 o1",
             ],
             "300",
         ),
         (
             "a reconciliation without reference moves nothing",
-            vec![
-                offer("o17", "NONE", "500", "", ""),
-                offer("or17", "NONE", "-500", "", ""),
-                offer("or18", "NONE", "500", "null", ""),
+            &[
+                "offers o17 NONE 500",
+                "offers or17 NONE -500",
+                "offers or18 NONE 500 null",
             ],
             "500",
         ),
-    ];
-    for (rule, messages, expected) in cases {
-        assert_eq!(balance(&messages), decimal(expected), "{rule}");
+    ] {
+        assert_eq!(balance(callbacks), decimal(expected), "{rule}");
     }
 }
 
 #[test]
 fn m2_empty_states_pay_nothing() {
-    let messages =
-        ["PENDING", "COMPLETED", "RECONCILED"].map(|_| offer("o1", "", "500", "", "state_change"));
-    assert_eq!(balance(&messages), decimal("0"));
+    // What arrives for PENDING, COMPLETED and RECONCILED if the URL has the state's macro of the other vocabulary.
     assert_eq!(
-        balance(&[offer("o1", " ", "500", "", "COMPLETE")]),
+        balance(&["offers o1 - 500 - state_change"; 3]),
         decimal("0")
     );
+    for line in [
+        "offers o1 - 500 - COMPLETE",
+        "purchases o1 - 500",
+        "offers o1 - 500 o0 RECONCILIATION",
+    ] {
+        assert_eq!(balance(&[line]), decimal("0"), "{line}");
+    }
 }
 
 #[test]
@@ -697,17 +725,19 @@ fn m3_unknown_types_on_rewards_pay_nothing() {
 
 #[test]
 fn m11_support_credit_with_reference_pays_on_offers() {
-    let credit = offer("o2", "NONE", "100", "o1", "COMPLETE");
     assert_eq!(
-        balance(&[offer("o1", "NONE", "5", "", "SCREENOUT"), credit]),
+        balance(&[
+            "offers o1 NONE 5 - SCREENOUT",
+            "offers o2 NONE 100 o1 COMPLETE"
+        ]),
         decimal("105")
     );
 }
 
 #[test]
 fn c10_reversals_without_reference_keep_their_own_transaction() {
-    for reference in ["", "0", "null", "NULL"] {
-        let event = offer("or9", "NONE", "-500", reference, "");
+    for reference in ["-", "0", "null", "NULL"] {
+        let event = parse(&format!("offers or9 NONE -500 {reference}"));
         assert_eq!(
             event.key().as_str(),
             "bitlabs/my-game/conversion/or9",
@@ -721,7 +751,7 @@ fn c10_reversals_without_reference_keep_their_own_transaction() {
                 ..
             }
         ));
-        let game = Game::play(&[offer("o9", "NONE", "500", "", ""), event]);
+        let game = Game::play(&[parse("offers o9 NONE 500"), event]);
         assert_eq!(
             game.outcome(),
             (vec!["reward", "nothing"], decimal("500")),

@@ -1,5 +1,6 @@
 //! Reads what is logged.
 
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
@@ -45,6 +46,6 @@ struct Line(String);
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.push_str(&format!("{field}={value:?} "));
+        let _ = write!(self.0, "{field}={value:?} ");
     }
 }
