@@ -171,7 +171,7 @@ impl Cell {
             _ => "state",
         };
         if self.state.is_some() {
-            url += &format!("&{state_name}=[%OFFER_STATE%]");
+            url = format!("{url}&{state_name}=[%OFFER_STATE%]");
         }
         // The type may be in a survey's URL only as a parameter that is sent empty.
         if self.callback_type.is_some() || self.family == "surveys" {
@@ -531,10 +531,10 @@ fn bans_and_unbans_are_typed_and_unknown_words_kept() {
     );
 }
 
-/// Delivers callbacks and returns the player's balance. Each is written as `offers TX STATE AMOUNT [REF [TYPE]]` or
+/// Delivers callbacks, separated by `; `, and returns the player's balance. Each is written as `offers TX STATE AMOUNT [REF [TYPE]]` or
 /// `surveys TX TYPE AMOUNT [REF]`, and likewise for purchases and rewards; `-` is empty.
-fn balance(callbacks: &[&str]) -> Decimal {
-    let events: Vec<_> = callbacks.iter().map(|line| parse(line)).collect();
+fn balance(callbacks: &str) -> Decimal {
+    let events: Vec<_> = callbacks.split("; ").map(parse).collect();
     Game::play(&events).wallet.balance
 }
 
@@ -570,109 +570,84 @@ fn numbered_rules_end_at_the_documented_balance() {
     for (rule, callbacks, expected) in [
         (
             "1: no type makes a pending one final",
-            &["offers o1 PENDING 500 - COMPLETE"][..],
+            "offers o1 PENDING 500 - COMPLETE",
             "0",
         ),
         (
-            "2: part of it",
-            &["offers o1 COMPLETED 500", "offers o1 RECONCILED 120"],
+            "2: a part",
+            "offers o1 COMPLETED 500; offers o1 RECONCILED 120",
             "380",
         ),
         (
-            "2: nothing to take back",
-            &["offers o1 COMPLETED 0", "offers o1 RECONCILED 0"],
+            "2: nothing",
+            "offers o1 COMPLETED 0; offers o1 RECONCILED 0",
             "0",
         ),
         (
             "2: never negative",
-            &["offers o1 COMPLETED 500", "offers o1 RECONCILED -500"],
+            "offers o1 COMPLETED 500; offers o1 RECONCILED -500",
             "500",
         ),
         (
             "3: after pending",
-            &["offers o1 PENDING 500", "offers o1 RECONCILED 500"],
+            "offers o1 PENDING 500; offers o1 RECONCILED 500",
             "0",
         ),
-        ("3: alone", &["offers o1 RECONCILED 500"], "0"),
+        ("3: alone", "offers o1 RECONCILED 500", "0"),
         (
             "4: reversed twice",
-            &[
-                "surveys s1 COMPLETE 2",
-                "surveys r1 RECONCILIATION -2 s1",
-                "surveys r2 RECONCILIATION 2 s1",
-            ],
+            "surveys s1 COMPLETE 2; surveys r1 RECONCILIATION -2 s1; surveys r2 RECONCILIATION 2 s1",
             "2",
         ),
         (
             "5: never more than was paid",
-            &[
-                "surveys s1 COMPLETE 10",
-                "surveys r1 RECONCILIATION -7 s1",
-                "surveys r2 RECONCILIATION -5 s1",
-            ],
+            "surveys s1 COMPLETE 10; surveys r1 RECONCILIATION -7 s1; surveys r2 RECONCILIATION -5 s1",
             "0",
         ),
         (
             "6: two conversions and a duplicate",
-            &[
-                "offers o1 COMPLETED 500",
-                "offers o2 COMPLETED 500",
-                "offers o1 COMPLETED 500",
-            ],
+            "offers o1 COMPLETED 500; offers o2 COMPLETED 500; offers o1 COMPLETED 500",
             "1000",
         ),
         (
-            "7: purchase data later",
-            &["offers o1 COMPLETED 500", "purchases o1 COMPLETED 500"],
+            "7: a purchase later",
+            "offers o1 COMPLETED 500; purchases o1 COMPLETED 500",
             "500",
         ),
         (
-            "7: purchase data of its own",
-            &["offers o1 COMPLETED 500", "purchases o2 COMPLETED 0"],
+            "7: its own transaction",
+            "offers o1 COMPLETED 500; purchases o2 COMPLETED 0",
             "500",
         ),
-        ("8: zero", &["offers o1 COMPLETED 0.00"], "0"),
+        ("8: zero", "offers o1 COMPLETED 0.00", "0"),
         (
             "10: overtaken",
-            &["offers o1 RECONCILED 500", "offers o1 COMPLETED 500"],
+            "offers o1 RECONCILED 500; offers o1 COMPLETED 500",
             "0",
         ),
         (
-            "10: overtaken survey",
-            &["surveys r1 RECONCILIATION -2 s1", "surveys s1 COMPLETE 2"],
+            "10: overtaken",
+            "surveys r1 RECONCILIATION -2 s1; surveys s1 COMPLETE 2",
             "0",
         ),
         (
             "11: two endpoints",
-            &["surveys s1 SCREENOUT 5", "rewards s1 SCREENOUT 5"],
+            "surveys s1 SCREENOUT 5; rewards s1 SCREENOUT 5",
             "5",
         ),
         (
             "12: support credits, and that is taken back",
-            &[
-                "surveys s1 SCREENOUT 5",
-                "surveys s2 COMPLETE 100 s1",
-                "surveys r1 RECONCILIATION -100 s2",
-            ],
+            "surveys s1 SCREENOUT 5; surveys s2 COMPLETE 100 s1; surveys r1 RECONCILIATION -100 s2",
             "5",
         ),
         (
             "stateless offers are reconciled by reference",
-            &[
-                "offers o1 NONE 500",
-                "offers or1 NONE -500 o1",
-                "offers or2 NONE 500 o1",
-                "offers or3 NONE -200 o1",
-            ],
+            "offers o1 NONE 500; offers or1 NONE -500 o1; offers or2 NONE 500 o1; offers or3 NONE -200 o1",
             "300",
         ),
         (
             "a reconciliation without reference moves nothing",
-            &[
-                "offers o17 NONE 500",
-                "offers or17 NONE -500",
-                "offers or18 NONE 500 null",
-            ],
+            "offers o17 NONE 500; offers or17 NONE -500; offers or18 NONE 500 null",
             "500",
         ),
     ] {
@@ -684,7 +659,7 @@ fn numbered_rules_end_at_the_documented_balance() {
 fn m2_empty_states_pay_nothing() {
     // What arrives for PENDING, COMPLETED and RECONCILED if the URL has the state's macro of the other vocabulary.
     assert_eq!(
-        balance(&["offers o1 - 500 - state_change"; 3]),
+        balance(&["offers o1 - 500 - state_change"; 3].join("; ")),
         decimal("0")
     );
     for line in [
@@ -692,7 +667,7 @@ fn m2_empty_states_pay_nothing() {
         "purchases o1 - 500",
         "offers o1 - 500 o0 RECONCILIATION",
     ] {
-        assert_eq!(balance(&[line]), decimal("0"), "{line}");
+        assert_eq!(balance(line), decimal("0"), "{line}");
     }
 }
 
@@ -726,10 +701,7 @@ fn m3_unknown_types_on_rewards_pay_nothing() {
 #[test]
 fn m11_support_credit_with_reference_pays_on_offers() {
     assert_eq!(
-        balance(&[
-            "offers o1 NONE 5 - SCREENOUT",
-            "offers o2 NONE 100 o1 COMPLETE"
-        ]),
+        balance("offers o1 NONE 5 - SCREENOUT; offers o2 NONE 100 o1 COMPLETE"),
         decimal("105")
     );
 }
