@@ -10,7 +10,9 @@
 
 mod common;
 
+mod bitlabs;
 mod guard;
 mod protocol;
 mod receiver;
 mod store;
+mod verify;
