@@ -1,6 +1,7 @@
 //! Receive ad-network callbacks ("postbacks" of offer walls): verified, typed, and paid exactly once.
 
 pub mod guard;
+pub mod import;
 pub mod network;
 pub mod protocol;
 pub mod store;
