@@ -101,7 +101,7 @@ impl PastCallback {
         Self::new(
             transaction,
             Effect::Adjusted {
-                by: -amount.abs(),
+                by: taken(amount),
                 same_transaction: true,
             },
         )
@@ -118,7 +118,7 @@ impl PastCallback {
             ..Self::new(
                 transaction,
                 Effect::Adjusted {
-                    by: -amount.abs(),
+                    by: taken(amount),
                     same_transaction: false,
                 },
             )
@@ -188,6 +188,15 @@ impl PastCallback {
         let mut event = Event::new(network.clone(), app.clone(), player, kind);
         event.endpoint = "import".into();
         event
+    }
+}
+
+/// The change of the balance by a reversal. Zero has no sign.
+fn taken(amount: Decimal) -> Decimal {
+    if amount.is_zero() {
+        Decimal::ZERO
+    } else {
+        -amount.abs()
     }
 }
 
