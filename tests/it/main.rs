@@ -1,0 +1,3 @@
+//! Tests of the library, one module for each subject.
+
+mod import;
