@@ -156,7 +156,7 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
         supersede(&mut record, Entry::is_active);
     }
     if let Some(number) = same_amount_taken_back(&record, event) {
-        record.set_event(number, Arc::clone(event), false);
+        record.set_event(number, event, false);
         supersede(&mut record, |entry| entry.number() == number);
     }
     match decide(&record, event, effect, reinstates) {

@@ -163,7 +163,7 @@ pub(crate) fn import(
         Known::Otherwise => return unchanged(Outcome::Conflict(ConflictKind::ContentMismatch)),
         Known::Identifies(number) => {
             let mut record = record.clone();
-            record.set_event(number, event, !knows_player);
+            record.set_event(number, &event, !knows_player);
             return (Outcome::Imported, Some(record));
         }
         Known::Unmoved(number) => Some(number),

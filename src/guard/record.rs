@@ -474,10 +474,10 @@ impl Record {
     }
 
     /// Replaces an entry's message by the network's own about the same thing.
-    pub(super) fn set_event(&mut self, number: u32, event: Arc<Event>, erased: bool) {
+    pub(super) fn set_event(&mut self, number: u32, event: &Arc<Event>, erased: bool) {
         for entry in self.entries_mut() {
             if entry.number == number {
-                entry.event = Arc::clone(&event);
+                entry.event = Arc::clone(event);
                 entry.erased = erased;
             }
         }

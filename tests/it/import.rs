@@ -3,13 +3,15 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use crate::common::{self, genuine};
+use postback::guard::Entry;
 use postback::import::{Exposure, ImportError, Importer, Milestone, Outcome, PastCallback};
-use postback::store::{Record, Stored, SwapOutcome, Version};
+use postback::store::{KeptCallback, KeptId, Record, Stored, SwapOutcome, Version};
 use postback::testing::bitlabs::Signer;
 use postback::{
-    Action, ConflictKind, Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler,
-    HandlerError, IgnoreReason, MemoryStore, PlayerId, Receipt, Receiver, RecordKey, Request,
-    StoreError, Timestamp, TransactionId, Verified, bitlabs,
+    Action, ConflictKind, Decimal, Decision, DedupStore, Event, Handler, HandlerError,
+    IgnoreReason, MemoryStore, PlayerId, Receipt, Receiver, RecordKey, Request, StoreError,
+    Timestamp, TransactionId, bitlabs,
 };
 use proptest::prelude::*;
 
@@ -66,17 +68,12 @@ impl Game {
         self.receiver.recover().await.unwrap();
     }
 
-    async fn receive(&self, effect: Effect, transaction: &str) -> Receipt {
-        self.receive_event(event(effect, transaction)).await
-    }
-
-    async fn receive_event(&self, event: Event) -> Receipt {
-        let verified = Verified::assume_genuine(event);
-        self.receiver.receive(verified).await.unwrap()
+    async fn receive(&self, event: Event) -> Receipt {
+        self.receiver.receive(genuine(event)).await.unwrap()
     }
 
     async fn record(&self) -> Option<Record> {
-        let key = "bitlabs/my-game/conversion/o1".parse().unwrap();
+        let key = "bitlabs/game/conversion/o1".parse().unwrap();
         let stored = self.store.load(&key).await.unwrap();
         stored.map(|stored| stored.record)
     }
@@ -101,7 +98,7 @@ impl Game {
 }
 
 fn importer<S: DedupStore>(store: &S) -> Importer<S> {
-    let (network, app) = ("bitlabs".parse().unwrap(), "my-game".parse().unwrap());
+    let (network, app) = ("bitlabs".parse().unwrap(), "game".parse().unwrap());
     Importer::new(store, network, app, MOMENT)
 }
 
@@ -113,50 +110,28 @@ fn player(text: &str) -> PlayerId {
     text.parse().unwrap()
 }
 
-/// An event of conversion `o1`, of player `p1`.
-fn event(effect: Effect, transaction: &str) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: id(transaction),
-        original: (transaction != "o1").then(|| id("o1")),
-        effect,
-    };
-    let (network, app) = ("bitlabs".parse().unwrap(), "my-game".parse().unwrap());
-    let mut event = Event::new(network, app, player("p1"), kind);
-    event.query = "player=p1".into();
-    event
-}
-
-fn completed(amount: i64) -> Effect {
+fn completed(amount: i64) -> Event {
     completed_as("COMPLETE", amount)
 }
 
-fn completed_as(milestone: &'static str, amount: i64) -> Effect {
-    Effect::Completed {
-        amount: amount.into(),
-        milestone: Some(milestone.into()),
-        reinstates: false,
-    }
+fn completed_as(milestone: &str, amount: i64) -> Event {
+    common::milestone("o1", &amount.to_string(), milestone)
 }
 
-fn adjusted(by: i64) -> Effect {
-    Effect::Adjusted {
-        by: by.into(),
-        same_transaction: false,
-    }
+fn adjusted(transaction: &str, by: i64) -> Event {
+    common::adjustment(transaction, "o1", &by.to_string())
 }
 
-fn reconciled(amount: i64) -> Effect {
-    Effect::Adjusted {
-        by: (-amount).into(),
-        same_transaction: true,
-    }
+fn reconciled(amount: i64) -> Event {
+    common::reconciled("o1", &amount.to_string())
 }
 
-fn pending(amount: i64) -> Effect {
-    Effect::Pending {
-        stage: "PENDING".into(),
-        amount: Some(amount.into()),
-    }
+fn pending(amount: i64) -> Event {
+    common::pending("o1", &amount.to_string())
+}
+
+fn revoked() -> Event {
+    common::revoked("o1")
 }
 
 fn paid(amount: i64) -> PastCallback {
@@ -192,21 +167,19 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 async fn imported_payment_is_not_paid_again() {
     let game = Game::new();
     assert_eq!(game.import(paid(500)).await, Outcome::Imported);
-    for effect in [completed(500), completed(500)] {
-        assert_eq!(game.receive(effect, "o1").await, Receipt::Duplicate);
+    for event in [completed(500), completed(500)] {
+        assert_eq!(game.receive(event).await, Receipt::Duplicate);
     }
-    game.receive(pending(500), "o1").await;
-    game.receive(completed(600), "o1").await;
-    let mut of_other = event(completed(500), "o1");
-    of_other.player = player("p2");
-    game.receive_event(of_other).await;
+    game.receive(pending(500)).await;
+    game.receive(completed(600)).await;
+    game.receive(common::of_player(completed(500), "p2")).await;
     assert_eq!(game.actions(), ["nothing", "conflict", "conflict"]);
     assert_eq!(game.moved(), 0.into());
 }
 
 #[tokio::test]
 async fn milestone_in_any_case_matches_the_networks_own_callback() {
-    let app = bitlabs::App::new("my-game", "my-app-secret").unwrap();
+    let app = bitlabs::App::new("game", "my-app-secret").unwrap();
     let url = "https://game.example/cb?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&type=[%TYPE%]&ref=[%REF%]";
     let endpoint = app.surveys(url).unwrap();
     let signer = Signer::new("my-app-secret", url);
@@ -226,8 +199,7 @@ async fn milestone_in_any_case_matches_the_networks_own_callback() {
             ("gems", "500"),
             ("type", sent),
         ];
-        let signed = signer.sign(&values);
-        let target = signed.target();
+        let target = signer.sign(&values).target();
         let request = Request::get(&target);
         let receipt = game.receiver.handle(&endpoint, &request).await.unwrap();
         assert_eq!(receipt, Receipt::Duplicate, "{word}");
@@ -243,29 +215,29 @@ async fn other_milestone_of_an_imported_transaction_is_paid() {
     let game = Game::new();
     game.import(paid(50).milestone(Milestone::StartBonus)).await;
     let again = completed_as("START_BONUS", 50);
-    assert_eq!(game.receive(again, "o1").await, Receipt::Duplicate);
-    game.receive(completed(500), "o1").await;
+    assert_eq!(game.receive(again).await, Receipt::Duplicate);
+    game.receive(completed(500)).await;
     assert_eq!(game.moved(), 500.into());
     // A goal of any network stands for itself, as it is written.
     game.import(paid(7).goal("Level 3")).await;
     let again = completed_as("Level 3", 7);
-    assert_eq!(game.receive(again, "o1").await, Receipt::Duplicate);
+    assert_eq!(game.receive(again).await, Receipt::Duplicate);
 }
 
 #[tokio::test]
 async fn reversal_takes_back_what_was_imported() {
-    for (effect, transaction, moved) in [
-        (reconciled(500), "o1", -500),
-        (reconciled(200), "o1", -200),
-        (reconciled(900), "o1", -500),
-        (adjusted(-120), "r1", -120),
-        (adjusted(-900), "r1", -500),
-        (Effect::Revoked, "o1", -500),
+    for (event, moved) in [
+        (reconciled(500), -500),
+        (reconciled(200), -200),
+        (reconciled(900), -500),
+        (adjusted("r1", -120), -120),
+        (adjusted("r1", -900), -500),
+        (revoked(), -500),
     ] {
         let game = Game::new();
         game.import(paid(500)).await;
-        game.receive(effect.clone(), transaction).await;
-        assert_eq!(game.receive(effect, transaction).await, Receipt::Duplicate);
+        game.receive(event.clone()).await;
+        assert_eq!(game.receive(event).await, Receipt::Duplicate);
         assert_eq!(game.moved(), moved.into());
         assert_eq!(game.decided().await, Decimal::from(500 + moved));
     }
@@ -283,17 +255,17 @@ async fn imported_partial_reversal_is_not_taken_twice() {
         game.import_run(rows.clone()).await;
         assert_eq!(game.decided().await, 300.into());
         // The network's own message about it, with a transaction of its own.
-        game.receive(adjusted(-200), "r1").await;
+        game.receive(adjusted("r1", -200)).await;
         assert_eq!(game.moved(), 0.into());
-        assert_eq!(game.receive(adjusted(-200), "r1").await, Receipt::Duplicate);
+        assert_eq!(game.receive(adjusted("r1", -200)).await, Receipt::Duplicate);
         let before = game.record().await;
         // The row is still known, also if the list now says which message it was.
         for row in [taken_back(200), taken_back_by("r1", 200)] {
             assert_eq!(game.import(row).await, Outcome::AlreadyImported);
         }
         assert_eq!(game.record().await, before);
-        game.receive(adjusted(-200), "r2").await;
-        game.receive(adjusted(-900), "r3").await;
+        game.receive(adjusted("r2", -200)).await;
+        game.receive(adjusted("r3", -900)).await;
         assert_eq!(game.moved(), (-300).into());
     }
 }
@@ -308,7 +280,7 @@ async fn list_that_states_a_reversal_twice_counts_it_once() {
         let game = Game::new();
         game.import_run(rows).await;
         assert_eq!(game.decided().await, 300.into());
-        assert_eq!(game.receive(adjusted(-200), "r1").await, Receipt::Duplicate);
+        assert_eq!(game.receive(adjusted("r1", -200)).await, Receipt::Duplicate);
         assert_eq!(game.actions(), [""; 0]);
     }
 }
@@ -323,8 +295,8 @@ async fn reversals_beyond_the_payment_take_back_no_more_than_it() {
     ])
     .await;
     assert_eq!(game.decided().await, 0.into());
-    game.receive(pending(500), "o1").await;
-    game.receive(adjusted(-9), "r3").await;
+    game.receive(pending(500)).await;
+    game.receive(adjusted("r3", -9)).await;
     assert_eq!(game.actions(), ["nothing", "nothing"]);
 }
 
@@ -332,8 +304,8 @@ async fn reversals_beyond_the_payment_take_back_no_more_than_it() {
 async fn imported_pending_reward_is_paid_when_final() {
     let game = Game::new();
     assert_eq!(game.import(shown(500)).await, Outcome::Imported);
-    assert_eq!(game.receive(pending(500), "o1").await, Receipt::Duplicate);
-    game.receive(completed(500), "o1").await;
+    assert_eq!(game.receive(pending(500)).await, Receipt::Duplicate);
+    game.receive(completed(500)).await;
     assert_eq!(game.actions(), ["reward"]);
 }
 
@@ -343,12 +315,12 @@ async fn row_without_player_matches_any_player() {
     let row = PastCallback::paid(id("o1"), 500.into());
     game.import(row).await;
     assert_eq!(game.record().await.unwrap().lookup_player(), None);
-    assert_eq!(game.receive(completed(500), "o1").await, Receipt::Duplicate);
-    game.receive(reconciled(500), "o1").await;
+    assert_eq!(game.receive(completed(500)).await, Receipt::Duplicate);
+    game.receive(reconciled(500)).await;
     assert_eq!(game.moved(), (-500).into());
     // A known player is taken over into the row.
     let game = Game::new();
-    game.receive(pending(500), "o1").await;
+    game.receive(pending(500)).await;
     let row = PastCallback::paid(id("o1"), 500.into());
     assert_eq!(game.import(row).await, Outcome::Imported);
     let record = game.record().await.unwrap();
@@ -361,14 +333,10 @@ async fn unknown_amount_closes_the_conversion() {
     let game = Game::new();
     assert_eq!(game.import(paid_unknown()).await, Outcome::ImportedClosed);
     assert_eq!(game.import(paid_unknown()).await, Outcome::AlreadyImported);
-    for (effect, transaction) in [
-        (completed(500), "o1"),
-        (reconciled(500), "o1"),
-        (adjusted(-500), "r1"),
-    ] {
-        let receipt = game.receive(effect.clone(), transaction).await;
+    for event in [completed(500), reconciled(500), adjusted("r1", -500)] {
+        let receipt = game.receive(event.clone()).await;
         assert_eq!(receipt, Receipt::Closed);
-        let again = game.receive(effect, transaction).await;
+        let again = game.receive(event).await;
         assert_eq!(again, Receipt::Duplicate);
     }
     // Whatever else is imported is kept, and moves nothing either.
@@ -395,7 +363,7 @@ async fn import_leaves_nothing_pending_and_keeps_its_dates() {
         .await;
     let record = game.record().await.unwrap();
     assert!(!record.is_pending());
-    assert!(record.entries().iter().all(|entry| entry.is_imported()));
+    assert!(record.entries().iter().all(Entry::is_imported));
     assert_eq!(record.last_change(), old);
     assert_eq!(record.balance(), 300.into());
     assert_eq!(game.actions(), [""; 0]);
@@ -406,8 +374,8 @@ async fn import_leaves_nothing_pending_and_keeps_its_dates() {
 #[tokio::test]
 async fn message_dealt_with_here_as_well_is_reported() {
     let game = Game::new();
-    game.receive(completed(500), "o1").await;
-    game.receive(adjusted(-200), "r1").await;
+    game.receive(completed(500)).await;
+    game.receive(adjusted("r1", -200)).await;
     let before = game.record().await;
     let conflict = Outcome::Conflict;
     for (row, outcome) in [
@@ -439,18 +407,18 @@ async fn message_dealt_with_here_as_well_is_reported() {
 
 #[tokio::test]
 async fn reversal_before_the_import_is_taken_back_at_its_end() {
-    for (effect, transaction, moved) in [
-        (reconciled(500), "o1", -500),
-        (adjusted(-100), "r1", -100),
-        (Effect::Revoked, "o1", -500),
+    for (event, moved) in [
+        (reconciled(500), -500),
+        (adjusted("r1", -100), -100),
+        (revoked(), -500),
     ] {
         let game = Game::new();
-        game.receive(effect.clone(), transaction).await;
+        game.receive(event.clone()).await;
         assert_eq!(game.moved(), 0.into());
         game.import_run([paid(500)]).await;
         assert_eq!(game.moved(), moved.into());
         assert_eq!(game.decided().await, Decimal::from(500 + moved));
-        assert_eq!(game.receive(effect, transaction).await, Receipt::Duplicate);
+        assert_eq!(game.receive(event).await, Receipt::Duplicate);
         let before = game.record().await;
         game.import_run([paid(500)]).await;
         assert_eq!(game.record().await, before);
@@ -462,11 +430,11 @@ async fn later_row_may_explain_an_early_reversal() {
     // The earlier receiver took it back, too; here there was nothing to take back.
     for row in [taken_back_by("r1", 200), taken_back(200)] {
         let game = Game::new();
-        game.receive(adjusted(-200), "r1").await;
+        game.receive(adjusted("r1", -200)).await;
         game.import_run([paid(500), row]).await;
         assert_eq!(game.decided().await, 300.into());
         assert_eq!(game.moved(), 0.into());
-        assert_eq!(game.receive(adjusted(-200), "r1").await, Receipt::Duplicate);
+        assert_eq!(game.receive(adjusted("r1", -200)).await, Receipt::Duplicate);
     }
 }
 
@@ -474,7 +442,7 @@ async fn later_row_may_explain_an_early_reversal() {
 async fn late_row_restores_what_was_taken_back_too_much() {
     let game = Game::new();
     game.import_run([paid(500)]).await;
-    game.receive(reconciled(500), "o1").await;
+    game.receive(reconciled(500)).await;
     // 200 of them were taken back before.
     game.import_run([taken_back_by("r1", 200)]).await;
     assert_eq!(game.actions(), ["reversal", "reward"]);
@@ -487,15 +455,12 @@ async fn late_row_restores_what_was_taken_back_too_much() {
 #[tokio::test]
 async fn difference_left_by_an_interrupted_import_is_settled_later() {
     let game = Game::new();
-    game.receive(adjusted(-500), "r1").await;
+    game.receive(adjusted("r1", -500)).await;
     game.import(paid(500)).await;
     // The program ends here. A pending or unknown callback moves no money meanwhile.
-    game.receive(pending(500), "o1").await;
-    let unknown = Effect::Ignored {
-        status: "NEW".into(),
-        reason: IgnoreReason::UnknownState,
-    };
-    game.receive(unknown, "o1").await;
+    game.receive(pending(500)).await;
+    let unknown = common::ignored("o1", "NEW", IgnoreReason::UnknownState);
+    game.receive(unknown).await;
     assert_eq!(game.moved(), 0.into());
     game.import_run([paid(500)]).await;
     assert_eq!(game.moved(), (-500).into());
@@ -504,7 +469,7 @@ async fn difference_left_by_an_interrupted_import_is_settled_later() {
 #[tokio::test]
 async fn pending_decision_or_declined_conversion_is_left_alone() {
     let game = Game::new();
-    let verified = Verified::assume_genuine(event(completed(500), "o1"));
+    let verified = genuine(completed(500));
     game.receiver.accept(verified).await.unwrap();
     for row in [taken_back(500), paid(5).milestone(Milestone::Screenout)] {
         assert_eq!(game.import(row).await, Outcome::Pending);
@@ -594,22 +559,19 @@ impl DedupStore for Failing {
         self.store.list_pending(after, limit).await
     }
 
-    async fn keep_unusable(
-        &self,
-        kept: &postback::store::KeptCallback,
-    ) -> Result<usize, StoreError> {
+    async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
         self.store.keep_unusable(kept).await
     }
 
     async fn list_unusable(
         &self,
-        after: Option<&postback::store::KeptId>,
+        after: Option<&KeptId>,
         limit: usize,
-    ) -> Result<Vec<postback::store::KeptCallback>, StoreError> {
+    ) -> Result<Vec<KeptCallback>, StoreError> {
         self.store.list_unusable(after, limit).await
     }
 
-    async fn remove_unusable(&self, id: &postback::store::KeptId) -> Result<bool, StoreError> {
+    async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
         self.store.remove_unusable(id).await
     }
 }
@@ -639,7 +601,7 @@ async fn import_goes_on_after_the_store_failed() {
 #[tokio::test]
 async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
     let game = Game::new();
-    game.receive(adjusted(-500), "r1").await;
+    game.receive(adjusted("r1", -500)).await;
     let before = game.record().await;
     let p1 = || player("p1");
     let rows = [
@@ -671,7 +633,7 @@ async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
     };
     assert_eq!(correction.balance_change(), (-500).into());
     let key = |transaction: &str| {
-        let key = format!("bitlabs/my-game/conversion/{transaction}");
+        let key = format!("bitlabs/game/conversion/{transaction}");
         key.parse::<RecordKey>().unwrap()
     };
     let exposures = [
@@ -702,11 +664,11 @@ enum Message {
 impl Message {
     fn event(&self) -> Event {
         match self {
-            Self::Pending => event(pending(1), "o1"),
-            Self::Completed(milestone, amount) => event(completed_as(milestone, *amount), "o1"),
-            Self::Adjusted(number, by) => event(adjusted(*by), &format!("r{number}")),
-            Self::Reconciled(amount) => event(reconciled(*amount), "o1"),
-            Self::Revoked => event(Effect::Revoked, "o1"),
+            Self::Pending => pending(1),
+            Self::Completed(milestone, amount) => completed_as(milestone, *amount),
+            Self::Adjusted(number, by) => adjusted(&format!("r{number}"), *by),
+            Self::Reconciled(amount) => reconciled(*amount),
+            Self::Revoked => revoked(),
         }
     }
 
@@ -793,7 +755,7 @@ fn history() -> impl Strategy<Value = (Vec<Message>, Vec<bool>, usize, Vec<Step>
         )
             .prop_flat_map(|(messages, is_past, anonymous, extra)| {
                 let steps: Vec<Step> = (0..messages.len())
-                    .map(|number| (number, if is_past[number] { 0 } else { 1 }))
+                    .map(|number| (number, u8::from(!is_past[number])))
                     .chain(extra)
                     .map(|(number, kind)| match kind {
                         0 => Step::Import(number),
@@ -822,8 +784,12 @@ fn may_have_moved_twice(record: &Record, message: &Message) -> bool {
 }
 
 fn check_invariants(record: &Record) -> Result<(), TestCaseError> {
-    let numbers = record.entries().iter().map(|entry| entry.number());
-    prop_assert!(numbers.clone().eq(1..=record.entries().len() as u32));
+    let numbers = record.entries().iter().map(Entry::number);
+    prop_assert!(
+        numbers
+            .zip(1..)
+            .all(|(number, expected)| number == expected)
+    );
     let all = record
         .entries()
         .iter()
@@ -864,7 +830,7 @@ proptest! {
             let end = [Step::Finish, Step::Recover];
             let steps = steps.iter().copied().chain(every.clone()).chain(end);
             for step in steps {
-                let verified = |number: usize| Verified::assume_genuine(messages[number].event());
+                let verified = |number: usize| genuine(messages[number].event());
                 match step {
                     Step::Import(number) => {
                         if let Some(row) = row(number) {
@@ -914,7 +880,7 @@ proptest! {
                         }
                     }
                     Step::Receive(number) => {
-                        let verified = Verified::assume_genuine(messages[number].event());
+                        let verified = genuine(messages[number].event());
                         let receipt = game.receiver.receive(verified).await.unwrap();
                         prop_assert_eq!(receipt, Receipt::Duplicate);
                     }
@@ -935,7 +901,7 @@ proptest! {
             game.import(paid_unknown()).await;
             for step in steps {
                 if let Step::Receive(number) | Step::Accept(number) | Step::Import(number) = step {
-                    game.receive_event(messages[number].event()).await;
+                    game.receive(messages[number].event()).await;
                 }
             }
             game.importer().finish().await.unwrap();

@@ -1,3 +1,14 @@
-//! Tests of the library, one module for each subject.
+//! Tests of the library, as its users see it. One binary, one module per subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
+mod common;
+
+mod guard;
 mod import;
