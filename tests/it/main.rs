@@ -12,6 +12,7 @@ mod common;
 
 mod bitlabs;
 mod guard;
+mod import;
 mod protocol;
 mod receiver;
 mod store;
