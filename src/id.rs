@@ -28,9 +28,7 @@ pub enum IdError {
     #[error("invalid character in name: use letters, digits, '.', '_' and '-'")]
     InvalidName,
     /// A record key does not have the form `network/app/conversion/ID` or `network/app/player/ID`.
-    #[error(
-        "invalid record key: expected network/app/conversion/ID or network/app/player/ID"
-    )]
+    #[error("invalid record key: expected network/app/conversion/ID or network/app/player/ID")]
     InvalidKey,
 }
 
@@ -229,9 +227,16 @@ impl RecordKey {
     pub fn redacted(&self) -> String {
         match self.subject() {
             Subject::Conversion(_) => self.as_str().to_owned(),
-            Subject::Player(_) => {
-                [self.network(), "/", self.app(), "/", PLAYER, "/", REDACTED_PLAYER].concat()
-            }
+            Subject::Player(_) => [
+                self.network(),
+                "/",
+                self.app(),
+                "/",
+                PLAYER,
+                "/",
+                REDACTED_PLAYER,
+            ]
+            .concat(),
         }
     }
 }

@@ -1,0 +1,412 @@
+//! Applies one message to a record.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use super::record::{Entry, EntryState, Record};
+use crate::clock::Timestamp;
+use crate::decision::{Action, ConflictKind, NothingReason};
+use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason};
+
+/// What applying a message comes to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Applied {
+    /// The record contains this message already, as the entry with this number.
+    Duplicate {
+        /// The entry's number.
+        number: u32,
+    },
+    /// A test that could pay. Nothing is stored.
+    Test,
+    /// The conversion is closed: the message is kept, and nothing is decided.
+    Kept(Record),
+    /// The record with the message and the decision about it, which is the last one pending.
+    Decided(Record),
+}
+
+/// Applies one message to a record.
+pub fn apply(record: &Record, event: &Arc<Event>, at: Timestamp) -> Applied {
+    if event.is_test && could_pay(event) {
+        return Applied::Test;
+    }
+    let finding = match &event.kind {
+        EventKind::Ban(status) => apply_ban(record, event, status),
+        EventKind::Conversion { effect, .. } => apply_conversion(record, event, effect),
+    };
+    match finding {
+        Finding::Duplicate(number) => Applied::Duplicate { number },
+        Finding::New {
+            mut record,
+            state,
+            action,
+        } => {
+            if record.closed().is_some() {
+                record.append(Arc::clone(event), at, EntryState::Excluded, None);
+                return Applied::Kept(record);
+            }
+            record.append(Arc::clone(event), at, state, Some(action));
+            Applied::Decided(record)
+        }
+    }
+}
+
+/// Amounts so far apart that their sum has no exact decimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("sum of amounts has no exact decimal")]
+pub struct OutOfRange;
+
+/// What should have been paid by now according to the messages that count, in the app's currency.
+///
+/// # Errors
+/// [`OutOfRange`], if the amounts cannot be added exactly. [`apply`] never lets such a message count.
+pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
+    target_of(active_effects(record))
+}
+
+enum Finding {
+    Duplicate(u32),
+    New {
+        record: Record,
+        state: EntryState,
+        action: Action,
+    },
+}
+
+/// A test flag may have been set by the player, so it cannot hide a reversal or a ban.
+fn could_pay(event: &Event) -> bool {
+    match &event.kind {
+        EventKind::Ban(_) => false,
+        EventKind::Conversion { effect, .. } => match effect {
+            Effect::Pending { .. } | Effect::Completed { .. } | Effect::Ignored { .. } => true,
+            Effect::Adjusted { by, .. } => *by > Decimal::ZERO,
+            Effect::Revoked => false,
+        },
+    }
+}
+
+/// A ban has neither transaction nor time: it repeats the latest one, or it is new.
+fn apply_ban(record: &Record, event: &Event, status: &BanStatus) -> Finding {
+    if let Some(last) = record.entries().last()
+        && last.event().kind == event.kind
+    {
+        return Finding::Duplicate(last.number());
+    }
+    let action = match status {
+        BanStatus::Banned => Action::Ban,
+        BanStatus::Active => Action::Unban,
+        BanStatus::Unknown(_) => nothing(NothingReason::UnknownState),
+    };
+    Finding::New {
+        record: record.clone(),
+        state: EntryState::Active,
+        action,
+    }
+}
+
+fn apply_conversion(known: &Record, event: &Event, effect: &Effect) -> Finding {
+    let reinstates = reinstates(known, event, effect);
+    let same_state: Vec<&Entry> = known
+        .entries()
+        .iter()
+        .filter(|entry| !reinstates && entry.state != EntryState::Superseded)
+        .filter(|entry| is_same_state(entry.event(), event))
+        .collect();
+
+    // A duplicate is the repetition of a message that counts, or of one that is equal in every respect: an excluded
+    // message must not swallow another one.
+    let duplicate = same_state.iter().find(|entry| {
+        may_be_same_player(entry, event)
+            && is_same_content(entry.event(), event)
+            && (entry.is_active() || entry.event().kind == event.kind)
+    });
+    if let Some(duplicate) = duplicate {
+        return Finding::Duplicate(duplicate.number());
+    }
+    let excluded = |action| Finding::New {
+        record: known.clone(),
+        state: EntryState::Excluded,
+        action,
+    };
+    let conflict = |kind| excluded(Action::Conflict { kind });
+    if let Some(kind) = contradiction(known, event, effect) {
+        return conflict(kind);
+    }
+    if same_state.iter().any(|entry| entry.is_active()) {
+        let is_known = same_state
+            .iter()
+            .any(|entry| entry.event().purchase_usd == event.purchase_usd);
+        let is_same_reward = same_state
+            .iter()
+            .any(|entry| entry.is_active() && is_same_amount(entry.event(), event));
+        return match event.purchase_usd {
+            Some(usd) if is_same_reward && !is_known => excluded(Action::Purchase { usd }),
+            _ => conflict(ConflictKind::ContentMismatch),
+        };
+    }
+    let mut record = known.clone();
+    if reinstates {
+        supersede(&mut record, |_| true);
+    }
+    supersede_imported_adjustment(&mut record, effect);
+    match decide(&record, event, effect, reinstates) {
+        Ok(action) => Finding::New {
+            record,
+            state: EntryState::Active,
+            action,
+        },
+        Err(OutOfRange) => conflict(ConflictKind::AmountOutOfRange),
+    }
+}
+
+/// Whether a completed message that may reinstate comes after a revocation: it starts the conversion anew.
+fn reinstates(record: &Record, event: &Event, effect: &Effect) -> bool {
+    let is_revoked = || active_effects(record).any(|effect| matches!(effect, Effect::Revoked));
+    matches!(
+        effect,
+        Effect::Completed {
+            reinstates: true,
+            ..
+        }
+    ) && !is_purchase_only(event)
+        && is_revoked()
+}
+
+/// Takes entries out of what is due.
+fn supersede(record: &mut Record, which: impl Fn(&Entry) -> bool) {
+    for entry in record.entries_mut() {
+        if which(entry) {
+            entry.state = EntryState::Superseded;
+        }
+    }
+}
+
+/// An earlier receiver's list often says how much was taken back but not by which message. The network's own message
+/// about it, with a transaction of its own, takes the place of the imported one instead of being taken back again.
+fn supersede_imported_adjustment(record: &mut Record, effect: &Effect) {
+    let Effect::Adjusted {
+        by,
+        same_transaction: false,
+    } = effect
+    else {
+        return;
+    };
+    let is_same = |entry: &Entry| {
+        let same = matches!(entry.effect(), Some(Effect::Adjusted { by: imported, same_transaction: true }) if imported == by);
+        entry.is_imported() && entry.is_active() && same
+    };
+    if let Some(number) = record
+        .entries()
+        .iter()
+        .find(|entry| is_same(entry))
+        .map(Entry::number)
+    {
+        supersede(record, |entry| entry.number() == number);
+    }
+}
+
+fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<ConflictKind> {
+    if record
+        .player()
+        .is_some_and(|player| *player != event.player)
+    {
+        return Some(ConflictKind::PlayerMismatch);
+    }
+    match effect {
+        Effect::Completed { amount, .. } if *amount < Decimal::ZERO => {
+            Some(ConflictKind::NegativeReward)
+        }
+        Effect::Ignored {
+            reason: IgnoreReason::Contradictory,
+            ..
+        } => Some(ConflictKind::Contradictory),
+        _ => None,
+    }
+}
+
+/// The decision that follows from what is due, and otherwise from what the message says.
+fn decide(
+    record: &Record,
+    event: &Event,
+    effect: &Effect,
+    was_reinstated: bool,
+) -> Result<Action, OutOfRange> {
+    let target = target_of(active_effects(record).chain([effect]))?;
+    let due = exact_sum(target, -record.decided())?;
+    if !due.is_zero() {
+        let restored = matches!(effect, Effect::Adjusted { .. }) || was_reinstated;
+        return Ok(Action::moving(due, restored));
+    }
+    Ok(nothing_due(record, event, effect))
+}
+
+fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Action {
+    let is_any = |wanted: fn(&Effect) -> bool| {
+        let mut counted = record
+            .entries()
+            .iter()
+            .filter(|entry| entry.is_active() && !is_purchase_only(entry.event()));
+        counted.any(|entry| entry.effect().is_some_and(wanted))
+    };
+    let is_completed = is_any(|effect| matches!(effect, Effect::Completed { .. }));
+    let is_reversed = is_any(|effect| matches!(effect, Effect::Adjusted { .. } | Effect::Revoked));
+    match effect {
+        Effect::Pending { .. } if is_completed || is_reversed => {
+            nothing(NothingReason::LatePending)
+        }
+        Effect::Pending { stage, amount } => Action::Pending {
+            amount: *amount,
+            stage: stage.clone(),
+        },
+        Effect::Completed { amount, .. } => match event.purchase_usd {
+            Some(usd) if amount.is_zero() => Action::Purchase { usd },
+            _ if amount.is_zero() => nothing(NothingReason::ZeroReward),
+            _ => nothing(NothingReason::AlreadyTakenBack),
+        },
+        Effect::Adjusted { .. } | Effect::Revoked if is_completed => {
+            nothing(NothingReason::NothingToTakeBack)
+        }
+        Effect::Adjusted {
+            same_transaction: true,
+            ..
+        }
+        | Effect::Revoked => Action::Rejected,
+        Effect::Adjusted { .. } => nothing(NothingReason::Unlinked),
+        Effect::Ignored { reason, .. } => nothing(match reason {
+            IgnoreReason::EmptyState => NothingReason::EmptyState,
+            IgnoreReason::UnpaidByChoice => NothingReason::UnpaidByChoice,
+            IgnoreReason::NotAReward => NothingReason::NotAReward,
+            IgnoreReason::UnknownState
+            | IgnoreReason::Contradictory
+            | IgnoreReason::PaidElsewhere => NothingReason::UnknownState,
+        }),
+    }
+}
+
+fn nothing(reason: NothingReason) -> Action {
+    Action::Nothing { reason }
+}
+
+fn active_effects(record: &Record) -> impl Iterator<Item = &Effect> {
+    record
+        .entries()
+        .iter()
+        .filter(|entry| entry.is_active())
+        .filter_map(Entry::effect)
+}
+
+fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, OutOfRange> {
+    let mut completed = Decimal::ZERO;
+    let mut adjusted = Decimal::ZERO;
+    let mut is_revoked = false;
+    for effect in effects {
+        match effect {
+            Effect::Completed { amount, .. } => completed = exact_sum(completed, *amount)?,
+            Effect::Adjusted { by, .. } => adjusted = exact_sum(adjusted, *by)?,
+            Effect::Revoked => is_revoked = true,
+            Effect::Pending { .. } | Effect::Ignored { .. } => {}
+        }
+    }
+    if is_revoked {
+        return Ok(Decimal::ZERO);
+    }
+    // Without a completed message `completed` is zero, and so is everything clamped to it.
+    let net = exact_sum(completed, adjusted)?;
+    Ok(net.min(completed).max(Decimal::ZERO))
+}
+
+/// The sum, unless it would have to be rounded: `Decimal` silently drops digits beyond 28.
+pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
+    let (a, b) = (a.normalize(), b.normalize());
+    let sum = a.checked_add(b).ok_or(OutOfRange)?;
+    if sum.scale() >= a.scale().max(b.scale()) {
+        Ok(sum)
+    } else {
+        Err(OutOfRange)
+    }
+}
+
+/// Whether two messages are about the same transaction and state: the later one is then a repetition, brings purchase
+/// data, or contradicts the earlier one, but is never an event of its own.
+pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
+    let (
+        EventKind::Conversion {
+            transaction: a,
+            effect: first,
+            ..
+        },
+        EventKind::Conversion {
+            transaction: b,
+            effect: second,
+            ..
+        },
+    ) = (&earlier.kind, &later.kind)
+    else {
+        return false;
+    };
+    a == b
+        && match (first, second) {
+            (Effect::Pending { stage: a, .. }, Effect::Pending { stage: b, .. })
+            | (Effect::Ignored { status: a, .. }, Effect::Ignored { status: b, .. }) => a == b,
+            (Effect::Completed { milestone: a, .. }, Effect::Completed { milestone: b, .. }) => {
+                match (is_purchase_only(earlier), is_purchase_only(later)) {
+                    (true, true) => earlier.purchase_usd == later.purchase_usd,
+                    // An endpoint whose URL has no type does not say which milestone it is. The same transaction then
+                    // counts as the same one: one reward too late is better than two.
+                    (false, false) => a == b || a.is_none() || b.is_none(),
+                    _ => false,
+                }
+            }
+            // An adjustment by zero moved nothing and does not stand in the way of a real one.
+            (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => {
+                a.is_zero() == b.is_zero()
+            }
+            (Effect::Revoked, Effect::Revoked) => true,
+            _ => false,
+        }
+}
+
+/// Whether the message brings purchase data and no reward: the second of the two callbacks in which a purchase may
+/// arrive. It may overtake the first and must not take its place.
+fn is_purchase_only(event: &Event) -> bool {
+    let EventKind::Conversion {
+        effect: Effect::Completed { amount, .. },
+        ..
+    } = &event.kind
+    else {
+        return false;
+    };
+    amount.is_zero() && event.purchase_usd.is_some()
+}
+
+/// Whether two messages of the same state say the same about money. The same conversion may reach two endpoints whose
+/// URLs have different parameters, so an absent value matches any.
+fn is_same_content(earlier: &Event, later: &Event) -> bool {
+    let usd_matches = match (earlier.usd, later.usd) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
+    is_same_amount(earlier, later)
+        && usd_matches
+        && (later.purchase_usd.is_none() || earlier.purchase_usd == later.purchase_usd)
+}
+
+fn is_same_amount(earlier: &Event, later: &Event) -> bool {
+    let (EventKind::Conversion { effect: first, .. }, EventKind::Conversion { effect: second, .. }) =
+        (&earlier.kind, &later.kind)
+    else {
+        return false;
+    };
+    match (first, second) {
+        (Effect::Completed { amount: a, .. }, Effect::Completed { amount: b, .. })
+        | (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => a == b,
+        (Effect::Pending { amount: a, .. }, Effect::Pending { amount: b, .. }) => a == b,
+        _ => true,
+    }
+}
+
+/// The player of an erased entry is unknown and matches any.
+fn may_be_same_player(entry: &Entry, event: &Event) -> bool {
+    entry.is_erased() || entry.event().player == event.player
+}

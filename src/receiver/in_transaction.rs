@@ -1,0 +1,163 @@
+//! Handlers that run inside a transaction of the store.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+
+use super::{Deliver, Failure, Job, ReceiveError, Receiver, bounded, handler_result, outcome};
+use crate::clock::{Clock, SystemClock};
+use crate::decision::Decision;
+use crate::handler::HandlerError;
+use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt};
+use crate::store::{
+    DedupStore, MemoryStore, MemoryTransaction, StoreError, SwapOutcome, Transaction,
+    TransactionWork, TransactionalStore,
+};
+use crate::telemetry::{self, Timer};
+
+/// A handler that runs inside the transaction that settles its decision: the player's balance and the record commit
+/// together or not at all.
+pub struct InTransaction<S: TransactionalStore> {
+    handler: Arc<S::Handler>,
+}
+
+impl<S: TransactionalStore> fmt::Debug for InTransaction<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InTransaction").finish_non_exhaustive()
+    }
+}
+
+impl<S: TransactionalStore> Receiver<S, InTransaction<S>> {
+    /// A receiver whose handler runs inside the store's transaction. Stores wrap this in a method of their own that lets
+    /// closures infer their types: `store.receiver(|tx, decision| …)`.
+    pub fn in_transaction(store: S, handler: Arc<S::Handler>) -> Self {
+        Self::of(store, Arc::new(InTransaction { handler }), SystemClock)
+    }
+}
+
+impl MemoryStore {
+    /// A receiver whose handler runs inside a transaction of this store.
+    pub fn receiver(
+        &self,
+        handler: impl Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Receiver<Self, InTransaction<Self>> {
+        Receiver::in_transaction(self.clone(), Arc::new(handler))
+    }
+}
+
+impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
+    async fn run(
+        &self,
+        receiver: &Receiver<S, Self, C>,
+        job: Job,
+    ) -> Result<Receipt, ReceiveError> {
+        let timing = receiver.timing;
+        let protocol = match job {
+            Job::Receive(event) => Protocol::receive_in_transaction(event, timing),
+            Job::Accept(event) => return accept(receiver, Protocol::accept(event, timing)).await,
+            Job::Deliver(key) => Protocol::deliver_in_transaction(key, timing),
+        };
+        let key = protocol.key().clone();
+        let clock = Arc::clone(&receiver.clock);
+        let timer = Timer::start();
+        let transacted = receiver
+            .store
+            .transact(&key, &self.handler, Work { protocol, clock })
+            .await;
+        telemetry::record_store("transaction", transacted, timer)?
+    }
+}
+
+/// Stores a callback. There is nothing for the handler to do, and so no transaction.
+async fn accept<S: DedupStore, H, C: Clock>(
+    receiver: &Receiver<S, H, C>,
+    mut protocol: Protocol,
+) -> Result<Receipt, ReceiveError> {
+    let mut command = protocol.command();
+    loop {
+        let timer = Timer::start();
+        let input = match command {
+            Command::Load(key) => Input::Loaded(telemetry::record_store(
+                "load",
+                receiver.store.load(&key).await,
+                timer,
+            )?),
+            Command::Swap { expected, record } => {
+                let swapped = receiver.store.swap(expected, &record).await;
+                Input::Swapped(telemetry::record_store("swap", swapped, timer)?)
+            }
+            ended => return outcome(ended, None),
+        };
+        command = protocol.advance(input, receiver.clock.now());
+    }
+}
+
+/// The driver for handlers inside a transaction. A plain value, so that a store can run it again after a rollback.
+struct Work<C> {
+    protocol: Protocol,
+    clock: Arc<C>,
+}
+
+impl<C: Clock> TransactionWork for Work<C> {
+    /// An error of the handler is no reason to roll back: the callback stays stored.
+    type Output = Result<Receipt, ReceiveError>;
+
+    async fn run<T: Transaction>(&self, transaction: &mut T) -> Result<Self::Output, StoreError> {
+        let mut protocol = self.protocol.clone();
+        let mut failure = None;
+        let mut command = protocol.command();
+        loop {
+            let input = match command {
+                Command::Load(key) => match transaction.load(&key).await {
+                    Ok(stored) => Input::Loaded(stored),
+                    Err(error) if error.is_about_one_record() => return Ok(Err(error.into())),
+                    Err(error) => return Err(error),
+                },
+                Command::Swap { expected, record } => {
+                    Input::Swapped(transaction.swap(expected, &record).await?)
+                }
+                Command::SwapAndHandle {
+                    expected,
+                    record,
+                    decision,
+                } => {
+                    transaction.savepoint().await?;
+                    match transaction.swap(expected, &record).await? {
+                        conflict @ SwapOutcome::Conflict(_) => {
+                            transaction.rollback_to_savepoint().await?;
+                            Input::Swapped(conflict)
+                        }
+                        SwapOutcome::Replaced(_) => {
+                            let result = handle(transaction, &decision, &mut failure).await?;
+                            Input::Handled(result)
+                        }
+                    }
+                }
+                // Only outside transactions.
+                Command::Handle { .. } => Input::Handled(HandlerResult::NotStarted),
+                Command::Wait(_) => Input::Waited,
+                ended => return Ok(outcome(ended, failure)),
+            };
+            command = protocol.advance(input, self.clock.now());
+        }
+    }
+}
+
+async fn handle<T: Transaction>(
+    transaction: &mut T,
+    decision: &Decision,
+    failure: &mut Option<Failure>,
+) -> Result<HandlerResult, StoreError> {
+    let timer = Timer::start();
+    // The transaction bounds the handler's time itself: it may not run inside an async runtime.
+    let result = bounded(async { transaction.handle(decision).await }, pending()).await;
+    if result.is_ok() {
+        transaction.release_savepoint().await?;
+    } else {
+        transaction.rollback_to_savepoint().await?;
+    }
+    Ok(handler_result(decision, result, timer, failure))
+}

@@ -1,0 +1,158 @@
+//! How long records are kept: forever, unless the operator removes them.
+//!
+//! A removed record is a reward that can be paid again if its callback is repeated or replayed. Networks reconcile
+//! months later; most reversals arrive within 30 days, but any time is possible. So nothing is pruned automatically.
+
+use std::future::Future;
+
+use super::{DedupStore, StoreError, SwapOutcome, Version};
+use crate::clock::Timestamp;
+use crate::id::{PlayerId, RecordKey, Subject};
+
+/// A store from which records can be removed. What to remove is decided by [`prune`] and [`erase_player`].
+pub trait Retention: DedupStore {
+    /// Removes the record if the stored version is the expected one. Returns whether it did. Compares and removes in
+    /// one step.
+    ///
+    /// # Errors
+    /// [`StoreError`]: whether it was removed is unknown.
+    fn remove(
+        &self,
+        key: &RecordKey,
+        expected: Version,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The keys of up to `limit` records without a pending decision that have not changed since `moment`
+    /// ([`Record::last_change`](crate::guard::Record::last_change)), in the order of their text, beginning after
+    /// `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the store does not answer.
+    fn list_unchanged_since(
+        &self,
+        moment: Timestamp,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
+
+    /// The keys of up to `limit` records of this player
+    /// ([`Record::lookup_player`](crate::guard::Record::lookup_player)), in the order of their text, beginning after
+    /// `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`], if the store does not answer.
+    fn list_by_player(
+        &self,
+        player: &PlayerId,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
+}
+
+/// How many keys are listed at a time.
+const PAGE: usize = 256;
+
+/// The result of [`prune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// The number of records removed.
+    pub removed: usize,
+    /// The number of records that changed meanwhile and were left.
+    pub left: usize,
+}
+
+/// Removes every record that has not changed since `older_than`, except those with a pending decision.
+///
+/// After that, a repetition of such a conversion's callback pays again. Prune only what no network can send any more.
+///
+/// # Errors
+/// [`StoreError`]. What was removed by then stays removed; it is safe to run it again.
+pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pruned, StoreError> {
+    let mut pruned = Pruned::default();
+    let mut after = None;
+    loop {
+        let keys = store
+            .list_unchanged_since(older_than, after.as_ref(), PAGE)
+            .await?;
+        for key in &keys {
+            // It may have changed since it was listed: the version says what is being removed.
+            let Some(stored) = store.load(key).await? else {
+                continue;
+            };
+            let is_old = !stored.record.is_pending() && stored.record.last_change() < older_than;
+            if is_old && store.remove(key, stored.version).await? {
+                pruned.removed += 1;
+            } else {
+                pruned.left += 1;
+            }
+        }
+        if keys.len() < PAGE {
+            return Ok(pruned);
+        }
+        after = keys.last().cloned();
+    }
+}
+
+/// The result of [`erase_player`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Erased {
+    /// The number of records whose personal data was erased.
+    pub redacted: usize,
+    /// The number of records about nothing but the player (a ban), which were removed.
+    pub removed: usize,
+    /// The number of records with a pending decision, which needs the player: erase again once it is delivered.
+    pub pending: usize,
+}
+
+/// Erases a player: the id and the queries (with addresses and names) are removed from the player's records.
+/// Transactions, amounts and decisions stay, so that nothing is paid twice.
+///
+/// A later callback brings the id again. A record of another player that mentions this one only in a contradiction
+/// keeps that message.
+///
+/// # Errors
+/// [`StoreError`]. What was erased by then stays erased; it is safe to run it again.
+pub async fn erase_player<S: Retention>(
+    store: &S,
+    player: &PlayerId,
+) -> Result<Erased, StoreError> {
+    let mut erased = Erased::default();
+    let mut after = None;
+    loop {
+        let keys = store.list_by_player(player, after.as_ref(), PAGE).await?;
+        for key in &keys {
+            erase_record(store, key, &mut erased).await?;
+        }
+        if keys.len() < PAGE {
+            return Ok(erased);
+        }
+        after = keys.last().cloned();
+    }
+}
+
+async fn erase_record<S: Retention>(
+    store: &S,
+    key: &RecordKey,
+    erased: &mut Erased,
+) -> Result<(), StoreError> {
+    loop {
+        let Some(stored) = store.load(key).await? else {
+            return Ok(());
+        };
+        let Some(record) = stored.record.erased() else {
+            erased.pending += 1;
+            return Ok(());
+        };
+        if matches!(key.subject(), Subject::Player(_)) {
+            if store.remove(key, stored.version).await? {
+                erased.removed += 1;
+                return Ok(());
+            }
+        } else if let SwapOutcome::Replaced(_) = store.swap(Some(stored.version), &record).await? {
+            erased.redacted += 1;
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading a query string that was authenticated.
+//!
+//! Names are decoded to find the configured parameters and repetitions of them. Values are decoded only where they
+//! are used, so that a value nobody reads cannot make a genuine callback unusable. The work is linear in the query's
+//! length, and only the length of the URL bounds the number of parameters.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memchr3;
+use serde::Serialize;
+
+use super::error::Problem;
+
+/// The parameters of a genuine callback as a query string, without the signature.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Query(String);
+
+impl Query {
+    pub(crate) fn new(query: impl Into<String>) -> Self {
+        Self(query.into())
+    }
+
+    /// The query string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Names and values in the order of the query, decoded. Leaves out what is not percent-encoded UTF-8 text.
+    pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        pairs(&self.0).filter_map(|(name, value)| Some((decode(name)?, decode(value)?)))
+    }
+
+    /// The decoded value of a parameter that occurs exactly once; also of one that the crate does not know.
+    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        get(&self.0, name)
+    }
+}
+
+/// Shows nothing: it is nearly the whole URL.
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Query(…)")
+    }
+}
+
+/// The decoded value of a parameter that occurs exactly once in a query string.
+pub(crate) fn get<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    let mut values = values(query, name);
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    decode(value)
+}
+
+/// Every value of a parameter, as sent.
+pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
+    pairs(query)
+        .filter(move |(raw, _)| decode(raw).is_some_and(|decoded| decoded == name))
+        .map(|(_, value)| value)
+}
+
+/// Names and values as sent. Empty pieces (`a=1&&b=2`) are skipped.
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .split('&')
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
+}
+
+/// Decodes a name or value: percent-encoding, and `+` for a space. `None` if an escape is malformed, or the result is
+/// not UTF-8 or contains a NUL.
+pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
+    if memchr3(b'%', b'+', 0, raw.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        let byte = match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
+            plain => plain,
+        };
+        if byte == 0 {
+            return None;
+        }
+        decoded.push(byte);
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+fn hex_digit(character: u8) -> Option<u8> {
+    char::from(character)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// How a configured parameter occurs in one query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occurrence<'q> {
+    /// Not at all.
+    Absent,
+    /// Once, with this value as sent.
+    Once(&'q str),
+    /// Several times. A player may have added it to the offer wall's URL, so no value can be trusted.
+    Repeated,
+}
+
+impl<'q> Occurrence<'q> {
+    /// The decoded value; `None` if the parameter is absent.
+    ///
+    /// `name` is the parameter's, `macro_text` is what the configured URL has in place of the value.
+    ///
+    /// # Errors
+    /// [`Problem`], if the parameter is repeated, not percent-encoded UTF-8 text, or still has the macro as its value.
+    /// Whether that matters depends on whether the parameter decides about money.
+    pub(crate) fn text(
+        self,
+        name: &str,
+        macro_text: Option<&str>,
+    ) -> Result<Option<Cow<'q, str>>, Problem> {
+        let raw = match self {
+            Self::Absent => return Ok(None),
+            Self::Repeated => {
+                return Err(Problem::Repeated {
+                    name: name.to_owned(),
+                });
+            }
+            Self::Once(raw) => raw,
+        };
+        let decoded = decode(raw);
+        if let Some(macro_text) = macro_text
+            && (raw == macro_text || decoded.as_deref() == Some(macro_text))
+        {
+            return Err(Problem::MacroNotReplaced {
+                name: name.to_owned(),
+            });
+        }
+        decoded.map(Some).ok_or_else(|| Problem::Malformed {
+            name: name.to_owned(),
+            reason: "not percent-encoded UTF-8 text",
+        })
+    }
+}
+
+/// Finds the parameters with these names, in the order of the names.
+pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'q>> {
+    let mut found = vec![Occurrence::Absent; names.len()];
+    let mut expected = 0;
+    for (raw, value) in pairs(query) {
+        // A name that cannot be decoded is not a configured one.
+        let Some(name) = decode(raw) else { continue };
+        let is_named = |at: &usize| names.get(*at).is_some_and(|known| **known == *name);
+        // Networks send the parameters in the order of the configured URL.
+        let at = Some(expected)
+            .filter(is_named)
+            .or_else(|| (0..names.len()).find(is_named));
+        if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
+            *occurrence = match occurrence {
+                Occurrence::Absent => Occurrence::Once(value),
+                Occurrence::Once(_) | Occurrence::Repeated => Occurrence::Repeated,
+            };
+        }
+        expected = at.map_or(expected, |at| at + 1);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Box<str>> {
+        names.iter().map(|name| Box::from(*name)).collect()
+    }
+
+    #[test]
+    fn names_and_values_are_decoded_and_plus_is_a_space() {
+        let query = Query::new("a=1&offer%3Atask=L%C3%A9o+x%20y%2B&flag&&=z&b=%26=1&bad=%zz&%FF=1");
+        let all: Vec<_> = query
+            .parameters()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            all,
+            [
+                pair("a", "1"),
+                pair("offer:task", "Léo x y+"),
+                pair("flag", ""),
+                pair("", "z"),
+                pair("b", "&=1")
+            ]
+        );
+        assert_eq!(query.get("offer:task").as_deref(), Some("Léo x y+"));
+        for (query, name, value) in [
+            ("a=1&b=x%20y", "b", Some("x y")),
+            ("a=1&b=2&%62=3", "b", None),
+            ("a=1", "b", None),
+            ("a=%FF", "a", None),
+            ("x=%FF&a=1&%FF=2", "a", Some("1")),
+        ] {
+            assert_eq!(get(query, name).as_deref(), value, "{query}");
+        }
+    }
+
+    #[test]
+    fn every_escape_is_read_in_either_case() {
+        for code in 1..128_u8 {
+            let character = char::from(code).to_string();
+            for escape in [format!("%{code:02x}"), format!("%{code:02X}")] {
+                assert_eq!(decode(&escape).as_deref(), Some(&*character), "{escape}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_percent_encoded_text_is_not_decoded() {
+        for raw in [
+            "%zz",
+            "%",
+            "a%4",
+            "%FF",
+            "%00",
+            "\0",
+            "%C3",
+            "%A9",
+            "%+1",
+            "%-1",
+            "50%%20off",
+        ] {
+            assert_eq!(decode(raw), None, "{raw:?}");
+        }
+        assert!(matches!(decode("plain-é"), Some(Cow::Borrowed("plain-é"))));
+    }
+
+    #[test]
+    fn configured_names_are_found_in_any_order() {
+        let names = names(&["a", "b", "c"]);
+        for query in [
+            "a=1&b=2&c=3",
+            "c=3&b=2&a=1",
+            "x=0&b=2&y=0&c=3&a=1&x=0",
+            "b=2&c=3&%61=1&%zz=1",
+        ] {
+            let expected = ["1", "2", "3"].map(Occurrence::Once);
+            assert_eq!(locate(query, &names), expected, "{query}");
+        }
+        assert_eq!(
+            locate("b=2", &names),
+            [
+                Occurrence::Absent,
+                Occurrence::Once("2"),
+                Occurrence::Absent
+            ]
+        );
+        for query in ["a=1&a=1", "a=1&b=2&c=3&%61=1", "a=&x=1&a", "a=1&a=1&a=1"] {
+            assert_eq!(
+                locate(query, &names).first(),
+                Some(&Occurrence::Repeated),
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_of_an_occurrence_is_checked() {
+        let text = |occurrence: Occurrence<'static>| occurrence.text("tx", Some("[%TX%]"));
+        assert_eq!(text(Occurrence::Absent), Ok(None));
+        assert_eq!(
+            text(Occurrence::Once("a+b")).unwrap().as_deref(),
+            Some("a b")
+        );
+        let unreplaced = Err(Problem::MacroNotReplaced { name: "tx".into() });
+        assert_eq!(text(Occurrence::Once("[%TX%]")), unreplaced);
+        assert_eq!(text(Occurrence::Once("%5B%25TX%25%5d")), unreplaced);
+        assert_eq!(
+            text(Occurrence::Repeated),
+            Err(Problem::Repeated { name: "tx".into() })
+        );
+        assert!(matches!(
+            text(Occurrence::Once("%zz")),
+            Err(Problem::Malformed { .. })
+        ));
+    }
+}

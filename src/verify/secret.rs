@@ -1,0 +1,306 @@
+//! Secrets, and rings of them for rotation.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::id::{AppName, IdError};
+
+/// A key shared with a network. It is never printed and wiped from memory when dropped.
+///
+/// ```
+/// use postback::Secret;
+///
+/// let secret = Secret::new("JLOIAUNMHFli7ZJOQVEzm98rzqnm9")?;
+/// assert_eq!(format!("{secret:?}"), "Secret([redacted])");
+/// // A key read from a file often ends with a line feed. Every signature under it would be wrong.
+/// assert!(Secret::new("JLOIAUNMHFli7\n").is_err());
+/// # Ok::<(), postback::verify::SecretError>(())
+/// ```
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the key exactly as the network's dashboard shows it.
+    ///
+    /// # Errors
+    /// [`SecretError`], if it is empty (anybody could sign) or has white space around it.
+    pub fn new(key: impl Into<String>) -> Result<Self, SecretError> {
+        Self::at(1, Zeroizing::new(key.into()))
+    }
+
+    fn at(position: usize, key: Zeroizing<String>) -> Result<Self, SecretError> {
+        if key.is_empty() {
+            Err(SecretError::Empty { position })
+        } else if key.trim().len() != key.len() {
+            Err(SecretError::WhiteSpace { position })
+        } else {
+            Ok(Self(key))
+        }
+    }
+
+    /// Compares with what a caller presented. The time it takes depends neither on how much was right nor on the
+    /// secret's length.
+    ///
+    /// ```
+    /// use postback::Secret;
+    ///
+    /// let secret = Secret::new("a long random text")?;
+    /// assert!(secret.matches(b"a long random text"));
+    /// assert!(!secret.matches(b"a long random tex"));
+    /// # Ok::<(), postback::verify::SecretError>(())
+    /// ```
+    pub fn matches(&self, presented: impl AsRef<[u8]>) -> bool {
+        let hash = |text: &[u8]| <[u8; 32]>::from(Sha256::digest(text));
+        hash(self.as_bytes())
+            .ct_eq(&hash(presented.as_ref()))
+            .into()
+    }
+
+    /// The key's bytes, for keyed hashes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([redacted])")
+    }
+}
+
+/// Why a text cannot be a secret, or secrets cannot be a ring.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// A secret is empty: anybody can sign with an empty key.
+    #[error(
+        "empty secret (number {position}): copy it from the network's dashboard, and check that the environment \
+         variable is set"
+    )]
+    Empty {
+        /// Its place in the list, from 1.
+        position: usize,
+    },
+    /// A secret begins or ends with white space, for example with a line feed from a file.
+    #[error(
+        "white space around secret number {position}: remove it (a file's trailing line feed counts)"
+    )]
+    WhiteSpace {
+        /// Its place in the list, from 1.
+        position: usize,
+    },
+    /// Two keys of a ring have the same name.
+    #[error("two keys named {id:?}: give each its own name", id = id.as_str())]
+    DuplicateKeyId {
+        /// The name.
+        id: KeyId,
+    },
+}
+
+impl From<Infallible> for SecretError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// The operator's name for one secret of a ring, to see which key signed a callback. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct KeyId(Arc<str>);
+
+impl KeyId {
+    /// Takes a name of letters, digits, `.`, `_` and `-`.
+    ///
+    /// # Errors
+    /// [`IdError`], if it is empty, too long, or contains anything else.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, IdError> {
+        // The rule for every name that an operator chooses.
+        Ok(Self(AppName::new(name)?.as_str().into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn numbered(position: usize) -> Self {
+        Self(format!("key-{position}").into())
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The secrets that are valid now: one, or several while a secret is being replaced. Never empty.
+///
+/// It is made from a [`Secret`], or from a text with one secret or several separated by commas, as an environment
+/// variable has it. Those are named `key-1`, `key-2` …
+///
+/// ```
+/// use postback::{KeyRing, Secret};
+/// use postback::verify::{KeyId, SecretError};
+///
+/// let ring = KeyRing::try_from("old-secret,new-secret")?;
+/// assert_eq!(ring.ids().map(KeyId::as_str).collect::<Vec<_>>(), ["key-1", "key-2"]);
+///
+/// let ring = KeyRing::new(KeyId::new("spring")?, Secret::new("old-secret")?)
+///     .with(KeyId::new("autumn")?, Secret::new("new-secret")?)?;
+/// assert_eq!(ring.ids().count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyRing {
+    keys: Vec<(KeyId, Secret)>,
+}
+
+impl KeyRing {
+    /// A ring of one key.
+    pub fn new(id: KeyId, secret: Secret) -> Self {
+        Self {
+            keys: vec![(id, secret)],
+        }
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// [`SecretError::DuplicateKeyId`], if the ring has a key of that name.
+    pub fn with(mut self, id: KeyId, secret: Secret) -> Result<Self, SecretError> {
+        if self.ids().any(|known| *known == id) {
+            return Err(SecretError::DuplicateKeyId { id });
+        }
+        self.keys.push((id, secret));
+        Ok(self)
+    }
+
+    /// The keys' names.
+    pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys.iter().map(|(id, _)| id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&KeyId, &Secret)> {
+        self.keys.iter().map(|(id, secret)| (id, secret))
+    }
+}
+
+impl TryFrom<&str> for KeyRing {
+    type Error = SecretError;
+    fn try_from(list: &str) -> Result<Self, SecretError> {
+        let mut keys = Vec::new();
+        for (position, key) in (1..).zip(list.split(',')) {
+            let secret = Secret::at(position, Zeroizing::new(key.to_owned()))?;
+            keys.push((KeyId::numbered(position), secret));
+        }
+        Ok(Self { keys })
+    }
+}
+
+impl TryFrom<String> for KeyRing {
+    type Error = SecretError;
+    fn try_from(list: String) -> Result<Self, SecretError> {
+        Self::try_from(Zeroizing::new(list).as_str())
+    }
+}
+
+impl TryFrom<&String> for KeyRing {
+    type Error = SecretError;
+    fn try_from(list: &String) -> Result<Self, SecretError> {
+        Self::try_from(list.as_str())
+    }
+}
+
+/// A ring of one key named `key-1`. Commas are part of the secret.
+impl From<Secret> for KeyRing {
+    fn from(secret: Secret) -> Self {
+        Self::new(KeyId::numbered(1), secret)
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KeyRing")
+            .field(&self.ids().map(KeyId::as_str).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_secret_is_refused_with_advice() {
+        let error = Secret::new("").unwrap_err();
+        assert_eq!(error, SecretError::Empty { position: 1 });
+        assert!(error.to_string().contains("copy it from"));
+    }
+
+    #[test]
+    fn white_space_around_a_secret_is_refused() {
+        for key in [
+            " key",
+            "key ",
+            "key\n",
+            "\tkey",
+            "key\r\n",
+            "\u{a0}key",
+            "\n",
+        ] {
+            assert_eq!(
+                Secret::new(key).unwrap_err(),
+                SecretError::WhiteSpace { position: 1 },
+                "{key:?}"
+            );
+        }
+        assert!(Secret::new("inner space is fine").is_ok());
+    }
+
+    #[test]
+    fn ring_refuses_equal_names_and_gaps_in_a_list() {
+        let key = || Secret::new("k").unwrap();
+        let id = || KeyId::new("a").unwrap();
+        assert!(matches!(
+            KeyRing::new(id(), key()).with(id(), key()),
+            Err(SecretError::DuplicateKeyId { .. })
+        ));
+        assert_eq!(KeyRing::try_from("s1,s2").unwrap().ids().count(), 2);
+        assert_eq!(
+            KeyRing::from(Secret::new("s1,s2").unwrap()).ids().count(),
+            1
+        );
+        for (list, at) in [("", 1), (",", 1), ("s1,", 2), ("s1, s2", 2), ("s1,,s2", 2)] {
+            let (SecretError::Empty { position } | SecretError::WhiteSpace { position }) =
+                KeyRing::try_from(list).unwrap_err()
+            else {
+                panic!("{list:?}");
+            };
+            assert_eq!(position, at, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn secret_matches_only_itself() {
+        let secret = Secret::new("hunter2").unwrap();
+        assert!(secret.matches("hunter2"));
+        for presented in ["", "hunter", "hunter22", "Hunter2", "hunter3"] {
+            assert!(!secret.matches(presented), "{presented:?}");
+        }
+    }
+
+    #[test]
+    fn debug_output_contains_no_secret() {
+        let ring = KeyRing::try_from("hunter2,hunter3").unwrap();
+        let shown = format!("{ring:?} {:?}", ring.keys);
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(shown.contains("key-2"));
+    }
+}
