@@ -8,4 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
+mod bitlabs;
+mod guard;
 mod networks;
+mod verify;
