@@ -12,5 +12,6 @@ mod common;
 
 mod bitlabs;
 mod guard;
+mod import;
 mod networks;
 mod verify;
