@@ -13,6 +13,7 @@ mod common;
 mod bitlabs;
 mod guard;
 mod import;
+mod networks;
 mod protocol;
 mod receiver;
 mod store;
