@@ -12,6 +12,8 @@ mod common;
 
 mod bitlabs;
 mod guard;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod http;
 mod import;
 mod networks;
 mod protocol;
