@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, SmallDisk};
 pub use redis::Redis;
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
