@@ -25,7 +25,7 @@ pub use postgres::{Postgres, SmallDisk};
 pub use redis::Redis;
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until the condition holds.
 ///

@@ -199,6 +199,7 @@ impl Postgres {
 
     /// Starts a standby of this server, and waits until it has caught up. It replicates asynchronously until the primary
     /// is set to wait for it: see [`wait_for_standbys`](Self::wait_for_standbys).
+    #[must_use]
     pub fn start_standby(&self) -> Self {
         let standby = Self::new().expect("it is installed, as the primary is");
         let source = format!("host=127.0.0.1 port={} user={USER}", self.port);

@@ -9,6 +9,10 @@ use postback_test_servers::{Postgres, free_port};
 
 use crate::game::{completed, game, is_settled, key, patient, pool, reversed};
 
+async fn pay(_: Decision) -> Result<(), HandlerError> {
+    Ok(())
+}
+
 /// The code on the front page of the documentation.
 #[tokio::test]
 async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,19 +33,16 @@ async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
         })
     });
     // The future is `Send`.
-    let received = tokio::spawn({
+    let call = tokio::spawn({
         let receiver = receiver.clone();
         async move { receiver.receive(completed("t1", 500)).await }
     });
-    assert!(is_settled(&received.await?));
+    assert!(is_settled(&call.await?));
     assert_eq!(
         crate::game::balance(store.pool(), "player-7").await,
         500.into()
     );
 
-    async fn pay(_: Decision) -> Result<(), HandlerError> {
-        Ok(())
-    }
     let elsewhere = Receiver::new(store, pay);
     assert!(is_settled(&elsewhere.receive(completed("t2", 5)).await));
     Ok(())
@@ -82,12 +83,13 @@ async fn errors_say_what_is_wrong_without_credentials() {
     for (url, hint) in cases {
         let error = PostgresStore::connect(&url).await.unwrap_err();
         assert!(matches!(error, StoreError::Open { .. }), "{url}: {error:?}");
-        let mut text = format!("{error} {error:?}");
+        let mut texts = vec![format!("{error} {error:?}")];
         let mut source = error.source();
         while let Some(error) = source {
-            text += &format!(" {error} {error:?}");
+            texts.push(format!("{error} {error:?}"));
             source = error.source();
         }
+        let text = texts.concat();
         assert!(text.contains(hint), "{url}: {text}");
         assert!(!text.contains("s3cret"), "{url}: {text}");
     }

@@ -37,10 +37,10 @@ fn callbacks(number: u64) -> Vec<Verified<Event>> {
         }
         callbacks.push(Verified::assume_genuine(event));
     };
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         reverse(transaction.clone(), None, 30);
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         reverse(format!("t{number}-reversal"), Some(&transaction), 20);
     }
     callbacks
@@ -48,7 +48,8 @@ fn callbacks(number: u64) -> Vec<Verified<Event>> {
 
 /// What they pay in the end, in any order.
 fn balance(number: u64) -> i64 {
-    100 - if number % 3 == 0 { 30 } else { 0 } - if number % 5 == 0 { 20 } else { 0 }
+    100 - if number.is_multiple_of(3) { 30 } else { 0 }
+        - if number.is_multiple_of(5) { 20 } else { 0 }
 }
 
 async fn deliver(receiver: &WalletReceiver, number: u64, reversed: bool) {
@@ -99,10 +100,9 @@ async fn storm_process() {
             .append(true)
             .open(&log)
             .unwrap();
-        let lines: String = (next..next + CALLERS)
-            .map(|number| format!("{number}\n"))
-            .collect();
-        log.write_all(lines.as_bytes()).unwrap();
+        let numbers: Vec<String> = (next..next + CALLERS).map(|n| n.to_string()).collect();
+        log.write_all((numbers.join("\n") + "\n").as_bytes())
+            .unwrap();
         next += CALLERS;
     }
 }
