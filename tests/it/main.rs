@@ -10,4 +10,6 @@
 
 mod common;
 
+mod bitlabs;
 mod guard;
+mod verify;
