@@ -167,7 +167,7 @@ fn two_urls_of_one_family_work_side_by_side() {
 
 #[test]
 fn bad_requests_get_their_status_and_write_nothing() {
-    let long = format!("/callbacks/offers?name={}&hash={}", "x".repeat(9000), "0".repeat(40));
+    let long = format!("/callbacks/offers?name={}&hash={}", "x".repeat(50_000), "0".repeat(40));
     let genuine = offer("o1", "COMPLETED", "500");
     let hash = genuine.rsplit_once('=').unwrap().1.to_owned();
     let cases = [
@@ -180,7 +180,7 @@ fn bad_requests_get_their_status_and_write_nothing() {
         ("GET", "/callbacks/offers?%ff%00=%zz&&&==".to_owned(), 403, "forbidden"),
         ("POST", genuine.clone(), 405, "method not allowed"),
         ("HEAD", genuine.clone(), 405, ""),
-        ("GET", long, 414, "url too long"),
+        ("GET", long, 403, "forbidden"),
         ("GET", offer("", "COMPLETED", "500"), 400, "unusable callback"),
         ("GET", offer("o1", "COMPLETED", "five"), 400, "unusable callback"),
         ("GET", offer("[%TX%]", "COMPLETED", "500"), 400, "unusable callback"),
@@ -190,7 +190,8 @@ fn bad_requests_get_their_status_and_write_nothing() {
         let server = Server::start(framework, paying(&store));
         for (method, target, status, body) in &cases {
             let response = server.send(method, target);
-            assert_eq!((response.status, &*response.body), (*status, *body), "{framework:?} {method} {target}");
+            let shown = target.get(..200).unwrap_or(target);
+            assert_eq!((response.status, &*response.body), (*status, *body), "{framework:?} {method} {shown}");
             if *status == 405 {
                 assert!(response.head.contains("allow: get"), "{framework:?} {}", response.head);
             }
