@@ -5,6 +5,7 @@ pub mod network;
 pub mod protocol;
 pub mod store;
 pub mod verify;
+pub mod web;
 
 mod clock;
 mod decision;
@@ -35,3 +36,7 @@ pub use store::{DedupStore, MemoryStore, StoreError, TransactionalStore};
 #[cfg(feature = "metrics")]
 pub use telemetry::describe_metrics;
 pub use verify::{KeyRing, Request, Secret, VerifyError};
+#[cfg(feature = "actix-web")]
+pub use web::actix;
+#[cfg(feature = "axum")]
+pub use web::axum;

@@ -21,6 +21,13 @@ pub struct InTransaction<S: TransactionalStore> {
     handler: Arc<S::Handler>,
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl<S: TransactionalStore> InTransaction<S> {
+    pub(crate) fn handler(&self) -> &Arc<S::Handler> {
+        &self.handler
+    }
+}
+
 impl<S: TransactionalStore> fmt::Debug for InTransaction<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InTransaction").finish_non_exhaustive()

@@ -4,6 +4,8 @@
 //! pending, and a player to find it by. Leases, intents and amounts live above it. So a store is small, and one suite
 //! tests them all (`store::conformance`, feature `testing`).
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 mod error;
 pub mod json;
 mod memory;
