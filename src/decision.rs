@@ -65,7 +65,7 @@ impl DecisionId {
         add(&action.balance_change().normalize().to_string());
         match &event.kind {
             EventKind::Conversion { transaction, .. } => add(transaction.as_str()),
-            // A ban has no transaction: the time of its arrival is all that tells two of them apart.
+            // A ban has no transaction: only the time of arrival distinguishes two of them.
             EventKind::Ban(_) => add(&received.as_millis().to_string()),
         }
         let [a, b, c, d, ..] = <[u8; 32]>::from(content.finalize());

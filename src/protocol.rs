@@ -5,7 +5,7 @@
 //!
 //! The order is: load the record, append the message with its decision, lease the first pending decision, let the handler
 //! carry it out, advance the cursor, and go on until the message's own decision was delivered. While a handler runs,
-//! others may append to the record. So whoever settles loads the record again if it changed, and advances the cursor
+//! others may append to the record. So settling loads the record again if it changed, and advances the cursor
 //! only if lease and cursor are still the ones it leased.
 
 use std::sync::Arc;
@@ -86,7 +86,8 @@ impl Timing {
     /// How long a handler may run if it starts now: nine tenths of what is left of its lease. `None` if less than half
     /// of the lease is left: then it must not start.
     pub fn handler_limit(&self, lease: &Lease, now: Timestamp) -> Option<Duration> {
-        let left = now.until(lease.until());
+        // A clock that was set back makes the lease look longer than it is.
+        let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
             .then(|| left.saturating_sub(left / 10))
     }
@@ -229,6 +230,7 @@ pub struct Protocol {
     mode: Mode,
     timing: Timing,
     waited: Duration,
+    busy_since: Option<Timestamp>,
     own: Own,
     state: State,
 }
@@ -351,6 +353,7 @@ impl Protocol {
             mode,
             timing,
             waited: Duration::ZERO,
+            busy_since: None,
             own,
             state: State::Loading,
         }
@@ -494,8 +497,20 @@ impl Protocol {
     fn on_loaded(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => (None, Record::new(self.key.clone())),
+            None => {
+                // Also after a store lost the record: then the callback is applied again, with the same decision id.
+                if self.event.is_some() {
+                    self.own = Own::Unknown;
+                }
+                (None, Record::new(self.key.clone()))
+            }
         };
+        if let Own::Found(number) | Own::Appended(number) = self.own
+            && record.last_number() < number
+        {
+            // The store lost what it had stored, as one without synchronous replicas may.
+            self.own = Own::Unknown;
+        }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
             return self.next_delivery(version, record, now);
         };
@@ -551,7 +566,7 @@ impl Protocol {
             return State::Ended(Command::Finish(receipt));
         }
         if let Some(left) = self.busy_for(&record, now) {
-            return self.wait(left);
+            return self.wait(left, now);
         }
         let Some(decision) = record.head() else {
             return State::Ended(Command::Finish(Receipt::NothingPending));
@@ -616,8 +631,10 @@ impl Protocol {
         (!left.is_zero() && left <= self.timing.max_lease).then_some(left)
     }
 
-    fn wait(&mut self, left: Duration) -> State {
-        if self.waited >= self.timing.busy_timeout {
+    fn wait(&mut self, left: Duration, now: Timestamp) -> State {
+        // Both count: a slow store takes time between the pauses, and a clock may stand still.
+        let since = *self.busy_since.get_or_insert(now);
+        if self.waited.max(since.until(now)) >= self.timing.busy_timeout {
             return State::Ended(Command::Busy { retry_after: left });
         }
         let pause = self
@@ -630,18 +647,16 @@ impl Protocol {
     }
 
     fn settle(version: Option<Version>, mut record: Record, end: End, now: Timestamp) -> State {
-        let failed = || State::Ended(Command::HandlerFailed(end.decision.id().clone()));
         match &end.result {
             HandlerResult::Done => record.settle_head(now),
             HandlerResult::Declined { reason } => record.decline_head(reason, now),
             HandlerResult::Failed { error } => record.fail_head(error, now),
-            // It may still be running, so the lease must stay. Inside a transaction there is none.
-            HandlerResult::TimedOut | HandlerResult::NotStarted if end.held.is_some() => {
-                return failed();
+            HandlerResult::TimedOut => record.time_out_head(now),
+            // No attempt was made. The lease expires.
+            HandlerResult::NotStarted if end.held.is_some() => {
+                return State::Ended(Command::HandlerFailed(end.decision.id().clone()));
             }
-            HandlerResult::TimedOut | HandlerResult::NotStarted => {
-                record.fail_head("timed out", now)
-            }
+            HandlerResult::NotStarted => record.fail_head("not started", now),
         }
         State::Settling {
             expected: version,

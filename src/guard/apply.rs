@@ -28,7 +28,7 @@ pub enum Applied {
 
 /// Applies one message to a record.
 pub fn apply(record: &Record, event: &Arc<Event>, at: Timestamp) -> Applied {
-    if event.is_test && could_pay(event) {
+    if event.is_test && is_left_out_as_test(event) {
         return Applied::Test;
     }
     let finding = match &event.kind {
@@ -74,13 +74,19 @@ enum Finding {
     },
 }
 
-/// A test flag may have been set by the player, so it cannot hide a reversal or a ban.
-fn could_pay(event: &Event) -> bool {
+/// Whether a message is left out if it is marked as a test. A player may have set the mark, so it cannot hide a reversal
+/// or a ban.
+fn is_left_out_as_test(event: &Event) -> bool {
     match &event.kind {
         EventKind::Ban(_) => false,
         EventKind::Conversion { effect, .. } => match effect {
-            Effect::Pending { .. } | Effect::Completed { .. } | Effect::Ignored { .. } => true,
+            Effect::Pending { .. } | Effect::Completed { .. } => true,
             Effect::Adjusted { by, .. } => *by > Decimal::ZERO,
+            // A state that is not understood may be a reversal.
+            Effect::Ignored { reason, .. } => !matches!(
+                reason,
+                IgnoreReason::UnknownState | IgnoreReason::EmptyState | IgnoreReason::Contradictory
+            ),
             Effect::Revoked => false,
         },
     }
@@ -147,7 +153,7 @@ fn apply_conversion(known: &Record, event: &Event, effect: &Effect) -> Finding {
     }
     let mut record = known.clone();
     if reinstates {
-        supersede(&mut record, |_| true);
+        supersede(&mut record, Entry::is_active);
     }
     supersede_imported_adjustment(&mut record, effect);
     match decide(&record, event, effect, reinstates) {

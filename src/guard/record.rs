@@ -119,7 +119,7 @@ pub(super) enum EntryState {
     Superseded,
 }
 
-/// The right to deliver the first pending decision. Whoever settles it must still hold this very lease.
+/// The right to deliver the first pending decision. Settling it requires this very lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     token: u64,
@@ -498,6 +498,16 @@ impl Record {
 
     /// The handler failed to carry out the first pending decision, which stays pending.
     pub(crate) fn fail_head(&mut self, error: &str, at: Timestamp) {
+        self.count_failure(error, at);
+        self.lease = None;
+    }
+
+    /// The handler did not return in time. It may still be running, so the lease stays until it expires.
+    pub(crate) fn time_out_head(&mut self, at: Timestamp) {
+        self.count_failure("timed out", at);
+    }
+
+    fn count_failure(&mut self, error: &str, at: Timestamp) {
         let attempts = self
             .retry
             .as_ref()
@@ -509,7 +519,6 @@ impl Record {
             failed_at: at,
             error,
         }));
-        self.lease = None;
     }
 
     /// The handler declined the first pending decision for good. If it moves money, the conversion is closed, and the

@@ -8,14 +8,13 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
 pub use in_transaction::InTransaction;
+use recovery::Background;
 pub use recovery::{Recovery, RecoverySummary};
 
 use crate::clock::{Clock, SystemClock};
@@ -241,7 +240,7 @@ impl<S, H, C> Receiver<S, H, C> {
     }
 
     /// Makes [`receive`](Self::receive) return as soon as the callback is stored durably, as [`accept`](Self::accept)
-    /// does. Recovery delivers it.
+    /// does. Its decision is delivered in the background.
     #[must_use]
     pub fn deferred(mut self) -> Self {
         self.defers = true;
@@ -277,7 +276,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         self.run_for(&event, job).await
     }
 
-    /// Stores a verified callback durably. Its decision is delivered later, by recovery.
+    /// Stores a verified callback durably. Its decision is delivered later, in the background.
     ///
     /// # Errors
     /// [`ReceiveError::Store`]: the network should retry.
@@ -378,8 +377,8 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         self.start();
         let span = CallbackSpan::new(event);
         let result = self.handler.run(self, job).instrument(span.span()).await;
-        if let Ok(Receipt::Accepted(_)) = result {
-            self.background.wake.notify_one();
+        if let Ok(Receipt::Accepted(decision)) = &result {
+            self.background.deliver_soon(decision.conversion().clone());
         }
         span.finish(
             result
@@ -428,32 +427,6 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receive for Receiver<S, H, C> {
 
     fn start(&self) {
         Receiver::start(self);
-    }
-}
-
-/// What connects the receiver's clones with the background task, which ends when the last clone is dropped.
-#[derive(Debug)]
-struct Background {
-    started: AtomicBool,
-    alive: watch::Sender<()>,
-    /// Makes the task look for pending decisions at once.
-    wake: Arc<Notify>,
-}
-
-impl Default for Background {
-    fn default() -> Self {
-        Self {
-            started: AtomicBool::new(false),
-            alive: watch::Sender::new(()),
-            wake: Arc::default(),
-        }
-    }
-}
-
-impl Background {
-    /// Whether this is the first call.
-    fn start(&self) -> bool {
-        !self.started.swap(true, Ordering::SeqCst)
     }
 }
 

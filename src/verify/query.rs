@@ -7,52 +7,49 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memchr3;
-use serde::Serialize;
-
 use super::error::Problem;
+use memchr::memchr3;
 
-/// The parameters of a genuine callback as a query string, without the signature.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Query(String);
+/// Reads the parameters of a query string.
+///
+/// ```
+/// use postback::verify::Query;
+///
+/// let query = Query::new("player=p1&name=Lords%20Mobile&utm=%zz");
+/// assert_eq!(query.get("name").as_deref(), Some("Lords Mobile"));
+/// assert_eq!(query.get("utm"), None);
+/// assert_eq!(query.parameters().count(), 2);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Query<'q>(&'q str);
 
-impl Query {
-    pub(crate) fn new(query: impl Into<String>) -> Self {
-        Self(query.into())
-    }
-
-    /// The query string.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl<'q> Query<'q> {
+    /// A query string without its `?`, such as that of an [`Event`](crate::Event).
+    pub fn new(query: &'q str) -> Self {
+        Self(query)
     }
 
     /// Names and values in the order of the query, decoded. Leaves out what is not percent-encoded UTF-8 text.
-    pub fn parameters(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        pairs(&self.0).filter_map(|(name, value)| Some((decode(name)?, decode(value)?)))
+    pub fn parameters(self) -> impl Iterator<Item = (Cow<'q, str>, Cow<'q, str>)> {
+        pairs(self.0).filter_map(|(name, value)| Some((decode(name)?, decode(value)?)))
     }
 
-    /// The decoded value of a parameter that occurs exactly once; also of one that the crate does not know.
-    pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        get(&self.0, name)
+    /// The decoded value of a parameter that occurs exactly once.
+    pub fn get(self, name: &str) -> Option<Cow<'q, str>> {
+        let mut values = values(self.0, name);
+        let value = values.next()?;
+        if values.next().is_some() {
+            return None;
+        }
+        decode(value)
     }
 }
 
 /// Shows nothing: it is nearly the whole URL.
-impl fmt::Debug for Query {
+impl fmt::Debug for Query<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Query(…)")
     }
-}
-
-/// The decoded value of a parameter that occurs exactly once in a query string.
-pub(crate) fn get<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
-    let mut values = values(query, name);
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    decode(value)
 }
 
 /// Every value of a parameter, as sent.
@@ -203,7 +200,7 @@ mod tests {
             ("a=%FF", "a", None),
             ("x=%FF&a=1&%FF=2", "a", Some("1")),
         ] {
-            assert_eq!(get(query, name).as_deref(), value, "{query}");
+            assert_eq!(Query::new(query).get(name).as_deref(), value, "{query}");
         }
     }
 
