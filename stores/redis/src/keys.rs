@@ -96,14 +96,9 @@ pub(crate) fn after(member: &[u8]) -> Vec<u8> {
     [b"(", member].concat()
 }
 
-/// The bound of a range that begins after every member with this first part.
+/// The bound between the members with this first part and those that follow.
 pub(crate) fn after_all_of(first: &str) -> Vec<u8> {
     after([first, AFTER_SEPARATOR].concat().as_bytes())
-}
-
-/// The bound of a range that ends with the last member with this first part.
-pub(crate) fn up_to_all_of(first: &str) -> Vec<u8> {
-    after_all_of(first)
 }
 
 /// Checks the number of a layout that was found.

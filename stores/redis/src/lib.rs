@@ -392,7 +392,7 @@ impl Retention for RedisStore {
         .concat();
         let range = (
             keys::after(start.as_bytes()),
-            keys::up_to_all_of(player.as_str()),
+            keys::after_all_of(player.as_str()),
         );
         let index = self.inner.keys.players();
         self.list("list a player's records", index, range, limit, |member| {
