@@ -6,7 +6,7 @@
 //!
 //! Settings, from the environment: `POSTBACK_LISTEN` (127.0.0.1:8080), `POSTBACK_DB` (postback.db), `BITLABS_APP_SECRET`
 //! (several, separated by commas, during a rotation), `BITLABS_OFFERS_URL` (as typed into BitLabs' dashboard). With
-//! `POSTBACK_DEMO=1` the secret may be missing: then a public one is used, and signed requests to try are printed.
+//! `POSTBACK_DEMO=1` the secret may be missing: then a public one is used. Signed requests to try are printed.
 
 use std::env;
 
@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Json, Router, routing::get};
 use postback::bitlabs::App;
+use postback::testing::bitlabs::Signer;
 use postback::{Action, Decimal, Decision, HandlerError};
 use postback_sqlite::rusqlite::{Connection, OptionalExtension as _};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
@@ -68,7 +69,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(database);
 
     let listener = tokio::net::TcpListener::bind(&listen).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    println!("listening on http://{address}");
+    if is_demo {
+        print_requests(&format!("http://{address}"), &offers_url, &secret);
+    }
     axum::serve(listener, routes)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
@@ -125,4 +130,21 @@ async fn player(
         .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?
         .unwrap_or_else(|| ("0".into(), false));
     Ok(Json(json!({ "balance": balance, "banned": banned })))
+}
+
+/// Prints requests to try, signed as BitLabs would sign them.
+fn print_requests(server: &str, url: &str, secret: &str) {
+    let signer = Signer::new(secret.split(',').next().unwrap_or_default(), url);
+    // Other transactions at every start, so that they are no duplicates.
+    let run = std::process::id();
+    let lines = [
+        ("a completed offer: pays 500", format!("o{run}1"), "COMPLETED", "500"),
+        ("a pending offer: pays nothing yet", format!("o{run}2"), "PENDING", "300"),
+        ("a reversal: takes back 200 of the first", format!("o{run}1"), "RECONCILED", "200"),
+    ];
+    for (what, transaction, state, gems) in lines {
+        let callback = signer.sign(&[("player", "demo"), ("tx", &transaction), ("gems", gems), ("state", state)]);
+        println!("\n# {what}\ncurl -i '{server}{}'", callback.target());
+    }
+    println!("\n# the balance\ncurl {server}/players/demo");
 }

@@ -103,6 +103,7 @@ impl AsRef<str> for DecisionId {
 pub struct Decision {
     id: DecisionId,
     conversion: RecordKey,
+    received: Timestamp,
     event: Arc<Event>,
     #[serde(flatten)]
     action: Action,
@@ -119,6 +120,7 @@ impl Decision {
         Self {
             id: DecisionId::new(key, number, event, received, &action),
             conversion: key.clone(),
+            received,
             event: Arc::clone(event),
             action,
         }
@@ -148,6 +150,11 @@ impl Decision {
     /// reversal, otherwise zero.
     pub fn balance_change(&self) -> Decimal {
         self.action.balance_change()
+    }
+
+    /// When the callback that caused it arrived first.
+    pub fn received(&self) -> Timestamp {
+        self.received
     }
 
     /// The callback that caused it.

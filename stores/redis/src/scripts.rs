@@ -34,17 +34,16 @@ const COMPARE: &str = r"
 local key, expected = ARGV[1], ARGV[2]
 local version, pending, player, changed =
     unpack(redis.call('HMGET', KEYS[2], 'version', 'pending', 'player', 'changed'))
-if version ~= expected then
-    if version or redis.call('EXISTS', KEYS[2]) == 1 then
-        return {version or '', redis.call('HGET', KEYS[2], 'record') or ''}
-    elseif expected ~= '' then
-        return {}
-    end
+local exists = version or redis.call('EXISTS', KEYS[2]) == 1
+if exists and (expected == '' or version ~= expected) then
+    return {version or '', redis.call('HGET', KEYS[2], 'record') or ''}
+elseif not exists and expected ~= '' then
+    return {}
 end
 local problem = check_index(3, 'zset') or check_index(4, 'zset') or check_index(5, 'zset')
 if problem then return problem end
 
-if version then
+if exists then
     if pending == '1' then
         redis.call('ZREM', KEYS[3], key)
     else

@@ -94,7 +94,10 @@ impl Redis {
             .unwrap_or_else(|output| panic!("{command:?}: {output}"))
     }
 
-    /// Runs a command with `redis-cli`. An error of the server, or of the connection, is an `Err`.
+    /// Runs a command with `redis-cli` and returns its output.
+    ///
+    /// # Errors
+    /// What it printed, if the server or the connection failed.
     pub fn try_ask(&self, command: &[&str]) -> Result<String, String> {
         let output = self
             .client()
@@ -118,6 +121,7 @@ impl Redis {
     }
 
     /// Starts a replica of this server with these arguments, and waits until it is in sync.
+    #[must_use]
     pub fn start_replica(&self, arguments: &[&str]) -> Self {
         let port = self.port.to_string();
         let mut follow = vec!["--replicaof", "127.0.0.1", &port];

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use postback::guard::SwapOutcome;
 use postback::{
-    Action, BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver,
+    BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver,
 };
 use postback_test_servers::Redis;
 
@@ -59,6 +59,23 @@ async fn another_decision_never_gets_a_lost_decisions_id() {
     let distinct: std::collections::HashSet<_> = ids.iter().collect();
     assert_eq!(distinct.len(), 4, "{ids:?}");
     assert_eq!(wallet.balance(), 1200.into());
+}
+
+/// The limit of what an id can do: a decision is also numbered, so its predecessors must be repeated first.
+#[tokio::test]
+async fn decision_without_its_lost_predecessor_gets_another_id() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    deliver(&receiver, &pending("o1")).await;
+    deliver(&receiver, &completed("o1", 500)).await;
+    server.ask(&["FLUSHALL"]);
+    deliver(&receiver, &completed("o1", 500)).await;
+    let ids = wallet.calls();
+    assert!(ids[1].contains("#2-") && ids[2].contains("#1-"), "{ids:?}");
+    assert_eq!(wallet.balance(), 1000.into(), "paid again");
 }
 
 /// A ban has no transaction, so the time of its arrival is part of its id.
@@ -208,15 +225,14 @@ async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
     assert_eq!(wallet.balance(), 40.into());
     tokio::task::block_in_place(|| cut_power(&server, flushed));
 
-    // A reversal of a lost conversion finds nothing to take back yet.
-    let receipt = deliver(&receiver, &reversed("lost-0", 1)).await;
-    let Receipt::Settled(decision) = receipt else {
-        panic!("{receipt:?}");
-    };
-    assert!(
-        matches!(decision.action(), Action::Nothing { .. } | Action::Rejected),
-        "{decision:?}"
-    );
+    // A reversal of a lost conversion finds nothing to take back, before the conversion is repeated and after.
+    for event in [&reversed("lost-0", 1), &lost[0]] {
+        let receipt = deliver(&receiver, event).await;
+        let Receipt::Settled(decision) = receipt else {
+            panic!("{receipt:?}");
+        };
+        assert!(decision.balance_change().is_zero(), "{decision:?}");
+    }
     // What the networks repeat is decided again, with the same id.
     for event in &kept {
         assert_eq!(deliver(&receiver, event).await, Receipt::Duplicate);
@@ -226,5 +242,5 @@ async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
         assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
     }
     assert_eq!(wallet.balance(), 40.into());
-    assert_eq!(wallet.calls().len(), 40 + 1 + 19);
+    assert_eq!(wallet.calls().len(), 40 + 2 + 19);
 }

@@ -1,7 +1,11 @@
 //! The Redis store on real servers, which the tests start themselves: see `postback-test-servers`.
 #![allow(
     clippy::disallowed_methods,
-    reason = "settings of tests come from the environment"
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and settings come from the environment"
 )]
 
 mod conformance;

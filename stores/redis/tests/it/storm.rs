@@ -137,8 +137,8 @@ async fn receiver_process() {
         let number = number.to_owned();
         let receiver = receiver.clone();
         tokio::spawn(async move {
-            let received = receiver.receive(Verified::assume_genuine(event)).await;
-            let status = if received.is_ok() { 200 } else { 503 };
+            let result = receiver.receive(Verified::assume_genuine(event)).await;
+            let status = if result.is_ok() { 200 } else { 503 };
             println!("\n#{number} {status}");
         });
     }
@@ -323,8 +323,8 @@ async fn killed_processes_and_server_lose_nothing() {
 
     let (started, mut kills, mut server_kills) = (Instant::now(), 0, 0);
     while started.elapsed() < Duration::from_secs(seconds) {
-        tokio::time::sleep(Duration::from_millis(100 + random.below(400))).await;
-        if random.below(5) == 0 {
+        tokio::time::sleep(Duration::from_millis(200 + random.below(400))).await;
+        if (kills + server_kills) % 4 == 1 {
             server_kills += 1;
             tokio::task::block_in_place(|| {
                 server.kill();
