@@ -11,6 +11,8 @@
 mod common;
 
 mod bitlabs;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod examples;
 mod guard;
 #[cfg(all(feature = "axum", feature = "actix-web"))]
 mod http;
