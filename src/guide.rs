@@ -20,3 +20,6 @@ pub mod attacks {}
 
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("../docs/guide/migration.md")]
+pub mod migration {}
