@@ -13,4 +13,8 @@ mod common;
 mod bitlabs;
 mod guard;
 mod import;
+mod networks;
+mod protocol;
+mod receiver;
+mod store;
 mod verify;
