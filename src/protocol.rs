@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::decision::{Decision, DecisionId};
 use crate::event::Event;
-use crate::guard::{Applied, Entry, Lease, Record, Stored, SwapOutcome, Version, apply};
+use crate::guard::{Applied, Lease, Record, Stored, SwapOutcome, Version, apply};
 use crate::id::RecordKey;
 
 /// How long things may take.
@@ -510,18 +510,26 @@ impl Protocol {
         }
     }
 
+    /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
+    /// others may have taken the number since. Then the callback is applied again.
+    fn is_own_kept(&self, record: &Record) -> bool {
+        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event)
+        else {
+            return true;
+        };
+        match record.entry(number) {
+            Some(entry) => entry.event().kind == event.kind,
+            // Old bans are removed from a record.
+            None => record.last_number() >= number,
+        }
+    }
+
     fn on_loaded(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => {
-                // Also after a store lost the record: then the callback is applied again, with the same decision id.
-                if self.event.is_some() {
-                    self.own = Own::Unknown;
-                }
-                (None, Record::new(self.key.clone()))
-            }
+            None => (None, Record::new(self.key.clone())),
         };
-        if self.is_lost(&record) {
+        if !self.is_own_kept(&record) {
             self.own = Own::Unknown;
         }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
@@ -555,17 +563,6 @@ impl Protocol {
                 self.next_delivery(version, record, now)
             }
         }
-    }
-
-    /// Whether the store lost what it had stored, as one without synchronous replicas may. Another message may have been
-    /// appended since under the same number.
-    fn is_lost(&self, record: &Record) -> bool {
-        let (Own::Found(number) | Own::Stored(number)) = self.own else {
-            return false;
-        };
-        let is_other = |entry: &Entry| Some(entry.event()) != self.event.as_ref();
-        record.last_number() < number
-            || matches!(self.own, Own::Stored(_)) && record.entry(number).is_some_and(is_other)
     }
 
     fn after_append(&mut self, version: Version, record: Record, now: Timestamp) -> State {
@@ -608,7 +605,7 @@ impl Protocol {
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
-                // Every stored version is used once, so the one that the lease is stored under is unique.
+                // A version is replaced once, so the number after it is unique.
                 let lease = leased.take_lease(
                     Version::after(version).number(),
                     now.after(self.timing.lease),
