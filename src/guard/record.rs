@@ -242,7 +242,15 @@ impl Entry {
         }
     }
 
-    fn balance_change(&self) -> Decimal {
+    /// Whether its message can change what is due.
+    pub(super) fn states_money(&self) -> bool {
+        matches!(
+            self.effect(),
+            Some(Effect::Completed { .. } | Effect::Adjusted { .. } | Effect::Revoked)
+        )
+    }
+
+    pub(super) fn balance_change(&self) -> Decimal {
         self.action
             .as_ref()
             .map_or(Decimal::ZERO, Action::balance_change)
@@ -294,7 +302,8 @@ impl Record {
         &self.entries
     }
 
-    /// What was paid less what was taken back, as far as it was delivered. In the app's currency, never negative.
+    /// What was paid less what was taken back, as far as it was delivered. In the app's currency; negative at most while
+    /// an import goes on.
     pub fn balance(&self) -> Decimal {
         let delivered = self
             .entries
@@ -464,10 +473,13 @@ impl Record {
         self.cursor = self.last_number();
     }
 
-    /// Replaces what an imported entry says about the balance by what the earlier receiver did.
-    pub(super) fn set_last_action(&mut self, action: Action) {
-        if let Some(last) = self.entries_mut().last_mut() {
-            last.action = Some(action);
+    /// Replaces an entry's message by the network's own about the same thing.
+    pub(super) fn set_event(&mut self, number: u32, event: &Arc<Event>, erased: bool) {
+        for entry in self.entries_mut() {
+            if entry.number == number {
+                entry.event = Arc::clone(event);
+                entry.erased = erased;
+            }
         }
     }
 

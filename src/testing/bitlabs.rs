@@ -61,7 +61,11 @@ impl Signer {
     }
 
     /// Signs any URL as it is.
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "HMAC takes keys of any length"
+    )]
     pub fn sign_url(&self, url: &str) -> SignedCallback {
         let mac = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes())
             .expect("HMAC takes keys of any length");

@@ -75,14 +75,14 @@ impl UrlVerifier {
         let (signed, signature) = self.split(query).ok_or(NotGenuine::SignatureMissing)?;
         let given = HashValue::decode(self.function, self.encoding, signature.as_bytes())
             .ok_or(NotGenuine::SignatureMalformed)?;
-        let mut signer = None;
+        let mut found = None;
         // All keys are tried, so that the time does not depend on which one matches.
         for (key, mac) in &self.macs {
             if mac.finish_with(signed.as_bytes()).matches(&given) {
-                signer = Some(key);
+                found = Some(key);
             }
         }
-        let key = signer.ok_or(NotGenuine::SignatureWrong)?;
+        let key = found.ok_or(NotGenuine::SignatureWrong)?;
         Ok((signed, key))
     }
 

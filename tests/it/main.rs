@@ -10,4 +10,7 @@
 
 mod common;
 
+mod bitlabs;
 mod guard;
+mod import;
+mod verify;

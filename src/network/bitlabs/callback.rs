@@ -1,14 +1,15 @@
 //! The typed callbacks, one type for each family. Only an endpoint creates them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::Family;
-use super::endpoint::Received;
 use super::macros::Field;
 use super::rules::{self, Message};
+use super::setup::Received;
 use super::words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType};
 use crate::event::{BanStatus, Effect, Event, EventKind};
 use crate::id::{PlayerId, TransactionId};
@@ -22,7 +23,7 @@ pub trait BitlabsCallback: Callback + Serialize + sealed::Read {
 }
 
 pub(super) mod sealed {
-    use super::super::endpoint::Received;
+    use super::super::setup::Received;
     use crate::verify::Problem;
 
     /// Types a genuine callback.
@@ -65,12 +66,8 @@ macro_rules! conversion_callback {
                 Ok(Self { player, transaction, original, amount, callback_type, $($field,)* context, event })
             }
         }
-        impl BitlabsCallback for $name {
-            const FAMILY: Family = Family::$family;
-        }
-        impl Callback for $name {
-            fn to_event(&self) -> Event { self.event.clone() }
-        }
+        impl BitlabsCallback for $name { const FAMILY: Family = Family::$family; }
+        impl Callback for $name { fn to_event(&self) -> Event { self.event.clone() } }
     };
 }
 
@@ -355,7 +352,7 @@ impl Part for Option<CashbackState> {
 }
 
 fn text(received: &Received<'_>, field: Field) -> Option<String> {
-    received.text(field).map(|text| text.into_owned())
+    received.text(field).map(Cow::into_owned)
 }
 
 /// The fields that decide about money, as stated.

@@ -25,6 +25,7 @@ mod callback;
 mod endpoint;
 mod macros;
 mod rules;
+mod setup;
 mod words;
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Events, and a small game that delivers their decisions without a store or a runtime.
 
+pub(crate) mod log;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use postback::guard::{Record, Stored, SwapOutcome, Version};
