@@ -6,7 +6,7 @@
 pub mod bitlabs;
 
 mod config_error;
-mod described;
+pub(crate) mod described;
 mod senders;
 
 pub use config_error::ConfigError;

@@ -12,5 +12,9 @@ mod common;
 
 mod bitlabs;
 mod guard;
+<<<<<<< HEAD
 mod import;
+=======
+mod networks;
+>>>>>>> networks
 mod verify;

@@ -224,8 +224,36 @@ impl DescribedBuilder {
 
     /// Whether an endpoint can be built, once it has a secret.
     pub(super) fn check(mut self) -> Result<(), ConfigError> {
-        self.keys = Some(KeyRing::try_from("check")?);
+        let typed = self.url.as_deref().and_then(|url| self.typed_secret(url));
+        self.keys = Some(match typed {
+            Some(secret) => Secret::new(secret)?.into(),
+            None => KeyRing::try_from("check")?,
+        });
         self.compile().map(|_| ())
+    }
+
+    /// The secret in a callback URL of a network that signs nothing.
+    fn typed_secret(&self, url: &str) -> Option<String> {
+        match self.description.scheme() {
+            Scheme::Secret {
+                place: Place::Parameter(name),
+            } => {
+                let template = UrlTemplate::parse_optional(url, MacroStyle::Any, &[]).ok()?;
+                let mut parameters = template.parameters().iter();
+                let typed = parameters.find(|parameter| parameter.name() == name)?;
+                match typed.value() {
+                    UrlValue::Static(text) => Some(text.to_string()),
+                    UrlValue::Macro(_) => None,
+                }
+            }
+            Scheme::Secret { place: Place::Path } => {
+                let path = self.description.path(false);
+                let (_, after) = path.split_once("{secret}")?;
+                let before = url.split('?').next()?.strip_suffix(after)?;
+                before.rsplit('/').next().map(str::to_owned)
+            }
+            _ => None,
+        }
     }
 
     /// Whether this endpoint is for the network's second URL.

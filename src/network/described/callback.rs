@@ -51,13 +51,13 @@ pub struct DescribedCallback {
     /// Whether the network marked it as a test.
     pub is_test: bool,
     /// All parameters, without signature and secrets.
-    pub query: Query,
+    pub query: String,
 }
 
 impl DescribedCallback {
     /// The decoded value of any parameter; `None` if it is absent or occurs more than once.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.query.get(name)
+        Query::new(&self.query).get(name)
     }
 }
 
@@ -73,7 +73,7 @@ impl Callback for DescribedCallback {
         event.usd = self.usd;
         event.reason.clone_from(&self.reason);
         event.is_test = self.is_test;
-        event.query = self.query.as_str().to_owned();
+        event.query = self.query.clone();
         event
     }
 }

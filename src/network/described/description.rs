@@ -16,7 +16,7 @@ use crate::network::ConfigError;
 /// A network: its names, its authentication, and what its callbacks mean. Read from a TOML file; cheap to clone.
 ///
 /// The presets ([`preset`](super::preset)) are descriptions that are compiled in. For another network, write one; every
-/// key is documented in [`guide::networks`](crate::guide).
+/// key is documented in [`guide::networks`](crate::guide::networks).
 ///
 /// ```
 /// use postback::network::Description;
@@ -367,11 +367,11 @@ impl Description {
         super::builder::check_url(self, url)
     }
 
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.inner.file
     }
 
-    pub(super) fn scheme(&self) -> &Scheme {
+    pub(crate) fn scheme(&self) -> &Scheme {
         &self.inner.scheme
     }
 
@@ -397,7 +397,7 @@ impl Description {
     }
 
     /// The shape that the description declares for a name.
-    pub(super) fn shape_of(&self, name: &str) -> Option<Shape> {
+    pub(crate) fn shape_of(&self, name: &str) -> Option<Shape> {
         let text = self.file().shapes.get(name)?;
         Shape::parse(text).ok()
     }

@@ -18,7 +18,7 @@ use crate::event::{BanStatus, Effect, EventKind, IgnoreReason, UnusableCallback}
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Query, Request, Unusable,
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable,
     VerifyError, decode, locate, parse_amount, values,
 };
 
@@ -142,6 +142,11 @@ impl Setup {
 
     /// Checks everything that needs no body. Returns whether the request has one.
     fn check_head(&self, request: &Request<'_>) -> Result<bool, VerifyError> {
+        let has_query = request.query().is_some_and(|query| !query.is_empty());
+        let may_be_probe = matches!(request.method(), "HEAD" | "GET") && !has_query;
+        if self.accepts_probe && may_be_probe {
+            return Err(BadRequest::Empty.into());
+        }
         let has_body = match request.method() {
             "GET" if self.methods.contains(&Method::Get) => false,
             "POST" if self.methods.contains(&Method::Post) => true,
@@ -169,7 +174,7 @@ impl Setup {
         {
             return Err(NotGenuine::Address.into());
         }
-        if !has_body && request.query().is_none_or(str::is_empty) {
+        if !has_body && !has_query {
             return Err(BadRequest::Empty.into());
         }
         self.authenticator.check_head(request)?;
@@ -423,7 +428,7 @@ impl<'q> Reader<'_, 'q> {
             reason: self.informational(Role::Reason),
             effect,
             is_test: self.matches_any(&rules.tests),
-            query: Query::new(kept),
+            query: kept.to_owned(),
         };
         if let Some(status) = self.ban() {
             return Ok(callback(EventKind::Ban(status)));

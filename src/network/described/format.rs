@@ -11,39 +11,39 @@ use crate::verify::{Encoding, HashFunction};
 /// The TOML file. Unknown keys are errors.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct File {
-    pub(super) name: String,
+pub(crate) struct File {
+    pub(crate) name: String,
     #[serde(default)]
-    pub(super) title: String,
+    pub(crate) title: String,
     #[serde(default)]
-    pub(super) evidence: Evidence,
+    pub(crate) evidence: Evidence,
     #[serde(default)]
-    pub(super) docs: String,
+    pub(crate) docs: String,
     #[serde(default)]
-    pub(super) note: String,
+    pub(crate) note: String,
     #[serde(default)]
-    pub(super) family: Vec<String>,
+    pub(crate) family: Vec<String>,
     #[serde(default)]
-    pub(super) request: RequestTable,
+    pub(crate) request: RequestTable,
     #[serde(default)]
-    pub(super) macros: BTreeMap<String, String>,
+    pub(crate) macros: BTreeMap<String, String>,
     #[serde(default)]
-    pub(super) parameters: BTreeMap<String, String>,
+    pub(crate) parameters: BTreeMap<String, String>,
     #[serde(default, rename = "static")]
-    pub(super) statics: BTreeMap<String, String>,
-    pub(super) fields: BTreeMap<Role, OneOrMany>,
-    pub(super) authentication: AuthenticationTable,
+    pub(crate) statics: BTreeMap<String, String>,
+    pub(crate) fields: BTreeMap<Role, OneOrMany>,
+    pub(crate) authentication: AuthenticationTable,
     #[serde(default)]
-    pub(super) shapes: BTreeMap<String, String>,
-    pub(super) meaning: MeaningTable,
+    pub(crate) shapes: BTreeMap<String, String>,
+    pub(crate) meaning: MeaningTable,
     #[serde(default)]
-    pub(super) reversal: ReversalTable,
+    pub(crate) reversal: ReversalTable,
     #[serde(default)]
-    pub(super) ban: Option<BanTable>,
+    pub(crate) ban: Option<BanTable>,
     #[serde(default)]
-    pub(super) response: ResponseTable,
+    pub(crate) response: ResponseTable,
     #[serde(default)]
-    pub(super) facts: FactsTable,
+    pub(crate) facts: FactsTable,
 }
 
 /// How well a description is supported.
@@ -165,13 +165,13 @@ impl Meaning {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "a name or a list of names")]
-pub(super) enum OneOrMany {
+pub(crate) enum OneOrMany {
     One(String),
     Many(Vec<String>),
 }
 
 impl OneOrMany {
-    pub(super) fn names(&self) -> &[String] {
+    pub(crate) fn names(&self) -> &[String] {
         match self {
             Self::One(name) => std::slice::from_ref(name),
             Self::Many(names) => names,
@@ -181,23 +181,23 @@ impl OneOrMany {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RequestTable {
+pub(crate) struct RequestTable {
     #[serde(default)]
-    pub(super) methods: Vec<Method>,
+    pub(crate) methods: Vec<Method>,
     #[serde(default)]
-    pub(super) body: Vec<BodyFormat>,
+    pub(crate) body: Vec<BodyFormat>,
     #[serde(default, rename = "macro")]
-    pub(super) notation: Option<String>,
+    pub(crate) notation: Option<String>,
     #[serde(default)]
-    pub(super) url: String,
+    pub(crate) url: String,
     #[serde(default)]
-    pub(super) reversal_url: Option<String>,
+    pub(crate) reversal_url: Option<String>,
     #[serde(default)]
-    pub(super) path: Option<String>,
+    pub(crate) path: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum Method {
+pub(crate) enum Method {
     #[serde(rename = "GET")]
     Get,
     #[serde(rename = "POST")]
@@ -206,14 +206,14 @@ pub(super) enum Method {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum BodyFormat {
+pub(crate) enum BodyFormat {
     Form,
     Json,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AuthenticationTable {
+pub(crate) struct AuthenticationTable {
     kind: Kind,
     hash: Option<String>,
     encoding: Option<EncodingWord>,
@@ -268,14 +268,14 @@ impl From<EncodingWord> for Encoding {
 /// Where a URL's signature stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Position {
+pub(crate) enum Position {
     Last,
     Anywhere,
 }
 
 /// How sorted parameters are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum Pairs {
+pub(crate) enum Pairs {
     /// `name=value`, decoded.
     #[serde(rename = "key=value")]
     KeyValue,
@@ -290,7 +290,7 @@ pub(super) enum Pairs {
 /// What parameters are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Order {
+pub(crate) enum Order {
     /// The parameter's name; every parameter is signed.
     Name,
     /// The macro's name; parameters without a macro are not signed.
@@ -299,33 +299,33 @@ pub(super) enum Order {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MeaningTable {
+pub(crate) struct MeaningTable {
     #[serde(default)]
-    pub(super) always: Option<Meaning>,
+    pub(crate) always: Option<Meaning>,
     #[serde(default)]
-    pub(super) status: BTreeMap<String, Meaning>,
+    pub(crate) status: BTreeMap<String, Meaning>,
     #[serde(default)]
-    pub(super) absent: Option<Meaning>,
+    pub(crate) absent: Option<Meaning>,
     #[serde(default)]
-    pub(super) empty: Option<Meaning>,
+    pub(crate) empty: Option<Meaning>,
     #[serde(default)]
-    pub(super) negative: Option<Meaning>,
+    pub(crate) negative: Option<Meaning>,
     #[serde(default)]
-    pub(super) no_amount: Option<Meaning>,
+    pub(crate) no_amount: Option<Meaning>,
     #[serde(default)]
-    pub(super) goal: GoalScope,
+    pub(crate) goal: GoalScope,
     #[serde(default)]
-    pub(super) reinstates: bool,
+    pub(crate) reinstates: bool,
     #[serde(default)]
-    pub(super) not_a_reward: BTreeMap<String, Vec<String>>,
+    pub(crate) not_a_reward: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    pub(super) test: BTreeMap<String, Vec<String>>,
+    pub(crate) test: BTreeMap<String, Vec<String>>,
 }
 
 /// What a goal does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum GoalScope {
+pub(crate) enum GoalScope {
     /// Each goal of a transaction pays once; a reversal takes back the transaction with all its goals.
     #[default]
     Milestone,
@@ -335,17 +335,17 @@ pub(super) enum GoalScope {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReversalTable {
+pub(crate) struct ReversalTable {
     #[serde(default)]
-    pub(super) original: OriginalForm,
+    pub(crate) original: OriginalForm,
     #[serde(default)]
-    pub(super) takes_back: TakesBack,
+    pub(crate) takes_back: TakesBack,
 }
 
 /// How a reversal names the transaction that it takes back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) enum OriginalForm {
+pub(crate) enum OriginalForm {
     /// It has the same transaction.
     #[default]
     SameTransaction,
@@ -377,7 +377,7 @@ impl TryFrom<String> for OriginalForm {
 /// How much a reversal takes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum TakesBack {
+pub(crate) enum TakesBack {
     /// The stated amount, whatever its sign; everything if none is stated.
     #[default]
     Stated,
@@ -387,50 +387,50 @@ pub(super) enum TakesBack {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct BanTable {
-    pub(super) field: String,
+pub(crate) struct BanTable {
+    pub(crate) field: String,
     #[serde(default)]
-    pub(super) banned: Vec<String>,
+    pub(crate) banned: Vec<String>,
     #[serde(default)]
-    pub(super) unbanned: Vec<String>,
+    pub(crate) unbanned: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ResponseTable {
+pub(crate) struct ResponseTable {
     #[serde(default)]
-    pub(super) settled: Option<String>,
+    pub(crate) settled: Option<String>,
     #[serde(default)]
-    pub(super) duplicate: Option<String>,
+    pub(crate) duplicate: Option<String>,
     #[serde(default)]
-    pub(super) rejected: Option<String>,
+    pub(crate) rejected: Option<String>,
     #[serde(default)]
-    pub(super) not_genuine_status: Option<u16>,
+    pub(crate) not_genuine_status: Option<u16>,
     #[serde(default)]
-    pub(super) accept_probe: bool,
+    pub(crate) accept_probe: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FactsTable {
+pub(crate) struct FactsTable {
     #[serde(default)]
-    pub(super) reversals: Option<String>,
+    pub(crate) reversals: Option<String>,
     #[serde(default)]
-    pub(super) retries: Option<String>,
+    pub(crate) retries: Option<String>,
     #[serde(default)]
-    pub(super) timeout: Option<String>,
+    pub(crate) timeout: Option<String>,
     #[serde(default)]
-    pub(super) addresses: Vec<String>,
+    pub(crate) addresses: Vec<String>,
 }
 
 /// A hash, with a key (HMAC) or over a text that contains the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hash {
-    pub(super) function: HashFunction,
+pub(crate) struct Hash {
+    pub(crate) function: HashFunction,
     /// HMAC.
-    pub(super) is_keyed: bool,
+    pub(crate) is_keyed: bool,
     /// Hashed twice.
-    pub(super) is_double: bool,
+    pub(crate) is_double: bool,
 }
 
 impl Hash {
@@ -455,7 +455,7 @@ impl Hash {
 
 /// Where a signature or secret stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// A parameter, by its name in the description.
     Parameter(String),
     Header(String),
@@ -465,7 +465,7 @@ pub(super) enum Place {
 
 /// How callbacks are authenticated.
 #[derive(Debug, Clone)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     /// A MAC over the URL.
     Url {
         hash: Hash,
@@ -504,7 +504,7 @@ pub(super) enum Scheme {
 }
 
 /// A mistake in a description: the key, and what to write instead.
-pub(super) type Mistake = (String, String);
+pub(crate) type Mistake = (String, String);
 
 fn mistake(key: &str, problem: impl Into<String>) -> Mistake {
     (key.to_owned(), problem.into())
@@ -512,7 +512,7 @@ fn mistake(key: &str, problem: impl Into<String>) -> Mistake {
 
 impl File {
     /// Parses a description. `file` is its name for errors, if it has one.
-    pub(super) fn parse(text: &str, file: Option<&str>) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(text: &str, file: Option<&str>) -> Result<Self, ConfigError> {
         let at = |place: String| match file {
             Some(file) => format!(" {file}{place}"),
             None => place,
@@ -528,13 +528,13 @@ impl File {
     }
 
     /// Whether a name is declared in one of the three tables of names.
-    pub(super) fn is_declared(&self, name: &str) -> bool {
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
         self.macros.contains_key(name)
             || self.parameters.contains_key(name)
             || self.statics.contains_key(name)
     }
 
-    pub(super) fn methods(&self) -> &[Method] {
+    pub(crate) fn methods(&self) -> &[Method] {
         if self.request.methods.is_empty() {
             &[Method::Get]
         } else {
@@ -543,7 +543,7 @@ impl File {
     }
 
     /// The macro of this name as it is typed into a URL; `None` if the network has no such macro.
-    pub(super) fn macro_text(&self, name: &str) -> Option<String> {
+    pub(crate) fn macro_text(&self, name: &str) -> Option<String> {
         let notation = self.request.notation.as_deref()?;
         self.macros
             .contains_key(name)
@@ -551,7 +551,7 @@ impl File {
     }
 
     /// The name of the static parameter that is added to a URL whose signature covers too little.
-    pub(super) fn url_secret_name(&self) -> &str {
+    pub(crate) fn url_secret_name(&self) -> &str {
         self.authentication
             .url_secret
             .as_deref()
@@ -559,7 +559,7 @@ impl File {
     }
 
     /// Checks everything that TOML's own types do not say.
-    pub(super) fn check(&self) -> Result<(), Mistake> {
+    pub(crate) fn check(&self) -> Result<(), Mistake> {
         crate::id::NetworkName::new(&self.name)
             .map_err(|error| mistake("name", error.to_string()))?;
         for name in &self.family {
@@ -758,7 +758,7 @@ impl File {
     }
 
     /// The authentication, checked.
-    pub(super) fn scheme(&self) -> Result<Scheme, Mistake> {
+    pub(crate) fn scheme(&self) -> Result<Scheme, Mistake> {
         let table = &self.authentication;
         let key = |key: &str| format!("authentication.{key}");
         let missing = |name: &str, what: &str| mistake(&key(name), format!("missing: {what}"));
@@ -932,7 +932,7 @@ fn signature_place(place: Place) -> Result<Place, Mistake> {
     }
 }
 
-pub(super) fn is_header_name(name: &str) -> bool {
+pub(crate) fn is_header_name(name: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token)
 }

@@ -26,6 +26,11 @@ pub use description::{Description, UrlFinding};
 pub use endpoint::DescribedEndpoint;
 pub use format::{Evidence, Meaning, Role};
 pub use signed_text::Shape;
+#[cfg(feature = "testing")]
+pub(crate) use {
+    format::{BodyFormat, Hash, Order, OriginalForm, Pairs, Place, Position, Scheme},
+    signed_text::Part,
+};
 
 use super::ConfigError;
 

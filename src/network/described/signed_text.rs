@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// One part of a signed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Literal(String),
     Secret,
     Field {
