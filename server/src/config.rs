@@ -145,18 +145,29 @@ impl Outline {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read_file(path)?;
         let whole: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            anyhow::anyhow!("invalid configuration {}: {}", path.display(), error.message())
+            anyhow::anyhow!(
+                "invalid configuration {}: {}",
+                path.display(),
+                error.message()
+            )
         })?;
         let store = whole.get("store").and_then(toml::Value::as_str);
         let store = store.ok_or_else(|| anyhow::anyhow!("no store in {}", path.display()))?;
-        let store = environment::resolve(store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?;
+        let store =
+            environment::resolve(store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?;
         let endpoints = whole.get("endpoint").and_then(toml::Value::as_array);
         let apps = endpoints.into_iter().flatten().filter_map(|endpoint| {
-            let text = |key| endpoint.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+            let text = |key| {
+                endpoint
+                    .get(key)
+                    .and_then(toml::Value::as_str)
+                    .map(str::to_owned)
+            };
             Some((text("network")?, text("app")?))
         });
         Ok(Self {
-            store: StoreUrl::parse(&store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?,
+            store: StoreUrl::parse(&store)
+                .map_err(|problem| anyhow::anyhow!("store: {problem}"))?,
             apps: apps.collect(),
         })
     }
@@ -445,12 +456,17 @@ impl<'c> Reader<'c> {
             if let Some((span, value)) = section.find(key) {
                 match option_value(value) {
                     Some(value) => drop(options.insert(key, value)),
-                    None => self.error(span, section.key(key), "not a text, a list of texts, or a table of texts"),
+                    None => self.error(
+                        span,
+                        section.key(key),
+                        "not a text, a list of texts, or a table of texts",
+                    ),
                 }
             }
         }
         let (network, app) = (network?, app?);
-        let is_unreadable = has_secret && secret.is_none() || section.find("url").is_some() && url.is_none();
+        let is_unreadable =
+            has_secret && secret.is_none() || section.find("url").is_some() && url.is_none();
         if is_unreadable {
             return None;
         }

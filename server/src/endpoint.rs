@@ -7,7 +7,8 @@ use std::pin::Pin;
 use axum::routing::MethodRouter;
 use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
 use postback::network::{
-    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders, Shape,
+    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning,
+    Role, Senders, Shape,
 };
 use postback::store::StoreError;
 use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
@@ -43,7 +44,13 @@ pub(crate) const KEYS: [&str; 21] = [
 ];
 
 /// Those that only BitLabs has.
-const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros", "state_parameter"];
+const BITLABS_KEYS: [&str; 5] = [
+    "family",
+    "only",
+    "acknowledge",
+    "allow_macros",
+    "state_parameter",
+];
 
 /// The value of a key, as far as options need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +174,8 @@ pub(crate) struct ConfiguredEndpoint {
     pub(crate) uncovered: Vec<String>,
     /// Its secret, for `simulate`. Networks that sign nothing may have none.
     secret: Option<Zeroizing<String>>,
+    /// `None` for BitLabs.
+    pub(crate) description: Option<Description>,
 }
 
 impl fmt::Debug for ConfiguredEndpoint {
@@ -184,6 +193,7 @@ impl ConfiguredEndpoint {
             url: url.to_owned(),
             uncovered: Vec::new(),
             secret: None,
+            description: None,
         }
     }
 
@@ -193,7 +203,9 @@ impl ConfiguredEndpoint {
         networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
         let endpoint = Self::build_for_network(settings, networks)?;
-        let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
+        let secret = settings
+            .secret
+            .map(|secret| Zeroizing::new(secret.to_owned()));
         Ok(Self { secret, ..endpoint })
     }
 
@@ -218,13 +230,23 @@ impl ConfiguredEndpoint {
     }
 
     fn bitlabs(settings: &EndpointSettings<'_>) -> Result<Self, EndpointProblem> {
-        let others: Vec<&'static str> = KEYS.into_iter().skip(4).filter(|key| !BITLABS_KEYS.contains(key)).collect();
+        let others: Vec<&'static str> = KEYS
+            .into_iter()
+            .skip(4)
+            .filter(|key| !BITLABS_KEYS.contains(key))
+            .collect();
         settings.reject(&others, "remove it")?;
         let Some(secret) = settings.secret else {
-            return Err(problem("secret", "missing key: add secret = \"env:NAME\" with the App Secret"));
+            return Err(problem(
+                "secret",
+                "missing key: add secret = \"env:NAME\" with the App Secret",
+            ));
         };
         let Some(url) = settings.url else {
-            return Err(problem("url", "missing key: add the URL from the dashboard, macros included"));
+            return Err(problem(
+                "url",
+                "missing key: add the URL from the dashboard, macros included",
+            ));
         };
         let mut app = App::new(settings.app, secret).map_err(|error| match error {
             BitlabsConfigError::AppName(_) => problem("app", error),
@@ -235,14 +257,24 @@ impl ConfiguredEndpoint {
                 "PENDING" => OfferState::Pending,
                 "COMPLETED" => OfferState::Completed,
                 "RECONCILED" => OfferState::Reconciled,
-                _ => return Err(problem("only", "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"")),
+                _ => {
+                    return Err(problem(
+                        "only",
+                        "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"",
+                    ));
+                }
             });
         }
         for word in settings.list("acknowledge")? {
             app = match word.as_str() {
                 "screenouts" => app.acknowledge_screenouts(),
                 "start_bonuses" => app.acknowledge_start_bonuses(),
-                _ => return Err(problem("acknowledge", "unknown word: use \"screenouts\" or \"start_bonuses\"")),
+                _ => {
+                    return Err(problem(
+                        "acknowledge",
+                        "unknown word: use \"screenouts\" or \"start_bonuses\"",
+                    ));
+                }
             };
         }
         for text in settings.list("allow_macros")? {
@@ -253,10 +285,19 @@ impl ConfiguredEndpoint {
         }
         let families = Family::ALL.map(Family::as_str).join(", ");
         let Some(family) = settings.text("family")? else {
-            return Err(problem("family", format!("missing key: add family = … with one of {families}")));
+            return Err(problem(
+                "family",
+                format!("missing key: add family = … with one of {families}"),
+            ));
         };
-        let Some(family) = Family::ALL.into_iter().find(|known| known.as_str() == family) else {
-            return Err(problem("family", format!("unknown family: use one of {families}")));
+        let Some(family) = Family::ALL
+            .into_iter()
+            .find(|known| known.as_str() == family)
+        else {
+            return Err(problem(
+                "family",
+                format!("unknown family: use one of {families}"),
+            ));
         };
         let built = match family {
             Family::Offers => app.offers(url).map(|endpoint| Self::new(endpoint, url)),
@@ -270,7 +311,10 @@ impl ConfiguredEndpoint {
         built.map_err(|error| problem("url", error))
     }
 
-    fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
+    fn described(
+        settings: &EndpointSettings<'_>,
+        description: &Description,
+    ) -> Result<Self, EndpointProblem> {
         settings.reject(&BITLABS_KEYS, "only BitLabs has it")?;
         let mut builder = description.app(settings.app);
         if let Some(url) = settings.url {
@@ -297,7 +341,12 @@ impl ConfiguredEndpoint {
             builder = builder.after_reversal(match word {
                 "ignore" => AfterReversal::Ignored,
                 "reinstate" => AfterReversal::Reinstates,
-                _ => return Err(problem("after_reversal", "unknown word: use \"ignore\" or \"reinstate\"")),
+                _ => {
+                    return Err(problem(
+                        "after_reversal",
+                        "unknown word: use \"ignore\" or \"reinstate\"",
+                    ));
+                }
             });
         }
         if let Some(accepts) = settings.flag("accept_probe")? {
@@ -306,19 +355,27 @@ impl ConfiguredEndpoint {
         if let Some(senders) = Self::senders(settings)? {
             builder = builder.senders(senders);
         }
-        let url = builder.dashboard_url("https://YOUR-HOST").unwrap_or_default();
+        let url = builder
+            .dashboard_url("https://YOUR-HOST")
+            .unwrap_or_default();
         let endpoint = builder.build().map_err(|error| {
             let key = match &error {
                 ConfigError::Name(_) => "app",
-                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => "secret",
+                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => {
+                    "secret"
+                }
                 ConfigError::NoMeaning => "meaning",
                 _ => "url",
             };
             problem(key, error)
         })?;
-        let uncovered = endpoint.uncovered().iter().map(|role| role.as_str().to_owned());
+        let uncovered = endpoint
+            .uncovered()
+            .iter()
+            .map(|role| role.as_str().to_owned());
         Ok(Self {
             uncovered: uncovered.collect(),
+            description: Some(description.clone()),
             ..Self::new(endpoint, &url)
         })
     }
@@ -337,10 +394,23 @@ impl ConfiguredEndpoint {
         };
         let secret = || Secret::new(text).map_err(|error| problem("secret", error));
         let credential = match (login, header) {
-            (None, None) => return builder.secret(text).map_err(|error| problem("secret", error)),
-            (Some(_), Some(_)) => return Err(problem("header", "both login and header: remove one of the two")),
-            (Some(login), None) => Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?,
-            (None, Some(name)) => Credential::header(name, &secret()?).map_err(|error| problem("header", error))?,
+            (None, None) => {
+                return builder
+                    .secret(text)
+                    .map_err(|error| problem("secret", error));
+            }
+            (Some(_), Some(_)) => {
+                return Err(problem(
+                    "header",
+                    "both login and header: remove one of the two",
+                ));
+            }
+            (Some(login), None) => {
+                Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?
+            }
+            (None, Some(name)) => {
+                Credential::header(name, &secret()?).map_err(|error| problem("header", error))?
+            }
         };
         Ok(builder.credential(credential))
     }
@@ -348,7 +418,10 @@ impl ConfiguredEndpoint {
     fn senders(settings: &EndpointSettings<'_>) -> Result<Option<Senders>, EndpointProblem> {
         let listed = settings.list("senders")?;
         if listed.is_empty() {
-            settings.reject(&["proxies", "enforce_senders"], "add senders = [\"…\"], too")?;
+            settings.reject(
+                &["proxies", "enforce_senders"],
+                "add senders = [\"…\"], too",
+            )?;
             return Ok(None);
         }
         let mut senders = Senders::new(listed)
@@ -398,7 +471,12 @@ impl ConfiguredEndpoint {
 }
 
 fn meaning(key: &'static str, word: &str) -> Result<Meaning, EndpointProblem> {
-    let all = [Meaning::Completed, Meaning::Pending, Meaning::Reversed, Meaning::NotAReward];
+    let all = [
+        Meaning::Completed,
+        Meaning::Pending,
+        Meaning::Reversed,
+        Meaning::NotAReward,
+    ];
     let words = all.map(Meaning::as_str).join(", ");
     let found = all.into_iter().find(|known| known.as_str() == word);
     found.ok_or_else(|| problem(key, format!("unknown meaning {word:?}: use one of {words}")))
@@ -419,7 +497,10 @@ pub(crate) fn describe(name: &str, table: &toml::Table) -> Result<Description, S
     let text = toml::to_string(&table).map_err(|error| error.to_string())?;
     let description = Description::from_toml(&text).map_err(|error| error.to_string())?;
     if description.name() != name {
-        return Err(format!("the name is {:?}: remove it, or use the same in [networks.{name}]", description.name().as_str()));
+        return Err(format!(
+            "the name is {:?}: remove it, or use the same in [networks.{name}]",
+            description.name().as_str()
+        ));
     }
     Ok(description)
 }

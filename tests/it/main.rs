@@ -12,9 +12,6 @@ mod common;
 
 mod bitlabs;
 mod guard;
-<<<<<<< HEAD
 mod import;
-=======
 mod networks;
->>>>>>> networks
 mod verify;

@@ -64,14 +64,19 @@ impl Verify {
         let config = Config::read(&self.config)?;
         let mut all_genuine = true;
         if let Some(path) = &self.access_log {
-            let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let file = std::fs::File::open(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
             for line in std::io::BufReader::new(file).lines() {
                 let line = line?;
                 let Some((method, target)) = logged_request(&line) else {
                     continue;
                 };
                 let path = target.split('?').next().unwrap_or_default();
-                if config.endpoints.iter().any(|endpoint| endpoint.path() == path) {
+                if config
+                    .endpoints
+                    .iter()
+                    .any(|endpoint| endpoint.path() == path)
+                {
                     all_genuine &= self.verify(&config, method, target)?;
                 }
             }
@@ -86,9 +91,16 @@ impl Verify {
     fn verify(&self, config: &Config, method: &str, url: &str) -> anyhow::Result<bool> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
-        let endpoint = config.endpoints.iter().find(|endpoint| endpoint.path() == path);
+        let endpoint = config
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.path() == path);
         let Some(endpoint) = endpoint else {
-            self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
+            self.print_result(
+                "unknown_endpoint",
+                &format!("no endpoint has the path {path}"),
+                None,
+            )?;
             return Ok(false);
         };
         match endpoint.verify(&Request::new(method, &target)) {
@@ -110,7 +122,12 @@ impl Verify {
         }
     }
 
-    fn print_result(&self, outcome: &str, text: &str, event: Option<&postback::Event>) -> anyhow::Result<()> {
+    fn print_result(
+        &self,
+        outcome: &str,
+        text: &str,
+        event: Option<&postback::Event>,
+    ) -> anyhow::Result<()> {
         if self.json {
             return print(json!({ "outcome": outcome, "text": text, "event": event }));
         }
@@ -120,7 +137,10 @@ impl Verify {
             print(format_args!("  record       {}", event.key()))?;
             for parameter in event.query.split('&').filter(|piece| !piece.is_empty()) {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-                let (name, value) = (crate::webhook::decoded(name), crate::webhook::decoded(value));
+                let (name, value) = (
+                    crate::webhook::decoded(name),
+                    crate::webhook::decoded(value),
+                );
                 print(format_args!("  {name:12} {value}"))?;
             }
         }
@@ -153,7 +173,8 @@ fn logged_request(line: &str) -> Option<(&str, &str)> {
     })?;
     let mut words = rest.get(..end)?.split(' ');
     let (method, target, protocol) = (words.next()?, words.next()?, words.next()?);
-    let is_request = words.next().is_none() && protocol.starts_with("HTTP/") && target.starts_with('/');
+    let is_request =
+        words.next().is_none() && protocol.starts_with("HTTP/") && target.starts_with('/');
     is_request.then_some((method, target))
 }
 
@@ -207,4 +228,3 @@ impl Explain {
         Ok(all_genuine)
     }
 }
-

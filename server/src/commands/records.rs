@@ -80,9 +80,15 @@ impl Show {
             }
         }
         if found == 0 {
-            note(if self.pending { "nothing is pending" } else { "nothing was found" });
+            note(if self.pending {
+                "nothing is pending"
+            } else {
+                "nothing was found"
+            });
         } else if keys.len() >= limit {
-            note(format_args!("only the first {limit} are shown: see --limit"));
+            note(format_args!(
+                "only the first {limit} are shown: see --limit"
+            ));
         }
         Ok(found > 0)
     }
@@ -115,7 +121,9 @@ impl Show {
         if self.json {
             return print(crate::admin::record_json(record));
         }
-        let player = record.lookup_player().map_or("(erased)", |player| player.as_str());
+        let player = record
+            .lookup_player()
+            .map_or("(erased)", |player| player.as_str());
         print(format_args!(
             "{}  player {player}  {}  balance {}",
             record.key(),
@@ -123,11 +131,22 @@ impl Show {
             record.balance().normalize()
         ))?;
         if let Some(closed) = record.closed() {
-            print(format_args!("  closed {}: {}", rfc3339(closed.at), closed.reason))?;
+            print(format_args!(
+                "  closed {}: {}",
+                rfc3339(closed.at),
+                closed.reason
+            ))?;
         }
         for entry in record.entries() {
-            print(format_args!("  {}  {}: {}", rfc3339(entry.received()), entry.event().endpoint, says(entry.event())))?;
-            let decision = entry.action().map_or_else(|| "kept: the conversion was closed".to_owned(), decided);
+            print(format_args!(
+                "  {}  {}: {}",
+                rfc3339(entry.received()),
+                entry.event().endpoint,
+                says(entry.event())
+            ))?;
+            let decision = entry
+                .action()
+                .map_or_else(|| "kept: the conversion was closed".to_owned(), decided);
             let state = match (entry.delivered(), entry.declined()) {
                 (_, Some(reason)) => format!("declined: {reason}"),
                 (Some(_), _) if entry.is_imported() => "imported".to_owned(),
@@ -158,7 +177,9 @@ async fn find(
     if let Ok(key) = text.parse::<RecordKey>() {
         return Ok(vec![key]);
     }
-    let apps = apps.iter().map(|(network, app)| (network.as_str(), app.as_str()));
+    let apps = apps
+        .iter()
+        .map(|(network, app)| (network.as_str(), app.as_str()));
     let mut keys = conversions(apps, text);
     if let Ok(player) = PlayerId::new(text) {
         keys.extend(store.list_by_player(&player, None, limit).await?);
@@ -214,8 +235,14 @@ impl Retry {
         while let Some(Ok((key, result))) = running.join_next().await {
             summary.count(&key, result);
         }
-        let Retried { delivered, busy, failed } = summary;
-        print(format_args!("{delivered} delivered, {busy} in delivery elsewhere, {failed} failed"))?;
+        let Retried {
+            delivered,
+            busy,
+            failed,
+        } = summary;
+        print(format_args!(
+            "{delivered} delivered, {busy} in delivery elsewhere, {failed} failed"
+        ))?;
         store.close().await;
         Ok(busy == 0 && failed == 0)
     }
@@ -240,7 +267,11 @@ impl Retried {
                 self.failed += 1;
                 if self.failed <= Self::PRINTED {
                     let source = std::error::Error::source(&error).map(ToString::to_string);
-                    note(format_args!("{}: {error}: {}", key.redacted(), source.unwrap_or_default()));
+                    note(format_args!(
+                        "{}: {error}: {}",
+                        key.redacted(),
+                        source.unwrap_or_default()
+                    ));
                 }
             }
         }
@@ -270,7 +301,9 @@ impl Replay {
             unusable += summary.unusable;
             failed += summary.failed;
         }
-        print(format_args!("{replayed} replayed, {unusable} still unusable, {failed} failed"))?;
+        print(format_args!(
+            "{replayed} replayed, {unusable} still unusable, {failed} failed"
+        ))?;
         store.close().await;
         Ok(unusable == 0 && failed == 0)
     }

@@ -13,13 +13,14 @@ const SWAPPED: usize = 5;
 const HASH_DIGITS: usize = 40;
 
 /// What each family of encoders leaves as it is.
-const UNRESERVED: &AsciiSet = &leaving(b"-._~");
-const JAVASCRIPT: &AsciiSet = &leaving(b"-._~!'()*");
-const READABLE: &AsciiSet = &leaving(b"-._~!'()*:/@,;$");
-const FORM: &AsciiSet = &leaving(b"-._*");
+const UNRESERVED: &AsciiSet = &leaving(b"._~");
+const JAVASCRIPT: &AsciiSet = &leaving(b"._~!'()*");
+const READABLE: &AsciiSet = &leaving(b"._~!'()*:/@,;$");
+const FORM: &AsciiSet = &leaving(b"._*");
 
+/// Letters, digits, `-` and these bytes are not encoded.
 const fn leaving(mut bytes: &[u8]) -> AsciiSet {
-    let mut set = *NON_ALPHANUMERIC;
+    let mut set = NON_ALPHANUMERIC.remove(b'-');
     while let [first, rest @ ..] = bytes {
         set = set.remove(*first);
         bytes = rest;
@@ -125,8 +126,8 @@ fn legible(written: &str) -> (String, Option<Fault>) {
 
 /// What is visibly wrong with the signature.
 pub(super) fn look_at_signature(query: &str) -> Option<Fault> {
-    let mut values = pieces(query).filter_map(|piece| piece.split_once('='));
-    match values.rfind(|(name, _)| *name == PARAMETER) {
+    let values = pieces(query).filter_map(|piece| piece.split_once('='));
+    match values.filter(|(name, _)| *name == PARAMETER).last() {
         None => Some(Fault::new("signature_missing")),
         Some((_, "")) => Some(Fault::new("signature_empty")),
         Some((_, hash)) => {
