@@ -115,7 +115,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// [`StoreError`], if the store does not answer: some records may not have been looked at. A record that cannot be
     /// read counts as failed.
     pub async fn recover(&self) -> Result<RecoverySummary, StoreError> {
-        let recovery = self.recovery.unwrap_or_default();
+        let recovery = self.recovery;
         let mut pass = Pass::default();
         let mut running = JoinSet::new();
         let mut after: Option<RecordKey> = None;

@@ -14,4 +14,7 @@ mod bitlabs;
 mod guard;
 mod import;
 mod networks;
+mod protocol;
+mod receiver;
+mod store;
 mod verify;
