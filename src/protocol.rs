@@ -494,21 +494,26 @@ impl Protocol {
         }
     }
 
+    /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
+    /// others may have taken the number since. Then the callback is applied again.
+    fn is_own_kept(&self, record: &Record) -> bool {
+        let (Own::Found(number) | Own::Appended(number), Some(event)) = (self.own, &self.event)
+        else {
+            return true;
+        };
+        match record.entry(number) {
+            Some(entry) => entry.event().kind == event.kind,
+            // Old bans are removed from a record.
+            None => record.last_number() >= number,
+        }
+    }
+
     fn on_loaded(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => {
-                // Also after a store lost the record: then the callback is applied again, with the same decision id.
-                if self.event.is_some() {
-                    self.own = Own::Unknown;
-                }
-                (None, Record::new(self.key.clone()))
-            }
+            None => (None, Record::new(self.key.clone())),
         };
-        if let Own::Found(number) | Own::Appended(number) = self.own
-            && record.last_number() < number
-        {
-            // The store lost what it had stored, as one without synchronous replicas may.
+        if !self.is_own_kept(&record) {
             self.own = Own::Unknown;
         }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
@@ -584,7 +589,7 @@ impl Protocol {
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
-                // Every stored version is used once, so the one that the lease is stored under is unique.
+                // A version is replaced once, so the number after it is unique.
                 let lease = leased.take_lease(
                     Version::after(version).number(),
                     now.after(self.timing.lease),
