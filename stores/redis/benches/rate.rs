@@ -114,7 +114,8 @@ impl Bare {
     async fn run(&self, hash: &str, keys: &[&str], arguments: &[&str]) {
         let mut command = redis::cmd("EVALSHA");
         command.arg(hash).arg(keys.len()).arg(keys).arg(arguments);
-        let reply = command.query_async::<Value>(&mut self.connection.clone());
+        let mut connection = self.connection.clone();
+        let reply = command.query_async::<Value>(&mut connection);
         reply.await.unwrap();
     }
 
@@ -208,7 +209,7 @@ async fn main() {
     })
     .without_recovery();
 
-    let (mut swaps, mut receives) = (Vec::new(), Vec::new());
+    let (mut swaps, mut callbacks) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let own = store.clone();
         let swap = rate(move || {
@@ -229,8 +230,8 @@ async fn main() {
         let receive = rate(move || {
             let receiver = own.clone();
             async move {
-                let received = receiver.receive(Verified::assume_genuine(event())).await;
-                assert!(matches!(received.unwrap(), Receipt::Settled(_)));
+                let result = receiver.receive(Verified::assume_genuine(event())).await;
+                assert!(matches!(result.unwrap(), Receipt::Settled(_)));
             }
         });
         let receive = receive.await;
@@ -239,9 +240,9 @@ async fn main() {
             let bare = own.clone();
             async move { bare.four(NUMBER.fetch_add(1, Ordering::Relaxed)).await }
         });
-        receives.push((receive, four.await));
+        callbacks.push((receive, four.await));
     }
     println!("{CALLERS} callers, appendfsync always, medians of {ROUNDS} rounds of {SPAN:?}");
     report("one swap", "its script", &swaps, 0.8);
-    report("receive", "four commands", &receives, 0.7);
+    report("receive", "four commands", &callbacks, 0.7);
 }
