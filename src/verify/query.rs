@@ -109,10 +109,10 @@ fn decode_escaped(raw: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// Whether nothing has to be decoded. Looks at every byte, which the compiler vectorizes.
+/// Whether nothing has to be decoded.
+#[inline]
 fn is_plain(raw: &str) -> bool {
-    raw.bytes()
-        .fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'+' | 0))
+    !raw.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0))
 }
 
 fn hex_digit(character: u8) -> Option<u8> {
@@ -149,27 +149,36 @@ impl<'q> Occurrence<'q> {
         name: &str,
         macro_text: Option<&str>,
     ) -> Result<Option<Cow<'q, str>>, Problem> {
-        let raw = match self {
-            Self::Absent => return Ok(None),
-            Self::Repeated => {
-                return Err(Problem::Repeated {
-                    name: name.to_owned(),
-                });
+        match self {
+            Self::Absent => Ok(None),
+            Self::Once(raw) if is_plain(raw) && macro_text != Some(raw) => {
+                Ok(Some(Cow::Borrowed(raw)))
             }
-            Self::Once(raw) => raw,
-        };
-        let decoded = decode(raw);
-        if let Some(macro_text) = macro_text
-            && (raw == macro_text || decoded.as_deref() == Some(macro_text))
-        {
-            return Err(Problem::MacroNotReplaced {
+            Self::Once(raw) => decode_value(raw, name, macro_text).map(Some),
+            Self::Repeated => Err(Problem::Repeated {
                 name: name.to_owned(),
-            });
+            }),
         }
-        decoded.map(Some).ok_or_else(|| Problem::Malformed {
+    }
+}
+
+fn decode_value<'q>(
+    raw: &'q str,
+    name: &str,
+    macro_text: Option<&str>,
+) -> Result<Cow<'q, str>, Problem> {
+    match decode(raw) {
+        _ if macro_text == Some(raw) => Err(Problem::MacroNotReplaced {
+            name: name.to_owned(),
+        }),
+        Some(text) if macro_text == Some(&*text) => Err(Problem::MacroNotReplaced {
+            name: name.to_owned(),
+        }),
+        Some(text) => Ok(text),
+        None => Err(Problem::Malformed {
             name: name.to_owned(),
             reason: "not percent-encoded UTF-8 text",
-        })
+        }),
     }
 }
 
@@ -178,13 +187,13 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
     let mut found = vec![Occurrence::Absent; names.len()];
     let mut expected = 0;
     for (raw, value) in pairs(query) {
-        // A name that cannot be decoded is not a configured one.
-        let Some(name) = decode(raw) else { continue };
-        let is_named = |at: &usize| names.get(*at).is_some_and(|known| **known == *name);
-        // Networks send the parameters in the order of the configured URL.
-        let at = Some(expected)
-            .filter(is_named)
-            .or_else(|| (0..names.len()).find(is_named));
+        // Networks send the parameters in the order of the configured URL, and nearly always as typed.
+        let is_expected = names.get(expected).is_some_and(|known| **known == *raw);
+        let at = if is_expected {
+            Some(expected)
+        } else {
+            position(raw, names)
+        };
         if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
             *occurrence = match occurrence {
                 Occurrence::Absent => Occurrence::Once(value),
@@ -194,6 +203,12 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
         expected = at.map_or(expected, |at| at + 1);
     }
     found
+}
+
+/// Which of the names a raw one is. One that cannot be decoded is none of them.
+fn position(raw: &str, names: &[Box<str>]) -> Option<usize> {
+    let name = decode(raw)?;
+    names.iter().position(|known| **known == *name)
 }
 
 #[cfg(test)]

@@ -277,6 +277,11 @@ impl<'r> Received<'r> {
         &self.setup.app.options
     }
 
+    /// The field with the state.
+    pub(super) fn state_field(&self) -> Field {
+        named_state(self.setup.family).map_or(Field::OfferState, |(_, field)| field)
+    }
+
     pub(super) fn key_id(&self) -> Option<KeyId> {
         self.key_id.cloned()
     }
