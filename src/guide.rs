@@ -18,5 +18,11 @@ pub mod secrets {}
 #[doc = include_str!("../docs/guide/attacks.md")]
 pub mod attacks {}
 
+#[doc = include_str!("../docs/guide/networks.md")]
+pub mod networks {}
+
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("../docs/guide/migration.md")]
+pub mod migration {}

@@ -34,6 +34,7 @@
 //! | [`axum`], [`actix`] | routes and the [`Verified`] extractor |
 //! | [`store`] | the memory store, and how to write one; `postback-sqlite`, `postback-postgres`, `postback-redis` |
 //! | [`Decision`] | what a handler gets |
+//! | [`import`] | what an earlier receiver dealt with |
 //! | [`guard`], [`protocol`] | what is due, and in which order things happen: pure functions |
 //! | [`guide`] | guides: networks, proxies, handlers, stores, secrets, attacks, testing, migration |
 //!
@@ -69,6 +70,7 @@
 pub mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+pub mod import;
 pub mod network;
 pub mod protocol;
 pub mod store;

@@ -157,7 +157,8 @@ pub struct Receiver<S, H, C = SystemClock> {
     handler: Arc<H>,
     clock: Arc<C>,
     timing: Timing,
-    recovery: Option<Recovery>,
+    recovery: Recovery,
+    has_background: bool,
     defers: bool,
     background: Arc<Background>,
 }
@@ -196,7 +197,8 @@ impl<S, H> Receiver<S, H> {
             handler,
             clock: Arc::new(clock),
             timing: Timing::default(),
-            recovery: Some(Recovery::default()),
+            recovery: Recovery::default(),
+            has_background: true,
             defers: false,
             background: Arc::default(),
         }
@@ -213,6 +215,7 @@ impl<S, H, C> Receiver<S, H, C> {
             clock: Arc::new(clock),
             timing: self.timing,
             recovery: self.recovery,
+            has_background: self.has_background,
             defers: self.defers,
             background: self.background,
         }
@@ -225,17 +228,17 @@ impl<S, H, C> Receiver<S, H, C> {
         self
     }
 
-    /// With another schedule for recovery.
+    /// With another schedule for recovery, in the background and for [`recover`](Self::recover).
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
-        self.recovery = Some(recovery);
+        self.recovery = recovery;
         self
     }
 
     /// Without a background task: call [`recover`](Self::recover) at startup and from time to time.
     #[must_use]
     pub fn without_recovery(mut self) -> Self {
-        self.recovery = None;
+        self.has_background = false;
         self
     }
 
@@ -391,8 +394,8 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// Starts recovery in the background, if it is on, not running yet, and there is a tokio runtime. Routes and
     /// [`receive`](Self::receive) do this.
     pub fn start(&self) {
-        if let Some(recovery) = self.recovery {
-            recovery::start(self, recovery);
+        if self.has_background {
+            recovery::start(self, self.recovery);
         }
     }
 }

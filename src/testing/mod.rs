@@ -4,5 +4,6 @@
 
 pub mod bitlabs;
 mod clock;
+pub mod described;
 
 pub use clock::ManualClock;

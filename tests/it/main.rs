@@ -12,4 +12,9 @@ mod common;
 
 mod bitlabs;
 mod guard;
+mod import;
+mod networks;
+mod protocol;
+mod receiver;
+mod store;
 mod verify;

@@ -3,12 +3,15 @@
 pub(crate) mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use postback::guard::{Record, Stored, SwapOutcome, Version};
 use postback::protocol::{Command, HandlerResult, Input, Protocol};
+use postback::store::{DedupStore, KeptCallback, KeptId};
 use postback::{
-    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, RecordKey, Timestamp,
-    Timing, Verified,
+    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, MemoryStore, RecordKey,
+    StoreError, Timestamp, Timing, Verified,
 };
 
 pub(crate) fn decimal(text: &str) -> Decimal {
@@ -269,5 +272,83 @@ impl Game {
     /// What the handler saw, and what the wallet paid.
     pub(crate) fn outcome(&self) -> (Vec<&'static str>, Decimal) {
         (self.wallet.actions(), self.wallet.balance)
+    }
+}
+
+/// Waits until something happened, however slow the machine is.
+pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    for _ in 0..60_000 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("it did not happen: {what}");
+}
+
+type Hook = dyn Fn(&'static str, Option<&RecordKey>) -> Result<(), StoreError> + Send + Sync;
+
+/// A memory store with something that happens before every operation: an error, a panic, a delay.
+#[derive(Clone)]
+pub(crate) struct HookedStore {
+    pub(crate) inner: MemoryStore,
+    hook: Arc<Hook>,
+}
+
+impl HookedStore {
+    pub(crate) fn new(
+        hook: impl Fn(&'static str, Option<&RecordKey>) -> Result<(), StoreError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            inner: MemoryStore::new(),
+            hook: Arc::new(hook),
+        }
+    }
+}
+
+impl DedupStore for HookedStore {
+    async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        (self.hook)("load", Some(key))?;
+        self.inner.load(key).await
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<SwapOutcome, StoreError> {
+        (self.hook)("swap", Some(record.key()))?;
+        self.inner.swap(expected, record).await
+    }
+
+    async fn list_pending(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        (self.hook)("list_pending", after)?;
+        self.inner.list_pending(after, limit).await
+    }
+
+    async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
+        (self.hook)("keep_unusable", None)?;
+        self.inner.keep_unusable(kept).await
+    }
+
+    async fn list_unusable(
+        &self,
+        after: Option<&KeptId>,
+        limit: usize,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
+        (self.hook)("list_unusable", None)?;
+        self.inner.list_unusable(after, limit).await
+    }
+
+    async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
+        (self.hook)("remove_unusable", None)?;
+        self.inner.remove_unusable(id).await
     }
 }

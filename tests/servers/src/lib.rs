@@ -21,11 +21,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub use postgres::Postgres;
-pub use redis::Redis;
+pub use postgres::{Postgres, SmallDisk};
+pub use redis::{Redis, RedisCluster};
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until the condition holds.
 ///

@@ -26,14 +26,14 @@ const USER: &str = "postgres";
 
 impl Postgres {
     /// The server that the tests of one program share while they run, each with a database of its own. `None`: it is
-    /// not installed.
+    /// not installed. It is not there to be killed, so it does not wait for its disk.
     pub fn shared() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
             return Some(server);
         }
-        let server = Arc::new(Self::start(&["max_connections = 300"])?);
+        let server = Arc::new(Self::start(&["max_connections = 300", "fsync = off"])?);
         *shared = Arc::downgrade(&server);
         Some(server)
     }
@@ -199,6 +199,7 @@ impl Postgres {
 
     /// Starts a standby of this server, and waits until it has caught up. It replicates asynchronously until the primary
     /// is set to wait for it: see [`wait_for_standbys`](Self::wait_for_standbys).
+    #[must_use]
     pub fn start_standby(&self) -> Self {
         let standby = Self::new().expect("it is installed, as the primary is");
         let source = format!("host=127.0.0.1 port={} user={USER}", self.port);
@@ -234,6 +235,23 @@ impl Postgres {
         assert_eq!(promoted, "t", "the standby is promoted");
     }
 
+    /// A disk of this many MiB that the server may write to. `None`: this user cannot mount one.
+    pub fn mount_small_disk(&self, mebibytes: usize) -> Option<SmallDisk> {
+        let place = self.directory.path().join("disk");
+        std::fs::create_dir(&place).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
+            .arg(&place)
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let disk = SmallDisk(place, mebibytes);
+        std::fs::create_dir(disk.directory()).unwrap();
+        give_away(&disk.directory());
+        Some(disk)
+    }
+
     /// What it wrote to its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
@@ -252,5 +270,33 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A small file system. Unmounted when dropped.
+#[derive(Debug)]
+pub struct SmallDisk(PathBuf, usize);
+
+impl SmallDisk {
+    /// An empty directory on it, owned by the server's user.
+    pub fn directory(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// Fills it with a file, whose path is returned.
+    pub fn fill(&self) -> PathBuf {
+        let file = self.0.join("ballast");
+        let mut size = self.1 << 20;
+        while size > 4096 && std::fs::write(&file, vec![0; size]).is_err() {
+            size = size.saturating_sub(64 << 10);
+        }
+        file
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server may still have files open on it.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
 }

@@ -1,0 +1,213 @@
+//! Records and kept callbacks as rows.
+
+use postback::store::{
+    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, Version, json,
+};
+use postback::{PlayerId, RecordKey, StoreError, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
+
+/// A record as it was read.
+pub(crate) struct RecordRow {
+    version: i64,
+    json: Vec<u8>,
+}
+
+impl RecordRow {
+    /// Parses the record.
+    pub(crate) fn parse(self, key: &RecordKey) -> Result<Stored, StoreError> {
+        // A version below zero is none.
+        json::read(key, u64::try_from(self.version).unwrap_or(0), &self.json)
+    }
+}
+
+/// How a swap of rows ended.
+pub(crate) enum RowSwap {
+    Replaced,
+    /// Another version is stored, or none.
+    Conflict(Option<RecordRow>),
+}
+
+/// The row of a record.
+pub(crate) fn load(db: &Connection, key: &RecordKey) -> rusqlite::Result<Option<RecordRow>> {
+    db.prepare_cached("SELECT version, record FROM postback_records WHERE key = ?1")?
+        .query_row([key.as_str()], |row| {
+            // As bytes: text that is not UTF-8 makes this record unreadable, and is no failure of the store.
+            let json = row.get_ref(1)?.as_bytes()?.to_vec();
+            Ok(RecordRow {
+                version: row.get(0)?,
+                json,
+            })
+        })
+        .optional()
+}
+
+/// Compares and swaps. `json` is the record's JSON.
+pub(crate) fn swap(
+    db: &Connection,
+    expected: Option<Version>,
+    record: &Record,
+    json: &str,
+) -> rusqlite::Result<RowSwap> {
+    let (key, version) = (record.key(), number(Version::after(expected).number()));
+    let (pending, changed) = (record.is_pending(), millis(record.last_change()));
+    let player = record.lookup_player().map(PlayerId::as_str);
+    let rows = match expected {
+        None => db
+            .prepare_cached(
+                "INSERT INTO postback_records (key, version, pending, player, changed, record) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (key) DO NOTHING",
+            )?
+            .execute(params![key.as_str(), version, pending, player, changed, json])?,
+        Some(expected) => db
+            .prepare_cached(
+                "UPDATE postback_records SET version = ?2, pending = ?3, player = ?4, changed = ?5, record = ?6 \
+                 WHERE key = ?1 AND version = ?7",
+            )?
+            .execute(params![
+                key.as_str(),
+                version,
+                pending,
+                player,
+                changed,
+                json,
+                number(expected.number())
+            ])?,
+    };
+    if rows == 1 {
+        Ok(RowSwap::Replaced)
+    } else {
+        Ok(RowSwap::Conflict(load(db, key)?))
+    }
+}
+
+/// Removes a record if its version is the expected one. Returns whether it did.
+pub(crate) fn remove(
+    db: &Connection,
+    key: &RecordKey,
+    expected: Version,
+) -> rusqlite::Result<bool> {
+    let rows = db
+        .prepare_cached("DELETE FROM postback_records WHERE key = ?1 AND version = ?2")?
+        .execute(params![key.as_str(), number(expected.number())])?;
+    Ok(rows == 1)
+}
+
+/// The keys of records with a pending decision.
+pub(crate) fn list_pending(
+    db: &Connection,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecordKey>> {
+    let select = "SELECT key FROM postback_records WHERE pending = 1 AND key > ?1 ORDER BY key";
+    keys(db.prepare_cached(select)?.query([after])?, limit)
+}
+
+/// The keys of records without a pending decision that did not change since a moment.
+pub(crate) fn list_unchanged_since(
+    db: &Connection,
+    moment: Timestamp,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecordKey>> {
+    let select = "SELECT key FROM postback_records WHERE pending <> 1 AND changed < ?1 AND key > ?2 ORDER BY key";
+    let mut statement = db.prepare_cached(select)?;
+    keys(statement.query(params![millis(moment), after])?, limit)
+}
+
+/// Looks once into each block of the index on players, going from one block that is not empty to the next.
+const BY_PLAYER: &str = "\
+    WITH RECURSIVE block (number) AS (\
+        SELECT min(id >> 12) FROM postback_records \
+        UNION ALL \
+        SELECT (SELECT min(id >> 12) FROM postback_records WHERE id >> 12 > block.number) \
+        FROM block WHERE block.number IS NOT NULL) \
+    SELECT r.key FROM block CROSS JOIN postback_records AS r ON r.id >> 12 = block.number AND r.player = ?1 \
+    WHERE r.key > ?2 ORDER BY r.key";
+
+/// The keys of a player's records.
+pub(crate) fn list_by_player(
+    db: &Connection,
+    player: &PlayerId,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecordKey>> {
+    let mut statement = db.prepare_cached(BY_PLAYER)?;
+    keys(statement.query([player.as_str(), after])?, limit)
+}
+
+/// Keeps a callback unless its id is known, and removes those that are too old or too many. Returns how many.
+pub(crate) fn keep_unusable(
+    db: &Connection,
+    kept: &KeptCallback,
+    json: &str,
+) -> rusqlite::Result<usize> {
+    db.prepare_cached(
+        "INSERT INTO postback_unusable (id, received, callback) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
+    )?
+    .execute(params![kept.id.as_str(), millis(kept.received), json])?;
+    let too_old = db
+        .prepare_cached("DELETE FROM postback_unusable WHERE received < ?1")?
+        .execute([millis(kept.received.before(MAX_KEPT_AGE))])?;
+    let too_many = db
+        .prepare_cached(
+            "DELETE FROM postback_unusable WHERE rowid IN \
+             (SELECT rowid FROM postback_unusable ORDER BY received DESC LIMIT -1 OFFSET ?1)",
+        )?
+        .execute([i64::try_from(MAX_KEPT).unwrap_or(i64::MAX)])?;
+    Ok(too_old.saturating_add(too_many))
+}
+
+/// Kept callbacks in the order of their ids.
+pub(crate) fn list_unusable(
+    db: &Connection,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<KeptCallback>> {
+    let select = "SELECT callback FROM postback_unusable WHERE id > ?1 ORDER BY id";
+    let mut statement = db.prepare_cached(select)?;
+    collect(statement.query([after])?, limit, |json| {
+        serde_json::from_slice(json).ok()
+    })
+}
+
+/// Removes a kept callback. Returns whether it was there.
+pub(crate) fn remove_unusable(db: &Connection, id: &KeptId) -> rusqlite::Result<bool> {
+    let rows = db
+        .prepare_cached("DELETE FROM postback_unusable WHERE id = ?1")?
+        .execute([id.as_str()])?;
+    Ok(rows == 1)
+}
+
+fn keys(rows: Rows<'_>, limit: usize) -> rusqlite::Result<Vec<RecordKey>> {
+    collect(rows, limit, |key| {
+        std::str::from_utf8(key).ok()?.parse().ok()
+    })
+}
+
+/// The first column of up to `limit` rows. A row that cannot be parsed is logged, and does not hide those after it.
+fn collect<T>(
+    mut rows: Rows<'_>,
+    limit: usize,
+    parse: impl Fn(&[u8]) -> Option<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        let parsed = parse(row.get_ref(0)?.as_bytes()?);
+        if parsed.is_none() {
+            tracing::error!(target: "postback::store", "a row of the store cannot be read: repair it by hand");
+        }
+        found.extend(parsed);
+    }
+    Ok(found)
+}
+
+/// A version as SQLite's integer. None is ever that large.
+fn number(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+fn millis(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_millis()).unwrap_or(i64::MAX)
+}
