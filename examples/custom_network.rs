@@ -4,7 +4,7 @@
 //! $ ACME_SECRET=… cargo run --example custom_network --features axum
 //! ```
 //!
-//! Listens on `POSTBACK_LISTEN` (127.0.0.1:8080). The fictional network Acme signs player, transaction and amount with
+//! Listens on `POSTBACK_LISTEN` (127.0.0.1:8080). The fictional network Acme signs player, transaction, amount and status with
 //! SHA-256, and takes a reward back with the status `2`.
 
 use postback::network::Description;
@@ -38,7 +38,7 @@ kind     = "message"
 hash     = "sha256"
 encoding = "hex"
 in       = "sig"
-message  = "{user}:{tx}:{coins}:{secret}"
+message  = "{user}:{tx}:{coins}:{status}:{secret}"
 
 [meaning]
 status = { "1" = "completed", "2" = "reversed" }

@@ -158,7 +158,7 @@ fn verify_only_calls_its_handler_for_genuine_callbacks() {
 fn custom_network_pays_and_takes_back() {
     let example = Example::start("custom_network", &[("ACME_SECRET", "acme secret")]);
     let target = |status: &str| {
-        let digest = Sha256::digest(b"p1:t1:500:acme secret");
+        let digest = Sha256::digest(format!("p1:t1:500:{status}:acme secret"));
         let sig: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("/callbacks/acme?user=p1&tx=t1&coins=500&status={status}&sig={sig}")
     };

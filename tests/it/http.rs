@@ -9,7 +9,7 @@ use std::time::Duration;
 use postback::bitlabs::{App, OfferCallback};
 use postback::store::DedupStore as _;
 use postback::testing::bitlabs::Signer;
-use postback::{Decimal, Endpoint as _, HandlerError, MemoryStore, PlayerId, Receive, Verified};
+use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Verified};
 
 const SECRET: &str = "secret";
 const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&name=[%OFFER:NAME%]";
