@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postback::store::{KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, SwapOutcome, Version, conformance, json};
@@ -20,11 +21,12 @@ struct FolderStore {
     /// Version and file name of each record. The lock makes compare and swap one step.
     index: Arc<Mutex<BTreeMap<RecordKey, (u64, String)>>>,
     kept: Arc<Mutex<BTreeMap<KeptId, KeptCallback>>>,
+    files: Arc<AtomicU64>,
 }
 
 impl FolderStore {
     fn new(folder: PathBuf) -> Self {
-        Self { folder, index: Arc::default(), kept: Arc::default() }
+        Self { folder, index: Arc::default(), kept: Arc::default(), files: Arc::default() }
     }
 
     fn read(&self, key: &RecordKey, entry: Option<&(u64, String)>) -> Result<Option<Stored>, StoreError> {
@@ -53,7 +55,7 @@ impl DedupStore for FolderStore {
             return Ok(SwapOutcome::Conflict(self.read(key, current)?));
         }
         let version = Version::after(expected);
-        let file = format!("{}-{}.json", index.len(), version.number());
+        let file = format!("{}.json", self.files.fetch_add(1, Ordering::SeqCst));
         let write = std::fs::write(self.folder.join(&file), json::write(record)?);
         write.map_err(|error| failed("store a record", error))?;
         index.insert(key.clone(), (version.number(), file));
