@@ -65,7 +65,7 @@ impl DecisionId {
         add(&action.balance_change().normalize().to_string());
         match &event.kind {
             EventKind::Conversion { transaction, .. } => add(transaction.as_str()),
-            // A ban has no transaction: the time of its arrival is all that tells two of them apart.
+            // A ban has no transaction: only the time of arrival distinguishes two of them.
             EventKind::Ban(_) => add(&received.as_millis().to_string()),
         }
         let [a, b, c, d, ..] = <[u8; 32]>::from(content.finalize());
@@ -103,6 +103,7 @@ impl AsRef<str> for DecisionId {
 pub struct Decision {
     id: DecisionId,
     conversion: RecordKey,
+    received: Timestamp,
     event: Arc<Event>,
     #[serde(flatten)]
     action: Action,
@@ -119,6 +120,7 @@ impl Decision {
         Self {
             id: DecisionId::new(key, number, event, received, &action),
             conversion: key.clone(),
+            received,
             event: Arc::clone(event),
             action,
         }
@@ -148,6 +150,11 @@ impl Decision {
     /// reversal, otherwise zero.
     pub fn balance_change(&self) -> Decimal {
         self.action.balance_change()
+    }
+
+    /// When the callback that caused it arrived first.
+    pub fn received(&self) -> Timestamp {
+        self.received
     }
 
     /// The callback that caused it.

@@ -5,7 +5,7 @@
 //!
 //! The order is: load the record, append the message with its decision, lease the first pending decision, let the handler
 //! carry it out, advance the cursor, and go on until the message's own decision was delivered. While a handler runs,
-//! others may append to the record. So whoever settles loads the record again if it changed, and advances the cursor
+//! others may append to the record. So settling loads the record again if it changed, and advances the cursor
 //! only if lease and cursor are still the ones it leased.
 
 use std::sync::Arc;
@@ -86,7 +86,8 @@ impl Timing {
     /// How long a handler may run if it starts now: nine tenths of what is left of its lease. `None` if less than half
     /// of the lease is left: then it must not start.
     pub fn handler_limit(&self, lease: &Lease, now: Timestamp) -> Option<Duration> {
-        let left = now.until(lease.until());
+        // A clock that was set back makes the lease look longer than it is.
+        let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
             .then(|| left.saturating_sub(left / 10))
     }
@@ -229,6 +230,7 @@ pub struct Protocol {
     mode: Mode,
     timing: Timing,
     waited: Duration,
+    busy_since: Option<Timestamp>,
     own: Own,
     state: State,
 }
@@ -250,8 +252,10 @@ enum Own {
     Unknown,
     /// It was in the record before.
     Found(u32),
-    /// It was appended by this call.
+    /// It was appended by this call, which is not stored yet.
     Appended(u32),
+    /// It was appended by this call, and that is stored.
+    Stored(u32),
     /// There is no callback: deliver everything that is pending.
     All,
 }
@@ -351,6 +355,7 @@ impl Protocol {
             mode,
             timing,
             waited: Duration::ZERO,
+            busy_since: None,
             own,
             state: State::Loading,
         }
@@ -417,20 +422,24 @@ impl Protocol {
                 self.on_loaded(current, now)
             }
             (State::Appending { record, .. }, Input::Swapped(SwapOutcome::Replaced(version))) => {
+                self.keep_append();
                 self.after_append(version, record, now)
             }
             (
                 State::Leasing { record, lease, .. },
                 Input::Swapped(SwapOutcome::Replaced(version)),
-            ) => match record.head() {
-                Some(decision) => State::Handling {
-                    version,
-                    record,
-                    lease,
-                    decision,
-                },
-                None => State::Loading,
-            },
+            ) => {
+                self.keep_append();
+                match record.head() {
+                    Some(decision) => State::Handling {
+                        version,
+                        record,
+                        lease,
+                        decision,
+                    },
+                    None => State::Loading,
+                }
+            }
             (
                 State::Handling {
                     version,
@@ -457,7 +466,10 @@ impl Protocol {
                     expected, settled, ..
                 },
                 Input::Handled(HandlerResult::Done),
-            ) => self.go_on(Version::after(expected), settled, now),
+            ) => {
+                self.keep_append();
+                self.go_on(Version::after(expected), settled, now)
+            }
             (
                 State::HandlingInTransaction {
                     expected,
@@ -484,10 +496,31 @@ impl Protocol {
         self.command()
     }
 
+    /// What was appended is stored. From now on it must not be applied again: a later message may have taken its place.
+    fn keep_append(&mut self) {
+        if let Own::Appended(number) = self.own {
+            self.own = Own::Stored(number);
+        }
+    }
+
     /// What was appended was not stored.
     fn forget_append(&mut self) {
         if matches!(self.own, Own::Appended(_)) {
             self.own = Own::Unknown;
+        }
+    }
+
+    /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
+    /// others may have taken the number since. Then the callback is applied again.
+    fn is_own_kept(&self, record: &Record) -> bool {
+        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event)
+        else {
+            return true;
+        };
+        match record.entry(number) {
+            Some(entry) => entry.event().kind == event.kind,
+            // Old bans are removed from a record.
+            None => record.last_number() >= number,
         }
     }
 
@@ -496,6 +529,9 @@ impl Protocol {
             Some(Stored { version, record }) => (Some(version), record),
             None => (None, Record::new(self.key.clone())),
         };
+        if !self.is_own_kept(&record) {
+            self.own = Own::Unknown;
+        }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
             return self.next_delivery(version, record, now);
         };
@@ -533,7 +569,7 @@ impl Protocol {
         if self.mode != Mode::Accept {
             return self.next_delivery(Some(version), record, now);
         }
-        let own = if let Own::Appended(number) = self.own {
+        let own = if let Own::Stored(number) = self.own {
             record.entry(number)
         } else {
             None
@@ -551,7 +587,7 @@ impl Protocol {
             return State::Ended(Command::Finish(receipt));
         }
         if let Some(left) = self.busy_for(&record, now) {
-            return self.wait(left);
+            return self.wait(left, now);
         }
         let Some(decision) = record.head() else {
             return State::Ended(Command::Finish(Receipt::NothingPending));
@@ -569,7 +605,7 @@ impl Protocol {
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
-                // Every stored version is used once, so the one that the lease is stored under is unique.
+                // A version is replaced once, so the number after it is unique.
                 let lease = leased.take_lease(
                     Version::after(version).number(),
                     now.after(self.timing.lease),
@@ -587,7 +623,7 @@ impl Protocol {
     fn receipt(&self, record: &Record) -> Option<Receipt> {
         let (number, is_own) = match self.own {
             Own::Found(number) => (number, false),
-            Own::Appended(number) => (number, true),
+            Own::Appended(number) | Own::Stored(number) => (number, true),
             Own::Unknown => return None,
             Own::All => return (!record.is_pending()).then_some(Receipt::NothingPending),
         };
@@ -613,11 +649,14 @@ impl Protocol {
     fn busy_for(&self, record: &Record, now: Timestamp) -> Option<Duration> {
         let until = record.lease()?.until();
         let left = now.until(until);
-        (!left.is_zero() && left <= self.timing.max_lease).then_some(left)
+        let max_lease = self.timing.max_lease.max(self.timing.lease);
+        (!left.is_zero() && left <= max_lease).then_some(left)
     }
 
-    fn wait(&mut self, left: Duration) -> State {
-        if self.waited >= self.timing.busy_timeout {
+    fn wait(&mut self, left: Duration, now: Timestamp) -> State {
+        // Both count: a slow store takes time between the pauses, and a clock may stand still.
+        let since = *self.busy_since.get_or_insert(now);
+        if self.waited.max(since.until(now)) >= self.timing.busy_timeout {
             return State::Ended(Command::Busy { retry_after: left });
         }
         let pause = self
@@ -630,18 +669,16 @@ impl Protocol {
     }
 
     fn settle(version: Option<Version>, mut record: Record, end: End, now: Timestamp) -> State {
-        let failed = || State::Ended(Command::HandlerFailed(end.decision.id().clone()));
         match &end.result {
             HandlerResult::Done => record.settle_head(now),
             HandlerResult::Declined { reason } => record.decline_head(reason, now),
             HandlerResult::Failed { error } => record.fail_head(error, now),
-            // It may still be running, so the lease must stay. Inside a transaction there is none.
-            HandlerResult::TimedOut | HandlerResult::NotStarted if end.held.is_some() => {
-                return failed();
+            HandlerResult::TimedOut => record.time_out_head(now),
+            // No attempt was made. The lease expires.
+            HandlerResult::NotStarted if end.held.is_some() => {
+                return State::Ended(Command::HandlerFailed(end.decision.id().clone()));
             }
-            HandlerResult::TimedOut | HandlerResult::NotStarted => {
-                record.fail_head("timed out", now)
-            }
+            HandlerResult::NotStarted => record.fail_head("not started", now),
         }
         State::Settling {
             expected: version,
@@ -658,12 +695,15 @@ impl Protocol {
         now: Timestamp,
     ) -> State {
         match outcome {
-            SwapOutcome::Replaced(version) => match end.result {
-                HandlerResult::Done | HandlerResult::Declined { .. } => {
-                    self.go_on(version, record, now)
+            SwapOutcome::Replaced(version) => {
+                self.keep_append();
+                match end.result {
+                    HandlerResult::Done | HandlerResult::Declined { .. } => {
+                        self.go_on(version, record, now)
+                    }
+                    _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
                 }
-                _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
-            },
+            }
             SwapOutcome::Conflict(Some(Stored { version, record }))
                 if end
                     .held
@@ -675,6 +715,7 @@ impl Protocol {
             // Somebody else took over after the lease expired: the record says how things stand.
             SwapOutcome::Conflict(current) => match end.result {
                 HandlerResult::Done | HandlerResult::Declined { .. } => {
+                    self.forget_append();
                     self.on_loaded(current, now)
                 }
                 _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),

@@ -28,7 +28,7 @@ pub enum Applied {
 
 /// Applies one message to a record.
 pub fn apply(record: &Record, event: &Arc<Event>, at: Timestamp) -> Applied {
-    if event.is_test && could_pay(event) {
+    if event.is_test && is_left_out_as_test(event) {
         return Applied::Test;
     }
     let finding = match &event.kind {
@@ -74,13 +74,19 @@ enum Finding {
     },
 }
 
-/// A test flag may have been set by the player, so it cannot hide a reversal or a ban.
-fn could_pay(event: &Event) -> bool {
+/// Whether a message is left out if it is marked as a test. A player may have set the mark, so it cannot hide a reversal
+/// or a ban.
+fn is_left_out_as_test(event: &Event) -> bool {
     match &event.kind {
         EventKind::Ban(_) => false,
         EventKind::Conversion { effect, .. } => match effect {
-            Effect::Pending { .. } | Effect::Completed { .. } | Effect::Ignored { .. } => true,
+            Effect::Pending { .. } | Effect::Completed { .. } => true,
             Effect::Adjusted { by, .. } => *by > Decimal::ZERO,
+            // A state that is not understood may be a reversal.
+            Effect::Ignored { reason, .. } => !matches!(
+                reason,
+                IgnoreReason::UnknownState | IgnoreReason::EmptyState | IgnoreReason::Contradictory
+            ),
             Effect::Revoked => false,
         },
     }
@@ -105,7 +111,7 @@ fn apply_ban(record: &Record, event: &Event, status: &BanStatus) -> Finding {
     }
 }
 
-fn apply_conversion(known: &Record, event: &Event, effect: &Effect) -> Finding {
+fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Finding {
     let reinstates = reinstates(known, event, effect);
     let same_state: Vec<&Entry> = known
         .entries()
@@ -147,9 +153,12 @@ fn apply_conversion(known: &Record, event: &Event, effect: &Effect) -> Finding {
     }
     let mut record = known.clone();
     if reinstates {
-        supersede(&mut record, |_| true);
+        supersede(&mut record, Entry::is_active);
     }
-    supersede_imported_adjustment(&mut record, effect);
+    if let Some(number) = same_amount_taken_back(&record, event) {
+        record.set_event(number, event, false);
+        supersede(&mut record, |entry| entry.number() == number);
+    }
     match decide(&record, event, effect, reinstates) {
         Ok(action) => Finding::New {
             record,
@@ -174,7 +183,7 @@ fn reinstates(record: &Record, event: &Event, effect: &Effect) -> bool {
 }
 
 /// Takes entries out of what is due.
-fn supersede(record: &mut Record, which: impl Fn(&Entry) -> bool) {
+pub(super) fn supersede(record: &mut Record, which: impl Fn(&Entry) -> bool) {
     for entry in record.entries_mut() {
         if which(entry) {
             entry.state = EntryState::Superseded;
@@ -182,31 +191,32 @@ fn supersede(record: &mut Record, which: impl Fn(&Entry) -> bool) {
     }
 }
 
-/// An earlier receiver's list often says how much was taken back but not by which message. The network's own message
-/// about it, with a transaction of its own, takes the place of the imported one instead of being taken back again.
-fn supersede_imported_adjustment(record: &mut Record, effect: &Effect) {
-    let Effect::Adjusted {
-        by,
-        same_transaction: false,
-    } = effect
+/// The imported reversal that this message identifies, if there is one. An earlier receiver's list often says how much
+/// was taken back, but not by which message. The network's own message about it, with a transaction of its own, must not
+/// take it back again.
+pub(super) fn same_amount_taken_back(record: &Record, event: &Event) -> Option<u32> {
+    let EventKind::Conversion {
+        effect: Effect::Adjusted {
+            by,
+            same_transaction: false,
+        },
+        ..
+    } = &event.kind
     else {
-        return;
+        return None;
     };
-    let is_same = |entry: &Entry| {
+    let is_same = |entry: &&Entry| {
         let same = matches!(entry.effect(), Some(Effect::Adjusted { by: imported, same_transaction: true }) if imported == by);
         entry.is_imported() && entry.is_active() && same
     };
-    if let Some(number) = record
-        .entries()
-        .iter()
-        .find(|entry| is_same(entry))
-        .map(Entry::number)
-    {
-        supersede(record, |entry| entry.number() == number);
-    }
+    record.entries().iter().find(is_same).map(Entry::number)
 }
 
-fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<ConflictKind> {
+pub(super) fn contradiction(
+    record: &Record,
+    event: &Event,
+    effect: &Effect,
+) -> Option<ConflictKind> {
     if record
         .player()
         .is_some_and(|player| *player != event.player)
@@ -232,6 +242,10 @@ fn decide(
     effect: &Effect,
     was_reinstated: bool,
 ) -> Result<Action, OutOfRange> {
+    // These never move money, not even a difference that an import has left (see `guard::import`).
+    if matches!(effect, Effect::Pending { .. } | Effect::Ignored { .. }) {
+        return Ok(nothing_due(record, event, effect));
+    }
     let target = target_of(active_effects(record).chain([effect]))?;
     let due = exact_sum(target, -record.decided())?;
     if !due.is_zero() {
@@ -296,7 +310,9 @@ fn active_effects(record: &Record) -> impl Iterator<Item = &Effect> {
         .filter_map(Entry::effect)
 }
 
-fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, OutOfRange> {
+pub(super) fn target_of<'a>(
+    effects: impl Iterator<Item = &'a Effect>,
+) -> Result<Decimal, OutOfRange> {
     let mut completed = Decimal::ZERO;
     let mut adjusted = Decimal::ZERO;
     let mut is_revoked = false;
@@ -369,7 +385,7 @@ pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
 
 /// Whether the message brings purchase data and no reward: the second of the two callbacks in which a purchase may
 /// arrive. It may overtake the first and must not take its place.
-fn is_purchase_only(event: &Event) -> bool {
+pub(super) fn is_purchase_only(event: &Event) -> bool {
     let EventKind::Conversion {
         effect: Effect::Completed { amount, .. },
         ..
@@ -382,7 +398,7 @@ fn is_purchase_only(event: &Event) -> bool {
 
 /// Whether two messages of the same state say the same about money. The same conversion may reach two endpoints whose
 /// URLs have different parameters, so an absent value matches any.
-fn is_same_content(earlier: &Event, later: &Event) -> bool {
+pub(super) fn is_same_content(earlier: &Event, later: &Event) -> bool {
     let usd_matches = match (earlier.usd, later.usd) {
         (Some(a), Some(b)) => a == b,
         _ => true,

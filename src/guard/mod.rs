@@ -16,9 +16,12 @@
 //! There is no clock and no I/O here: the time is passed in.
 
 mod apply;
+mod import;
 mod record;
 
 pub use apply::{Applied, OutOfRange, apply, target};
+pub use import::{Exposure, Outcome};
+pub(crate) use import::{correct, exposures, import, needs_correction};
 pub use record::{
     Closed, Entry, Lease, RECORD_FORMAT, Record, RecordStatus, Retry, Stored, SwapOutcome, Version,
 };

@@ -21,12 +21,15 @@ const BANS_KEPT: usize = 16;
 /// The longest reason or error text that a record keeps, in bytes.
 const MAX_TEXT_BYTES: usize = 300;
 
-/// A record's version: 1 when it is first stored, one more at every change.
+/// A record's version, by which a store guards every change. Every change gives the record one that it never had.
+///
+/// In most stores it is 1 when the record is first stored, and one more at every change. Inside a
+/// [`Transaction`](crate::store::Transaction) it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(NonZeroU64);
 
 impl Version {
-    /// The version of a record that is stored for the first time.
+    /// The version of a record that is stored for the first time, where changes are counted.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// From the number that a store kept. `None` for zero.
@@ -39,7 +42,7 @@ impl Version {
         self.0.get()
     }
 
-    /// The version of a record that replaces `expected`.
+    /// The version of a record that replaces `expected`, where changes are counted.
     pub fn after(expected: Option<Self>) -> Self {
         expected.map_or(Self::FIRST, |version| Self(version.0.saturating_add(1)))
     }
@@ -119,7 +122,7 @@ pub(super) enum EntryState {
     Superseded,
 }
 
-/// The right to deliver the first pending decision. Whoever settles it must still hold this very lease.
+/// The right to deliver the first pending decision. Settling it requires this very lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     token: u64,
@@ -242,7 +245,15 @@ impl Entry {
         }
     }
 
-    fn balance_change(&self) -> Decimal {
+    /// Whether its message can change what is due.
+    pub(super) fn states_money(&self) -> bool {
+        matches!(
+            self.effect(),
+            Some(Effect::Completed { .. } | Effect::Adjusted { .. } | Effect::Revoked)
+        )
+    }
+
+    pub(super) fn balance_change(&self) -> Decimal {
         self.action
             .as_ref()
             .map_or(Decimal::ZERO, Action::balance_change)
@@ -294,7 +305,8 @@ impl Record {
         &self.entries
     }
 
-    /// What was paid less what was taken back, as far as it was delivered. In the app's currency, never negative.
+    /// What was paid less what was taken back, as far as it was delivered. In the app's currency; negative at most while
+    /// an import goes on.
     pub fn balance(&self) -> Decimal {
         let delivered = self
             .entries
@@ -464,10 +476,13 @@ impl Record {
         self.cursor = self.last_number();
     }
 
-    /// Replaces what an imported entry says about the balance by what the earlier receiver did.
-    pub(super) fn set_last_action(&mut self, action: Action) {
-        if let Some(last) = self.entries_mut().last_mut() {
-            last.action = Some(action);
+    /// Replaces an entry's message by the network's own about the same thing.
+    pub(super) fn set_event(&mut self, number: u32, event: &Arc<Event>, erased: bool) {
+        for entry in self.entries_mut() {
+            if entry.number == number {
+                entry.event = Arc::clone(event);
+                entry.erased = erased;
+            }
         }
     }
 
@@ -498,6 +513,16 @@ impl Record {
 
     /// The handler failed to carry out the first pending decision, which stays pending.
     pub(crate) fn fail_head(&mut self, error: &str, at: Timestamp) {
+        self.count_failure(error, at);
+        self.lease = None;
+    }
+
+    /// The handler did not return in time. It may still be running, so the lease stays until it expires.
+    pub(crate) fn time_out_head(&mut self, at: Timestamp) {
+        self.count_failure("timed out", at);
+    }
+
+    fn count_failure(&mut self, error: &str, at: Timestamp) {
         let attempts = self
             .retry
             .as_ref()
@@ -509,7 +534,6 @@ impl Record {
             failed_at: at,
             error,
         }));
-        self.lease = None;
     }
 
     /// The handler declined the first pending decision for good. If it moves money, the conversion is closed, and the

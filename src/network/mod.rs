@@ -5,6 +5,17 @@
 
 pub mod bitlabs;
 
+mod config_error;
+pub(crate) mod described;
+mod senders;
+
+pub use config_error::ConfigError;
+pub use described::{
+    AfterReversal, Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description,
+    Evidence, Meaning, Role, Shape, UrlFinding, preset, presets,
+};
+pub use senders::{AddressRange, Senders};
+
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;

@@ -74,7 +74,12 @@ impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
             .store
             .transact(&key, &self.handler, Work { protocol, clock })
             .await;
-        telemetry::record_store("transaction", transacted, timer)?
+        match telemetry::record_store("transaction", transacted, timer) {
+            Err(StoreError::Locked) => Err(ReceiveError::Busy {
+                retry_after: timing.busy_timeout,
+            }),
+            transacted => transacted?,
+        }
     }
 }
 

@@ -8,14 +8,13 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
 use tracing::Instrument as _;
 
 pub use in_transaction::InTransaction;
+use recovery::Background;
 pub use recovery::{Recovery, RecoverySummary};
 
 use crate::clock::{Clock, SystemClock};
@@ -158,7 +157,8 @@ pub struct Receiver<S, H, C = SystemClock> {
     handler: Arc<H>,
     clock: Arc<C>,
     timing: Timing,
-    recovery: Option<Recovery>,
+    recovery: Recovery,
+    has_background: bool,
     defers: bool,
     background: Arc<Background>,
 }
@@ -197,7 +197,8 @@ impl<S, H> Receiver<S, H> {
             handler,
             clock: Arc::new(clock),
             timing: Timing::default(),
-            recovery: Some(Recovery::default()),
+            recovery: Recovery::default(),
+            has_background: true,
             defers: false,
             background: Arc::default(),
         }
@@ -214,6 +215,7 @@ impl<S, H, C> Receiver<S, H, C> {
             clock: Arc::new(clock),
             timing: self.timing,
             recovery: self.recovery,
+            has_background: self.has_background,
             defers: self.defers,
             background: self.background,
         }
@@ -226,22 +228,22 @@ impl<S, H, C> Receiver<S, H, C> {
         self
     }
 
-    /// With another schedule for recovery.
+    /// With another schedule for recovery, in the background and for [`recover`](Self::recover).
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
-        self.recovery = Some(recovery);
+        self.recovery = recovery;
         self
     }
 
     /// Without a background task: call [`recover`](Self::recover) at startup and from time to time.
     #[must_use]
     pub fn without_recovery(mut self) -> Self {
-        self.recovery = None;
+        self.has_background = false;
         self
     }
 
     /// Makes [`receive`](Self::receive) return as soon as the callback is stored durably, as [`accept`](Self::accept)
-    /// does. Recovery delivers it.
+    /// does. Its decision is delivered in the background.
     #[must_use]
     pub fn deferred(mut self) -> Self {
         self.defers = true;
@@ -277,7 +279,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         self.run_for(&event, job).await
     }
 
-    /// Stores a verified callback durably. Its decision is delivered later, by recovery.
+    /// Stores a verified callback durably. Its decision is delivered later, in the background.
     ///
     /// # Errors
     /// [`ReceiveError::Store`]: the network should retry.
@@ -378,8 +380,8 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         self.start();
         let span = CallbackSpan::new(event);
         let result = self.handler.run(self, job).instrument(span.span()).await;
-        if let Ok(Receipt::Accepted(_)) = result {
-            self.background.wake.notify_one();
+        if let Ok(Receipt::Accepted(decision)) = &result {
+            self.background.deliver_soon(decision.conversion().clone());
         }
         span.finish(
             result
@@ -392,8 +394,8 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// Starts recovery in the background, if it is on, not running yet, and there is a tokio runtime. Routes and
     /// [`receive`](Self::receive) do this.
     pub fn start(&self) {
-        if let Some(recovery) = self.recovery {
-            recovery::start(self, recovery);
+        if self.has_background {
+            recovery::start(self, self.recovery);
         }
     }
 }
@@ -428,32 +430,6 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receive for Receiver<S, H, C> {
 
     fn start(&self) {
         Receiver::start(self);
-    }
-}
-
-/// What connects the receiver's clones with the background task, which ends when the last clone is dropped.
-#[derive(Debug)]
-struct Background {
-    started: AtomicBool,
-    alive: watch::Sender<()>,
-    /// Makes the task look for pending decisions at once.
-    wake: Arc<Notify>,
-}
-
-impl Default for Background {
-    fn default() -> Self {
-        Self {
-            started: AtomicBool::new(false),
-            alive: watch::Sender::new(()),
-            wake: Arc::default(),
-        }
-    }
-}
-
-impl Background {
-    /// Whether this is the first call.
-    fn start(&self) -> bool {
-        !self.started.swap(true, Ordering::SeqCst)
     }
 }
 

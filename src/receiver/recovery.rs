@@ -1,9 +1,12 @@
 //! Retries decisions that were left pending.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Deliver, ReceiveError, Receiver};
 use crate::clock::Clock;
@@ -18,7 +21,8 @@ use crate::telemetry;
 pub struct Recovery {
     /// How often the store is asked for pending decisions. 15 s by default.
     pub interval: Duration,
-    /// How many records are worked on at a time. 16 by default.
+    /// How many records are worked on at a time: by recovery, and apart from that for callbacks that were just accepted.
+    /// 16 by default.
     pub concurrency: usize,
     /// The wait after a decision's first failed attempt; it doubles with every further one. 1 s by default.
     pub min_backoff: Duration,
@@ -108,17 +112,26 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// waits.
     ///
     /// # Errors
-    /// [`StoreError`], if the store does not answer. A record that cannot be read counts as failed.
+    /// [`StoreError`], if the store does not answer: some records may not have been looked at. A record that cannot be
+    /// read counts as failed.
     pub async fn recover(&self) -> Result<RecoverySummary, StoreError> {
-        let recovery = self.recovery.unwrap_or_default();
-        let mut summary = RecoverySummary::default();
+        let recovery = self.recovery;
+        let mut pass = Pass::default();
         let mut running = JoinSet::new();
         let mut after: Option<RecordKey> = None;
-        loop {
-            let keys = self.store.list_pending(after.as_ref(), PAGE).await?;
+        while pass.failure.is_none() {
+            let keys = match self.store.list_pending(after.as_ref(), PAGE).await {
+                Ok(keys) => keys,
+                Err(error) => {
+                    pass.failure = Some(error);
+                    break;
+                }
+            };
             for key in &keys {
-                if running.len() >= recovery.concurrency {
-                    count(&mut summary, running.join_next().await)?;
+                if running.len() >= recovery.concurrency
+                    && let Some(ended) = running.join_next().await
+                {
+                    pass.count(ended);
                 }
                 let (receiver, key) = (self.clone(), key.clone());
                 running.spawn(async move { receiver.recover_one(key, recovery).await });
@@ -128,16 +141,18 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
             }
             after = keys.last().cloned();
         }
+        // Handlers that run are not interrupted, whatever happened to the others.
         while let Some(ended) = running.join_next().await {
-            count(&mut summary, Some(ended))?;
+            pass.count(ended);
         }
+        let summary = pass.summary;
         telemetry::record_recovery(
             summary.delivered,
             summary.busy,
             summary.waiting,
             summary.failed,
         );
-        Ok(summary)
+        pass.failure.map_or(Ok(summary), Err)
     }
 
     async fn recover_one(
@@ -147,12 +162,12 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     ) -> Result<Recovered, StoreError> {
         match self.store.load(&key).await {
             Ok(Some(stored)) => {
-                let due = stored.record.retry().map(|retry| {
-                    retry
-                        .failed_at
-                        .after(recovery.backoff_after(retry.attempts))
+                let left = stored.record.retry().map_or(Duration::ZERO, |retry| {
+                    let wait = recovery.backoff_after(retry.attempts);
+                    self.clock.now().until(retry.failed_at.after(wait))
                 });
-                if due.is_some_and(|due| self.clock.now() < due) {
+                // A longer wait was written by a clock that was ahead.
+                if !left.is_zero() && left <= recovery.max_backoff {
                     return Ok(Recovered::Waiting);
                 }
             }
@@ -176,21 +191,45 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     }
 }
 
-fn count(
-    summary: &mut RecoverySummary,
-    ended: Option<Result<Result<Recovered, StoreError>, tokio::task::JoinError>>,
-) -> Result<(), StoreError> {
-    let counter = match ended {
-        None => return Ok(()),
-        Some(Ok(Ok(Recovered::Delivered))) => &mut summary.delivered,
-        Some(Ok(Ok(Recovered::Busy))) => &mut summary.busy,
-        Some(Ok(Ok(Recovered::Waiting))) => &mut summary.waiting,
-        // A store's code panicked: that record is still pending.
-        Some(Ok(Ok(Recovered::Failed)) | Err(_)) => &mut summary.failed,
-        Some(Ok(Err(error))) => return Err(error),
-    };
-    *counter = counter.saturating_add(1);
-    Ok(())
+#[derive(Default)]
+struct Pass {
+    summary: RecoverySummary,
+    failure: Option<StoreError>,
+}
+
+impl Pass {
+    fn count(&mut self, ended: Result<Result<Recovered, StoreError>, JoinError>) {
+        let counter = match ended {
+            Ok(Ok(Recovered::Delivered)) => &mut self.summary.delivered,
+            Ok(Ok(Recovered::Busy)) => &mut self.summary.busy,
+            Ok(Ok(Recovered::Waiting)) => &mut self.summary.waiting,
+            // After an error or a panic of the store's code, the record is still pending.
+            Ok(Ok(Recovered::Failed)) | Err(_) => &mut self.summary.failed,
+            Ok(Err(error)) => {
+                self.failure.get_or_insert(error);
+                &mut self.summary.failed
+            }
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
+/// What connects the receiver's clones with the background task, which ends when the last clone is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Background {
+    accepted: OnceLock<mpsc::Sender<RecordKey>>,
+}
+
+/// How many accepted callbacks wait for the background task. Recovery finds those beyond.
+const MAX_WAITING: usize = 1024;
+
+impl Background {
+    /// Has a callback delivered soon.
+    pub(super) fn deliver_soon(&self, key: RecordKey) {
+        if let Some(accepted) = self.accepted.get() {
+            let _ = accepted.try_send(key);
+        }
+    }
 }
 
 /// Starts the background task unless it runs already or there is no tokio runtime.
@@ -198,30 +237,60 @@ pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(
     receiver: &Receiver<S, H, C>,
     recovery: Recovery,
 ) {
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-        return;
-    };
-    if !receiver.background.start() {
+    if receiver.background.accepted.get().is_some() {
         return;
     }
-    let mut alive = receiver.background.alive.subscribe();
-    let wake = Arc::clone(&receiver.background.wake);
-    // A clone that does not keep the task alive.
-    let receiver = Receiver {
-        background: Arc::default(),
-        ..receiver.clone()
+    let Ok(runtime) = Handle::try_current() else {
+        return;
     };
-    runtime.spawn(async move {
-        loop {
-            if let Err(error) = receiver.recover().await {
-                telemetry::log_recovery_failed(&error);
+    let (sender, accepted) = mpsc::channel(MAX_WAITING);
+    if receiver.background.accepted.set(sender).is_ok() {
+        // A clone that does not keep the task alive.
+        let receiver = Receiver {
+            background: Arc::default(),
+            ..receiver.clone()
+        };
+        runtime.spawn(run(receiver, recovery, accepted));
+    }
+}
+
+/// Delivers accepted callbacks at once, and everything that is pending in intervals. Neither waits for the other, so a
+/// handler that hangs delays nothing but its own record.
+async fn run<S: DedupStore, H: Deliver<S, C>, C: Clock>(
+    receiver: Receiver<S, H, C>,
+    recovery: Recovery,
+    mut accepted: mpsc::Receiver<RecordKey>,
+) {
+    let mut deliveries = JoinSet::new();
+    let mut pass = JoinSet::new();
+    let mut timer = interval(recovery.interval.max(Duration::from_millis(1)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            key = accepted.recv(), if deliveries.len() < recovery.concurrency.max(1) => {
+                // `None`: the last receiver was dropped.
+                let Some(key) = key else { return };
+                let receiver = receiver.clone();
+                deliveries.spawn(async move { receiver.recover_one(key, recovery).await });
             }
-            tokio::select! {
-                () = tokio::time::sleep(recovery.interval) => {}
-                () = wake.notified() => {}
-                // The last receiver was dropped.
-                _ = alive.changed() => return,
+            // What was not delivered is pending: recovery finds it and reports it.
+            Some(_) = deliveries.join_next() => {}
+            _ = timer.tick(), if pass.is_empty() => {
+                let receiver = receiver.clone();
+                pass.spawn(async move { receiver.recover().await });
+            }
+            Some(ended) = pass.join_next() => {
+                match ended {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => telemetry::log_recovery_failed(&error),
+                    Err(error) => telemetry::log_recovery_failed(&StoreError::Unavailable {
+                        operation: "list pending records",
+                        hint: "its code panicked",
+                        source: Box::new(error),
+                    }),
+                }
+                timer.reset();
             }
         }
-    });
+    }
 }

@@ -31,6 +31,9 @@ pub enum StoreError {
     /// The store's queue is full, or it did not answer in time.
     #[error("store is overloaded: retry later")]
     Overloaded,
+    /// Another transaction holds the record's lock.
+    #[error("another transaction works on this record: retry later")]
+    Locked,
     /// The store was closed.
     #[error("store is closed")]
     Closed,
@@ -60,7 +63,10 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it concerns a single record, so that others can still be worked on.
     pub fn is_about_one_record(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::Newer { .. })
+        matches!(
+            self,
+            Self::Locked | Self::Unreadable { .. } | Self::Newer { .. }
+        )
     }
 
     /// One fixed word, for logs and metrics.
@@ -69,6 +75,7 @@ impl StoreError {
             Self::Open { .. } => "open",
             Self::Unavailable { .. } => "unavailable",
             Self::Overloaded => "overloaded",
+            Self::Locked => "locked",
             Self::Closed => "closed",
             Self::Unreadable { .. } => "unreadable",
             Self::Newer { .. } => "newer",

@@ -227,12 +227,18 @@ impl MemoryTransaction {
     fn undo_to(&mut self, savepoint: usize) {
         for change in self.undo.drain(savepoint..).rev() {
             match change {
-                Undo::Record(key, Some(stored)) => drop(self.store.records.insert(key, stored)),
-                Undo::Record(key, None) => drop(self.store.records.remove(&key)),
-                Undo::Balance(player, Some(amount)) => {
-                    drop(self.store.balances.insert(player, amount))
+                Undo::Record(key, Some(stored)) => {
+                    self.store.records.insert(key, stored);
                 }
-                Undo::Balance(player, None) => drop(self.store.balances.remove(&player)),
+                Undo::Record(key, None) => {
+                    self.store.records.remove(&key);
+                }
+                Undo::Balance(player, Some(amount)) => {
+                    self.store.balances.insert(player, amount);
+                }
+                Undo::Balance(player, None) => {
+                    self.store.balances.remove(&player);
+                }
             }
         }
     }

@@ -228,7 +228,7 @@ pub enum Problem {
         /// The state that the endpoint is for.
         expected: String,
     },
-    /// The app did not tell the network which player it is.
+    /// The app did not pass the player to the network.
     #[error("no player in the callback: {fix}")]
     NoPlayer {
         /// What to do about it.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use memchr::memrchr;
+
 use super::encoding::Encoding;
 use super::error::NotGenuine;
 use super::hash::{HashFunction, HashValue, PreparedMac};
@@ -75,21 +77,24 @@ impl UrlVerifier {
         let (signed, signature) = self.split(query).ok_or(NotGenuine::SignatureMissing)?;
         let given = HashValue::decode(self.function, self.encoding, signature.as_bytes())
             .ok_or(NotGenuine::SignatureMalformed)?;
-        let mut signer = None;
+        let mut found = None;
         // All keys are tried, so that the time does not depend on which one matches.
         for (key, mac) in &self.macs {
             if mac.finish_with(signed.as_bytes()).matches(&given) {
-                signer = Some(key);
+                found = Some(key);
             }
         }
-        let key = signer.ok_or(NotGenuine::SignatureWrong)?;
+        let key = found.ok_or(NotGenuine::SignatureWrong)?;
         Ok((signed, key))
     }
 
     /// Splits off the signature, which must be the last parameter: what followed it would not be signed.
     fn split<'q>(&self, query: &'q str) -> Option<(&'q str, &'q str)> {
-        let (signed, last) = query.rsplit_once('&')?;
-        let signature = last.strip_prefix(&*self.parameter)?.strip_prefix('=')?;
+        let (signed, last) = query.split_at_checked(memrchr(b'&', query.as_bytes())?)?;
+        let signature = last
+            .strip_prefix('&')?
+            .strip_prefix(&*self.parameter)?
+            .strip_prefix('=')?;
         (!signature.is_empty()).then_some((signed, signature))
     }
 }

@@ -18,15 +18,17 @@ pub const MAX_URL_BYTES: usize = 65_534;
 pub(crate) struct SignedUrl {
     template: UrlTemplate,
     verifier: UrlVerifier,
-    /// The names of the configured parameters, then the signature's.
+    /// The names of the configured parameters, then the signature's, then those that the network adds.
     names: Vec<Box<str>>,
 }
 
 impl SignedUrl {
-    pub(crate) fn new(template: UrlTemplate, verifier: UrlVerifier) -> Self {
+    /// `added` are parameters that the network adds to some callbacks, such as a test flag.
+    pub(crate) fn new(template: UrlTemplate, verifier: UrlVerifier, added: &[&str]) -> Self {
         let configured = template.parameters().iter().map(UrlParameter::name);
         let names = configured
             .chain([verifier.parameter()])
+            .chain(added.iter().copied())
             .map(Box::from)
             .collect();
         Self {
@@ -50,16 +52,14 @@ impl SignedUrl {
         Ok(self.verifier.verify(query)?)
     }
 
-    /// Finds the configured parameters in an authenticated query, in the order of the configured URL, and checks the
-    /// static ones.
+    /// Finds the parameters in an authenticated query: the configured ones in the order of the URL, the signature, and
+    /// those that the network adds. Checks the static ones.
     pub(crate) fn locate<'q>(&self, query: &'q str) -> Result<Vec<Occurrence<'q>>, Problem> {
         let found = query::locate(query, &self.names);
         // Players can add parameters to the offer wall's URL, and those are signed like the others. The network's own
         // signature is already split off.
-        if found
-            .last()
-            .is_some_and(|signature| *signature != Occurrence::Absent)
-        {
+        let signature = found.get(self.template.parameters().len());
+        if signature.is_some_and(|signature| *signature != Occurrence::Absent) {
             let name = self.verifier.parameter().to_owned();
             return Err(Problem::Repeated { name });
         }

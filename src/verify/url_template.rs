@@ -69,17 +69,28 @@ impl UrlTemplate {
     /// # Errors
     /// [`UrlError`]: what is wrong and what to type instead.
     pub fn parse(typed: &str, style: MacroStyle, reserved: &[&str]) -> Result<Self, UrlError> {
+        let template = Self::parse_optional(typed, style, reserved)?;
+        if template.parameters.is_empty() {
+            return Err(UrlError::NoParameters);
+        }
+        Ok(template)
+    }
+
+    /// The same for networks that add all parameters themselves: the URL may have none.
+    pub(crate) fn parse_optional(
+        typed: &str,
+        style: MacroStyle,
+        reserved: &[&str],
+    ) -> Result<Self, UrlError> {
         let typed = typed.trim();
         let (prefix, query) = split(typed)?;
         let path_at = check_prefix(prefix)?;
-        let query = query
-            .filter(|query| !query.is_empty())
-            .ok_or(UrlError::NoParameters)?;
+        let query = query.unwrap_or_default();
         if query.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(UrlError::WhiteSpace);
         }
         let mut parameters: Vec<UrlParameter> = Vec::new();
-        for piece in query.split('&') {
+        for piece in query.split('&').filter(|_| !query.is_empty()) {
             let parameter = match style {
                 MacroStyle::Percent => UrlParameter::parse_percent(piece)?,
                 MacroStyle::Any => UrlParameter::parse_any(piece)?,

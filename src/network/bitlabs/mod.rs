@@ -1,44 +1,99 @@
 //! `BitLabs`: offers, in-app purchases, surveys, magic receipts, cashback, general rewards, bans.
+//!
+//! The URL that is typed into the network's dashboard is the whole configuration of an endpoint:
+//!
+//! ```
+//! use postback::bitlabs::App;
+//! use postback::{Endpoint, Request};
+//!
+//! let app = App::new("my-game", "JLOIAUNMHFli7ZJOQVEzm98rzqnm9")?;
+//! let offers = app.offers(
+//!     "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
+//!      &state=[%OFFER:TASK:STATE%]&ref=[%REF%]",
+//! )?;
+//! assert_eq!(offers.path(), "/callbacks/offers");
+//!
+//! // Path and query of the request, byte for byte.
+//! let target = "/callbacks/offers?player=p1&tx=o233&gems=500&state=COMPLETED&ref=\
+//!               &hash=b4231f38a63623c57608d2c29f050b4bf7638644";
+//! let offer = offers.verify(&Request::get(target))?;
+//! assert_eq!((offer.player.as_str(), offer.amount), ("p1", Some(500.into())));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod callback;
+mod endpoint;
+mod macros;
+mod rules;
+mod setup;
+mod words;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use callback::{
+    BanCallback, BitlabsCallback, CashbackCallback, Context, OfferCallback, OfferDetails,
+    PurchaseCallback, ReceiptCallback, RewardCallback, SurveyCallback, SurveyDetails,
+};
+pub use endpoint::BitlabsEndpoint;
+pub use macros::{Vocabulary, describe_macro};
+pub use words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType};
 
 use crate::id::{AppName, IdError, NetworkName};
-use crate::verify::{KeyRing, SecretError};
+use crate::verify::{KeyRing, SecretError, UrlError};
 
-/// One app of the network: its name and its secrets.
-#[derive(Debug, Clone)]
+/// One app of the network: its name, its App Secret or several, and options for its endpoints.
+///
+/// Options apply to the endpoints that are made from this value. Clone the app for endpoints with other options:
+///
+/// ```
+/// use postback::bitlabs::{App, OfferState};
+///
+/// let app = App::new("my-game", "JLOIAUNMHFli7ZJOQVEzm98rzqnm9")?;
+/// let url = "https://game.example/completed?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]";
+/// let completed = app.clone().only(OfferState::Completed).offers(url)?;
+/// # Ok::<(), postback::bitlabs::BitlabsConfigError>(())
+/// ```
+#[derive(Clone)]
 pub struct App {
     network: NetworkName,
     name: AppName,
     keys: KeyRing,
+    options: Options,
 }
 
-/// Why an app or an endpoint cannot be set up.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BitlabsConfigError {
-    /// The app's name cannot be one.
-    #[error("invalid app name: {0}")]
-    AppName(#[from] IdError),
-    /// The secret cannot be used.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
+/// What endpoints may be set to do.
+#[derive(Debug, Clone, Default)]
+struct Options {
+    only: Option<OfferState>,
+    acknowledges_screenouts: bool,
+    acknowledges_start_bonuses: bool,
+    allowed_macros: Vec<String>,
+    state_parameter: Option<String>,
 }
 
 impl App {
-    /// An app under a name of the operator's choice, with its App Secret or several.
+    /// An app under a name of the operator's choice. `secret` is its App Secret, a comma-separated list of secrets,
+    /// a [`Secret`](crate::Secret) or a [`KeyRing`].
     ///
-    /// The name is part of every key in the store: never change it.
+    /// The name is part of every key in the store: never change it, and give each app its own.
     ///
     /// # Errors
-    /// [`BitlabsConfigError`], if the name or the secret cannot be used.
+    /// [`BitlabsConfigError`], if the name or a secret cannot be used.
     pub fn new<K>(name: impl AsRef<str>, secret: K) -> Result<Self, BitlabsConfigError>
     where
         K: TryInto<KeyRing>,
         K::Error: Into<SecretError>,
     {
+        let keys = secret
+            .try_into()
+            .map_err(|error| BitlabsConfigError::Secret(error.into()))?;
         Ok(Self {
-            network: NetworkName::new("bitlabs")?,
-            name: AppName::new(name)?,
-            keys: secret.try_into().map_err(Into::into)?,
+            network: NetworkName::new("bitlabs").map_err(BitlabsConfigError::AppName)?,
+            name: AppName::new(name).map_err(BitlabsConfigError::AppName)?,
+            keys,
+            options: Options::default(),
         })
     }
 
@@ -46,4 +101,273 @@ impl App {
     pub fn name(&self) -> &AppName {
         &self.name
     }
+
+    /// An endpoint for offer callbacks, stateful or not. The URL must have the state's macro, unless
+    /// [`only`](Self::only) is set.
+    ///
+    /// # Errors
+    /// [`BitlabsConfigError`]: what is wrong with the URL and what to type instead. The same for all endpoints.
+    pub fn offers(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for offer callbacks with in-app purchases.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn purchases(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<PurchaseCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for survey callbacks.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn surveys(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<SurveyCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for magic receipt callbacks.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn receipts(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<ReceiptCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for cashback callbacks.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn cashback(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<CashbackCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for general reward callbacks.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn rewards(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<RewardCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for ban callbacks.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn bans(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<BanCallback>, BitlabsConfigError> {
+        self.endpoint(url)
+    }
+
+    /// An endpoint for callbacks of any type.
+    ///
+    /// # Errors
+    /// See [`offers`](Self::offers).
+    pub fn endpoint<C: BitlabsCallback>(
+        &self,
+        url: impl AsRef<str>,
+    ) -> Result<BitlabsEndpoint<C>, BitlabsConfigError> {
+        BitlabsEndpoint::new(self.clone(), url.as_ref())
+    }
+
+    /// Option for offers and purchases: the URL receives one state only, as the dashboard can be set up. It needs
+    /// no state macro then. A callback that states another state is kept as unusable.
+    #[must_use]
+    pub fn only(mut self, state: OfferState) -> Self {
+        self.options.only = Some(state);
+        self
+    }
+
+    /// Option: SCREENOUT callbacks are acknowledged and not paid.
+    #[must_use]
+    pub fn acknowledge_screenouts(mut self) -> Self {
+        self.options.acknowledges_screenouts = true;
+        self
+    }
+
+    /// Option: `START_BONUS` callbacks are acknowledged and not paid. `BitLabs` does not pay the publisher for them.
+    #[must_use]
+    pub fn acknowledge_start_bonuses(mut self) -> Self {
+        self.options.acknowledges_start_bonuses = true;
+        self
+    }
+
+    /// Option: accepts a macro that is newer than this crate, such as `NEW:MACRO`. Its value is in the callback's
+    /// query.
+    #[must_use]
+    pub fn allow_macro(mut self, text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        let bare = text
+            .strip_prefix("[%")
+            .and_then(|text| text.strip_suffix("%]"));
+        self.options
+            .allowed_macros
+            .push(bare.unwrap_or(text).to_owned());
+        self
+    }
+
+    /// Option for receipts and cashback: the parameter with the state, if it is not `magic_receipt_state` or
+    /// `cashback_state`. Any macro is accepted there: the network's pages do not say how it is spelled.
+    #[must_use]
+    pub fn state_parameter(mut self, name: impl Into<String>) -> Self {
+        self.options.state_parameter = Some(name.into());
+        self
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.name.as_str())
+            .field("keys", &self.keys)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A family of callbacks. Each has its own endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Family {
+    /// Offers.
+    Offers,
+    /// In-app purchases within offers.
+    Purchases,
+    /// Surveys.
+    Surveys,
+    /// Magic receipts.
+    Receipts,
+    /// Cashback.
+    Cashback,
+    /// General rewards.
+    Rewards,
+    /// Bans.
+    Bans,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Self; 7] = [
+        Self::Offers,
+        Self::Purchases,
+        Self::Surveys,
+        Self::Receipts,
+        Self::Cashback,
+        Self::Rewards,
+        Self::Bans,
+    ];
+
+    /// Its name, which is also the endpoint's: `offers`, `surveys` …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Offers => "offers",
+            Self::Purchases => "purchases",
+            Self::Surveys => "surveys",
+            Self::Receipts => "receipts",
+            Self::Cashback => "cashback",
+            Self::Rewards => "rewards",
+            Self::Bans => "bans",
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why an app or an endpoint cannot be set up. Every message says what to do instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BitlabsConfigError {
+    /// The app's name cannot be one.
+    #[error("invalid app name: use letters, digits, '.', '_' and '-'")]
+    AppName(#[source] IdError),
+    /// A secret cannot be used.
+    #[error("invalid App Secret: {0}")]
+    Secret(#[source] SecretError),
+    /// The callback URL cannot be used.
+    #[error("invalid {endpoint} URL: {error}")]
+    Url {
+        /// The endpoint.
+        endpoint: Family,
+        /// What is wrong with the URL, and what to type.
+        #[source]
+        error: UrlError,
+    },
+    /// A macro is not one of the network's.
+    #[error("{name}=[%{text}%] in the {endpoint} URL is not a BitLabs macro: {advice}")]
+    UnknownMacro {
+        /// The endpoint.
+        endpoint: Family,
+        /// The parameter.
+        name: String,
+        /// The macro as typed.
+        text: String,
+        /// What to type instead.
+        advice: String,
+    },
+    /// Two parameters stand for the same thing, in two spellings.
+    #[error(
+        "{first:?} and {second:?} in the {endpoint} URL stand for the same thing: remove one of them"
+    )]
+    RepeatedField {
+        /// The endpoint.
+        endpoint: Family,
+        /// The first parameter.
+        first: String,
+        /// The second parameter.
+        second: String,
+    },
+    /// The URL lacks a parameter without which the endpoint would be unsafe.
+    #[error("no {what} in the {endpoint} URL: add {advice}")]
+    Required {
+        /// The endpoint.
+        endpoint: Family,
+        /// What is missing.
+        what: &'static str,
+        /// What to type.
+        advice: String,
+    },
+    /// The parameter that should contain the state has a static value.
+    #[error(
+        "static value for the state {name:?} in the {endpoint} URL: type {name}= and the state's macro"
+    )]
+    StaticState {
+        /// The endpoint.
+        endpoint: Family,
+        /// The parameter.
+        name: String,
+    },
+    /// An option does not apply to this endpoint.
+    #[error("option `{option}` does not apply to {endpoint}: remove it")]
+    Option {
+        /// The endpoint.
+        endpoint: Family,
+        /// The option's method.
+        option: &'static str,
+    },
 }

@@ -1,0 +1,172 @@
+//! Callbacks per second over HTTP on one core, next to the framework's own empty handler, and how many genuine ones are
+//! left among forgeries.
+//!
+//! ```console
+//! $ cargo bench -p postback-benches --bench http
+//! ```
+//!
+//! The server is a process of its own on core 0 (`taskset`), the client uses core 1: 64 connections, each sends a request
+//! and waits for its response. Rounds alternate between the servers; the median is printed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a measurement fails by panicking")]
+#![allow(missing_docs, reason = "a program")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::routing::get;
+use postback::{Endpoint as _, MemoryStore};
+use postback_benches::{forged, genuine, offers};
+use postback_sqlite::SqliteStore;
+
+const KINDS: [&str; 5] = ["axum-hello", "axum-memory", "axum-sqlite", "actix-hello", "actix-memory"];
+const CONNECTIONS: usize = 64;
+const ROUNDS: usize = 5;
+const LENGTH: Duration = Duration::from_secs(4);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, word, kind] = arguments.as_slice()
+        && word == "serve"
+    {
+        return serve(kind);
+    }
+    if arguments.iter().any(|argument| argument == "--test") {
+        return;
+    }
+    let mut rates: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for kind in KINDS {
+            rates.entry(kind.to_owned()).or_default().push(measure(kind, round, 0));
+        }
+        for kind in ["axum-memory", "axum-sqlite"] {
+            rates.entry(format!("{kind}, genuine among nine forgeries each")).or_default().push(measure(kind, round, 9));
+        }
+    }
+    println!("| server | callbacks/s | of its empty handler |\n|---|---|---|");
+    let medians: BTreeMap<String, f64> = rates
+        .into_iter()
+        .map(|(kind, mut rates)| {
+            rates.sort_by(f64::total_cmp);
+            (kind, rates[rates.len() / 2])
+        })
+        .collect();
+    for (kind, rate) in &medians {
+        let hello = if kind.starts_with("axum") { "axum-hello" } else { "actix-hello" };
+        println!("| {kind} | {rate:.0} | {:.2} |", rate / medians[hello]);
+    }
+}
+
+/// Genuine callbacks per second, with this many forgeries for each.
+fn measure(kind: &str, round: usize, forgeries: usize) -> f64 {
+    let (mut child, address) = start(kind);
+    let stop = Arc::new(AtomicBool::new(false));
+    let taken = Arc::new(AtomicU64::new(0));
+    let began = Instant::now();
+    let clients: Vec<_> = (0..CONNECTIONS)
+        .map(|connection| {
+            let (stop, taken, address) = (Arc::clone(&stop), Arc::clone(&taken), address.clone());
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_nodelay(true).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                let mut buffer = [0; 2048];
+                let junk = forged("o1");
+                for number in 0_u64.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    for _ in 0..forgeries {
+                        send(&mut stream, &junk, &mut buffer, 403);
+                    }
+                    let target = genuine(&format!("o{round}-{connection}-{number}"));
+                    send(&mut stream, &target, &mut buffer, 200);
+                    taken.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    std::thread::sleep(LENGTH);
+    stop.store(true, Ordering::Relaxed);
+    let rate = taken.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    for client in clients {
+        client.join().unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    rate
+}
+
+fn send(stream: &mut TcpStream, target: &str, buffer: &mut [u8], status: u16) {
+    stream.write_all(format!("GET {target} HTTP/1.1\r\nhost: bench\r\n\r\n").as_bytes()).unwrap();
+    let read = stream.read(buffer).unwrap();
+    let response = String::from_utf8_lossy(&buffer[..read]);
+    assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
+}
+
+fn start(kind: &str) -> (Child, String) {
+    let mut child = Command::new("taskset")
+        .args(["-c", "0"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["serve", kind])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    (child, address.trim().to_owned())
+}
+
+fn serve(kind: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let endpoint = offers().unwrap();
+        let memory = MemoryStore::new().receiver(|tx, decision| {
+            tx.add(decision.player(), decision.balance_change());
+            Ok(())
+        });
+        let path = endpoint.path().to_owned();
+        if kind.starts_with("actix") {
+            let is_hello = kind == "actix-hello";
+            let server = actix_web::HttpServer::new(move || {
+                let route = if is_hello {
+                    actix_web::web::get().to(async || "ok")
+                } else {
+                    postback::actix::callbacks(&endpoint, &memory)
+                };
+                actix_web::App::new().route(&path, route)
+            })
+            .workers(1)
+            .bind("127.0.0.1:0")
+            .unwrap();
+            println!("{}", server.addrs()[0]);
+            return server.run().await.unwrap();
+        }
+        let route = match kind {
+            "axum-hello" => get(async || "ok"),
+            "axum-memory" => postback::axum::callbacks(&endpoint, &memory),
+            "axum-sqlite" => {
+                let file = directory.path().join("game.db");
+                let store = SqliteStore::open(&file).unwrap();
+                let sql = "CREATE TABLE players (id TEXT PRIMARY KEY, gems INTEGER NOT NULL)";
+                postback_sqlite::rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+                let receiver = store.receiver(|tx, decision| {
+                    let player = decision.player().as_str();
+                    let add = "INSERT INTO players VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET gems = gems + ?2";
+                    tx.execute(add, (player, decision.balance_change().to_string()))?;
+                    Ok(())
+                });
+                postback::axum::callbacks(&endpoint, &receiver)
+            }
+            other => panic!("unknown server {other}"),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("{}", listener.local_addr().unwrap());
+        axum::serve(listener, axum::Router::new().route(&path, route)).await.unwrap();
+    });
+}

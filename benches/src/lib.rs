@@ -1,0 +1,81 @@
+//! Cases that several measurements share, and the README as a test.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use postback::bitlabs::{App, BitlabsConfigError, BitlabsEndpoint, OfferCallback};
+use postback::testing::bitlabs::Signer;
+use sha1::Sha1;
+
+#[doc = include_str!("../../README.md")]
+#[cfg(doctest)]
+struct Readme;
+
+/// The app's secret.
+pub const SECRET: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
+
+/// A dashboard URL of usual length.
+pub const URL: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
+    &usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&offer=[%OFFER:ID%]&task=[%OFFER:TASK:ID%]\
+    &name=[%OFFER:NAME%]&task_name=[%OFFER:TASK:NAME%]";
+
+/// The endpoint of [`URL`].
+///
+/// # Errors
+/// None: the URL is valid.
+pub fn offers() -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
+    App::new("my-game", SECRET)?.offers(URL)
+}
+
+/// The request target of a genuine callback.
+pub fn genuine(transaction: &str) -> String {
+    let values = [
+        ("player", "8cc877ee-af19-488d-b28d-216fb866b996"),
+        ("tx", transaction),
+        ("gems", "500"),
+        ("usd", "2.50"),
+        ("state", "COMPLETED"),
+        ("offer", "1234567"),
+        ("task", "7654321"),
+        ("name", "Lords Mobile: Tower Defense"),
+        ("task_name", "Reach castle level 10"),
+    ];
+    Signer::new(SECRET, URL).sign(&values).target()
+}
+
+/// The same with a wrong signature of the right form.
+pub fn forged(transaction: &str) -> String {
+    let genuine = genuine(transaction);
+    let (url, _) = genuine.rsplit_once('=').unwrap_or_default();
+    format!("{url}=0123456789abcdef0123456789abcdef01234567")
+}
+
+/// The keyed hash of as many bytes as [`genuine`] signs: the floor that no verifier can go below.
+#[derive(Debug)]
+pub struct Floor {
+    prepared: Hmac<Sha1>,
+    message: String,
+}
+
+impl Floor {
+    /// For a genuine callback.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+    pub fn new() -> Self {
+        let prepared = Hmac::new_from_slice(SECRET.as_bytes()).expect("HMAC takes keys of any length");
+        let target = genuine("o1");
+        let (signed, _) = target.rsplit_once('&').unwrap_or_default();
+        Self { prepared, message: format!("https://game.example{signed}") }
+    }
+
+    /// Computes it once.
+    pub fn run(&self) -> [u8; 20] {
+        self.prepared.clone().chain_update(&self.message).finalize().into_bytes().into()
+    }
+}
+
+impl Default for Floor {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,626 @@
+//! Delivers pending decisions to the backend.
+//!
+//! All state that matters is in the store: which decisions are pending, how often each was tried, and who works on it.
+//! In memory there are only the deliveries that run now (at most the configured concurrency), a bounded queue of
+//! conversions that were just accepted, and one page of keys. So a dead backend costs no memory, and several servers
+//! share a store without knowing of each other.
+//!
+//! New decisions are delivered as they are accepted. Everything else is found by scanning the store's pending records:
+//! at startup, after an outage, and whenever a retry is due.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use postback::store::StoreError;
+use postback::{
+    Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp,
+};
+use serde::Serialize;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::shutdown::Shutdown;
+use crate::store::AnyStore;
+use crate::webhook::{BackendError, WebhookSender};
+
+pub(crate) type ServerReceiver = Receiver<AnyStore, WebhookSender>;
+
+/// How many accepted conversions wait in memory. Beyond that, the next scan finds them.
+const QUEUE: usize = 1024;
+
+/// The number of keys listed at a time.
+const PAGE: usize = 256;
+
+/// How often the store is scanned if nothing is due earlier: for what another server left behind.
+const SCAN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The least pause between scans, for every record that was looked at and not due.
+const PAUSE_PER_WAITING: Duration = Duration::from_micros(500);
+
+const MIN_BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_secs(600);
+
+/// The longest wait between two probes of a backend that does not respond.
+const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// After this long without a success, the first success ends an outage.
+const OUTAGE: Duration = Duration::from_secs(10);
+
+/// How many deliveries in a row must time out before the backend counts as down. A refused connection counts at once.
+const TIMEOUTS_TO_OPEN: u32 = 3;
+
+/// How many pending records are counted at most, and how often.
+const MAX_COUNTED: usize = 10_000;
+const COUNT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The running delivery. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    queue: mpsc::Sender<RecordKey>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Starts a scan.
+    wake: Notify,
+    /// Failures before this moment are not waited for any more, in milliseconds.
+    released: AtomicU64,
+    status: Mutex<DeliveryStatus>,
+}
+
+/// How delivery is going, for people.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct DeliveryStatus {
+    /// Whether the backend is believed to respond.
+    pub(crate) backend_up: bool,
+    /// Deliveries that run now.
+    pub(crate) running: usize,
+    /// Records with pending decisions; at most 10,000 are counted.
+    pub(crate) pending: usize,
+    /// Since this process started.
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) last_success: Option<String>,
+    pub(crate) last_error: Option<String>,
+}
+
+impl Shared {
+    fn status(&self) -> MutexGuard<'_, DeliveryStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn released(&self) -> Timestamp {
+        Timestamp::from_millis(self.released.load(Ordering::SeqCst))
+    }
+
+    fn release(&self) {
+        self.released
+            .fetch_max(SystemClock.now().as_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Delivery {
+    /// Starts delivering in the background. It ends after `shutdown` is requested; the returned task then waits for
+    /// the deliveries that run.
+    pub(crate) fn start(
+        receiver: ServerReceiver,
+        concurrency: usize,
+        patience: Duration,
+        shutdown: Shutdown,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (queue, incoming) = mpsc::channel(QUEUE);
+        let shared = Arc::new(Shared {
+            wake: Notify::new(),
+            released: AtomicU64::new(SystemClock.now().as_millis()),
+            status: Mutex::new(DeliveryStatus {
+                backend_up: true,
+                ..DeliveryStatus::default()
+            }),
+        });
+        tokio::spawn(count_pending(
+            receiver.store().clone(),
+            Arc::clone(&shared),
+            shutdown.clone(),
+        ));
+        let dispatcher = Dispatcher {
+            receiver,
+            concurrency: concurrency.max(1),
+            patience,
+            incoming,
+            shared: Arc::clone(&shared),
+            running: JoinSet::new(),
+            in_flight: HashMap::new(),
+            scan: Some(Scan::default()),
+            scan_ended: Instant::now(),
+            waiting: 0,
+            next_due: Instant::now(),
+            breaker: Breaker::Closed { timeouts: 0 },
+            probe_after: None,
+            failed_since_success: false,
+            last_success: Instant::now(),
+        };
+        let task = tokio::spawn(dispatcher.run(shutdown));
+        (Self { queue, shared }, task)
+    }
+
+    /// Says that a decision was accepted.
+    pub(crate) fn accepted(&self, key: RecordKey) {
+        if self.queue.try_send(key).is_err() {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Retries everything pending now, whatever the backoff says.
+    pub(crate) fn retry_all(&self) {
+        self.shared.release();
+        self.shared.wake.notify_one();
+    }
+
+    /// Looks for pending records now.
+    pub(crate) fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    pub(crate) fn status(&self) -> DeliveryStatus {
+        self.shared.status().clone()
+    }
+}
+
+/// How long to wait after this many failed attempts: doubles from 1 s to 10 min, with up to a quarter added at random,
+/// so that what failed together is not retried together.
+pub(crate) fn backoff(key: &RecordKey, attempts: u32) -> Duration {
+    let doubled = MIN_BACKOFF.saturating_mul(1 << attempts.saturating_sub(1).min(20));
+    let full = doubled.min(MAX_BACKOFF * 4 / 5);
+    let spread = RandomState::new().hash_one((key, attempts)) % 256;
+    let jitter = full.saturating_mul(u32::try_from(spread).unwrap_or_default()) / 1024;
+    full.saturating_add(jitter).min(MAX_BACKOFF)
+}
+
+/// What became of one record.
+enum Outcome {
+    /// Nothing of it is pending any more.
+    Delivered,
+    /// It failed recently, or another server works on it.
+    Waiting {
+        left: Duration,
+    },
+    Failed {
+        error: String,
+        outage: Outage,
+    },
+    /// The record cannot be read. The log says why.
+    Unreadable,
+    StoreFailed,
+}
+
+/// What a failure says about the backend as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// It responded: the failure is about one decision.
+    No,
+    /// It did not respond to this one.
+    Perhaps,
+    /// It cannot be reached.
+    Yes,
+}
+
+/// One pass over the pending records.
+#[derive(Default)]
+struct Scan {
+    after: Option<RecordKey>,
+    page: std::vec::IntoIter<RecordKey>,
+    is_last_page: bool,
+}
+
+enum Breaker {
+    /// The backend responds.
+    Closed { timeouts: u32 },
+    /// It does not: nothing is sent but one probe at a time.
+    Open {
+        probe_at: Instant,
+        wait: Duration,
+        probe: Option<RecordKey>,
+    },
+}
+
+struct Dispatcher {
+    receiver: ServerReceiver,
+    concurrency: usize,
+    /// How long running deliveries may take at shutdown.
+    patience: Duration,
+    incoming: mpsc::Receiver<RecordKey>,
+    shared: Arc<Shared>,
+    running: JoinSet<(RecordKey, Outcome)>,
+    /// The records that are worked on, and whether something was accepted for them meanwhile.
+    in_flight: HashMap<RecordKey, bool>,
+    scan: Option<Scan>,
+    scan_ended: Instant,
+    /// How many records of the last scan were not due.
+    waiting: u32,
+    next_due: Instant,
+    breaker: Breaker,
+    /// Probes take turns, so that one decision that always fails does not keep the breaker open.
+    probe_after: Option<RecordKey>,
+    failed_since_success: bool,
+    last_success: Instant,
+}
+
+impl Dispatcher {
+    async fn run(mut self, mut shutdown: Shutdown) {
+        loop {
+            self.advance_scan().await;
+            self.shared.status().running = self.running.len();
+            let may_start = self.running.len() < self.concurrency || !self.is_closed();
+            let wakeup = self.next_wakeup();
+            tokio::select! {
+                () = shutdown.requested() => break,
+                Some(ended) = self.running.join_next(), if !self.running.is_empty() => {
+                    if let Ok((key, outcome)) = ended {
+                        self.on_outcome(key, outcome);
+                    }
+                }
+                Some(key) = self.incoming.recv(), if may_start => {
+                    // While the backend is down, what is accepted waits in the store.
+                    if self.is_closed() {
+                        self.start(key, Check::None);
+                    }
+                }
+                () = self.shared.wake.notified() => self.begin_scan(),
+                () = tokio::time::sleep_until(wakeup) => self.on_timer().await,
+            }
+        }
+        let rest = async { while self.running.join_next().await.is_some() {} };
+        // What is not done by then stays leased, and is retried after that.
+        let _ = tokio::time::timeout(self.patience, rest).await;
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.breaker, Breaker::Closed { .. })
+    }
+
+    fn next_wakeup(&self) -> Instant {
+        match &self.breaker {
+            Breaker::Open {
+                probe: None,
+                probe_at,
+                ..
+            } => *probe_at,
+            Breaker::Closed { .. } if self.scan.is_none() => {
+                let pause = PAUSE_PER_WAITING.saturating_mul(self.waiting);
+                self.next_due.max(self.scan_ended + pause)
+            }
+            _ => Instant::now() + SCAN_INTERVAL,
+        }
+    }
+
+    async fn on_timer(&mut self) {
+        match &self.breaker {
+            Breaker::Closed { .. } => self.begin_scan(),
+            Breaker::Open { probe: None, .. } => self.probe().await,
+            Breaker::Open { .. } => {}
+        }
+    }
+
+    fn begin_scan(&mut self) {
+        if self.is_closed() {
+            self.scan = Some(Scan::default());
+            self.waiting = 0;
+            self.next_due = Instant::now() + SCAN_INTERVAL;
+        } else if let Breaker::Open { probe_at, .. } = &mut self.breaker {
+            // Somebody asked for a retry.
+            *probe_at = Instant::now();
+        }
+    }
+
+    /// Starts the next records of the scan. A quarter of the deliveries is left to what is accepted meanwhile.
+    async fn advance_scan(&mut self) {
+        let limit = (self.concurrency - self.concurrency / 4).max(1);
+        while self.is_closed() && self.running.len() < limit {
+            let Some(scan) = &mut self.scan else { return };
+            if let Some(key) = scan.page.next() {
+                self.start(key, Check::Due);
+                continue;
+            }
+            if scan.is_last_page {
+                self.scan = None;
+                self.scan_ended = Instant::now();
+                return;
+            }
+            match self
+                .receiver
+                .store()
+                .list_pending(scan.after.as_ref(), PAGE)
+                .await
+            {
+                Ok(keys) => {
+                    scan.is_last_page = keys.len() < PAGE;
+                    scan.after = keys.last().cloned();
+                    scan.page = keys.into_iter();
+                }
+                Err(error) => {
+                    log_store_failed(&error);
+                    self.scan = None;
+                    self.scan_ended = Instant::now();
+                    self.due_in(MIN_BACKOFF);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn due_in(&mut self, left: Duration) {
+        self.next_due = self.next_due.min(Instant::now() + left);
+    }
+
+    fn start(&mut self, key: RecordKey, check: Check) {
+        if let Some(again) = self.in_flight.get_mut(&key) {
+            *again |= check == Check::None;
+            return;
+        }
+        self.in_flight.insert(key.clone(), false);
+        let receiver = self.receiver.clone();
+        let released = self.shared.released();
+        self.running.spawn(async move {
+            let work = deliver(&receiver, &key, check, released);
+            // A panic of a store must not lose the key.
+            let outcome = AssertUnwindSafe(work).catch_unwind().await;
+            (key, outcome.unwrap_or(Outcome::StoreFailed))
+        });
+    }
+
+    fn on_outcome(&mut self, key: RecordKey, outcome: Outcome) {
+        let was_probe = self.end_probe(&key);
+        let again = self.in_flight.remove(&key).unwrap_or_default();
+        match outcome {
+            Outcome::Delivered => self.on_success(),
+            Outcome::Waiting { left } => {
+                self.waiting = self.waiting.saturating_add(1);
+                self.due_in(left);
+                if was_probe {
+                    // Another server probes with this one: take the next.
+                    self.set_probe_at(Duration::from_millis(100));
+                }
+            }
+            Outcome::Failed { error, outage } => self.on_failure(error, outage, was_probe),
+            Outcome::Unreadable => {
+                if was_probe {
+                    self.set_probe_at(Duration::ZERO);
+                }
+            }
+            Outcome::StoreFailed => {
+                self.due_in(MIN_BACKOFF);
+                if was_probe {
+                    self.set_probe_at(MIN_BACKOFF);
+                }
+            }
+        }
+        if again && self.is_closed() {
+            self.start(key, Check::None);
+        }
+    }
+
+    fn on_success(&mut self) {
+        let was_down = !self.is_closed();
+        let ends_outage = self.failed_since_success && self.last_success.elapsed() >= OUTAGE;
+        self.last_success = Instant::now();
+        self.failed_since_success = false;
+        self.breaker = Breaker::Closed { timeouts: 0 };
+        {
+            let mut status = self.shared.status();
+            status.delivered = status.delivered.saturating_add(1);
+            status.last_success = Some(crate::webhook::rfc3339(SystemClock.now()));
+        }
+        if was_down || ends_outage {
+            self.on_backend_up();
+        }
+    }
+
+    fn on_failure(&mut self, error: String, outage: Outage, was_probe: bool) {
+        self.failed_since_success = true;
+        {
+            let mut status = self.shared.status();
+            status.failed = status.failed.saturating_add(1);
+            status.last_error = Some(error.clone());
+        }
+        match (&mut self.breaker, outage) {
+            (Breaker::Closed { timeouts }, Outage::No) => *timeouts = 0,
+            (Breaker::Closed { timeouts }, Outage::Perhaps) => {
+                *timeouts = timeouts.saturating_add(1);
+                if *timeouts >= TIMEOUTS_TO_OPEN {
+                    self.open(&error);
+                }
+            }
+            (Breaker::Closed { .. }, Outage::Yes) => self.open(&error),
+            (Breaker::Open { .. }, Outage::No) => {
+                self.breaker = Breaker::Closed { timeouts: 0 };
+                self.on_backend_up();
+            }
+            (Breaker::Open { wait, .. }, _) if was_probe => {
+                let wait = wait.saturating_mul(2).min(MAX_PROBE_INTERVAL);
+                self.breaker = Breaker::Open {
+                    probe_at: Instant::now() + wait,
+                    wait,
+                    probe: None,
+                };
+            }
+            (Breaker::Open { .. }, _) => {}
+        }
+        self.due_in(MIN_BACKOFF);
+    }
+
+    fn open(&mut self, error: &str) {
+        tracing::error!(target: "postback::delivery", error, "backend is down: decisions wait in the store");
+        metrics::gauge!("postback_backend_up").set(0.0);
+        self.shared.status().backend_up = false;
+        self.scan = None;
+        self.scan_ended = Instant::now();
+        self.breaker = Breaker::Open {
+            probe_at: Instant::now() + MIN_BACKOFF,
+            wait: MIN_BACKOFF,
+            probe: None,
+        };
+    }
+
+    /// Everything that failed before now is due at once.
+    fn on_backend_up(&mut self) {
+        tracing::info!(target: "postback::delivery", "backend responds again: pending decisions are delivered now");
+        metrics::gauge!("postback_backend_up").set(1.0);
+        self.shared.status().backend_up = true;
+        self.shared.release();
+        self.begin_scan();
+    }
+
+    /// Sends one pending decision to a backend that is believed to be down.
+    async fn probe(&mut self) {
+        let store = self.receiver.store();
+        let mut listed = store.list_pending(self.probe_after.as_ref(), 1).await;
+        if self.probe_after.is_some() && listed.as_ref().is_ok_and(Vec::is_empty) {
+            listed = store.list_pending(None, 1).await;
+        }
+        let key = match listed {
+            Ok(keys) => keys.into_iter().next(),
+            Err(error) => {
+                log_store_failed(&error);
+                return self.set_probe_at(MIN_BACKOFF);
+            }
+        };
+        self.probe_after.clone_from(&key);
+        let Some(key) = key else {
+            // Nothing is pending, so nothing says that the backend is down.
+            self.breaker = Breaker::Closed { timeouts: 0 };
+            self.shared.status().backend_up = true;
+            metrics::gauge!("postback_backend_up").set(1.0);
+            return self.begin_scan();
+        };
+        if self.in_flight.contains_key(&key) {
+            return self.set_probe_at(Duration::from_millis(100));
+        }
+        if let Breaker::Open { probe, .. } = &mut self.breaker {
+            *probe = Some(key.clone());
+        }
+        self.start(key, Check::Lease);
+    }
+
+    /// Whether the delivery that ended was the probe.
+    fn end_probe(&mut self, key: &RecordKey) -> bool {
+        match &mut self.breaker {
+            Breaker::Open { probe, .. } if probe.as_ref() == Some(key) => {
+                *probe = None;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn set_probe_at(&mut self, left: Duration) {
+        if let Breaker::Open { probe_at, .. } = &mut self.breaker {
+            *probe_at = Instant::now() + left;
+        }
+    }
+}
+
+/// What to check before a record is delivered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// It was just accepted.
+    None,
+    /// Whether its retry is due, and whether somebody else works on it.
+    Due,
+    /// Only whether somebody else works on it.
+    Lease,
+}
+
+async fn deliver(
+    receiver: &ServerReceiver,
+    key: &RecordKey,
+    check: Check,
+    released: Timestamp,
+) -> Outcome {
+    if check != Check::None {
+        match receiver.store().load(key).await {
+            Ok(None) => return Outcome::Delivered,
+            Ok(Some(stored)) => {
+                let now = SystemClock.now();
+                let record = stored.record;
+                if let Some(lease) = record.lease().filter(|lease| lease.until() > now) {
+                    let left = now.until(lease.until()).min(MAX_BACKOFF);
+                    return Outcome::Waiting { left };
+                }
+                if check == Check::Due
+                    && let Some(retry) = record.retry().filter(|retry| retry.failed_at > released)
+                {
+                    let due = retry.failed_at.after(backoff(key, retry.attempts));
+                    if due > now {
+                        return Outcome::Waiting {
+                            left: now.until(due),
+                        };
+                    }
+                }
+            }
+            Err(error) => return store_failed(&error),
+        }
+    }
+    match receiver.deliver(key.clone()).await {
+        Ok(Receipt::NothingPending) => Outcome::Delivered,
+        Ok(_) => Outcome::Waiting { left: MIN_BACKOFF },
+        Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },
+        Err(ReceiveError::Handler { source, .. }) => {
+            let outage = match source.downcast_ref::<BackendError>() {
+                Some(BackendError::Unreachable { .. }) => Outage::Yes,
+                Some(error) if error.is_outage() => Outage::Perhaps,
+                _ => Outage::No,
+            };
+            Outcome::Failed {
+                error: source.to_string(),
+                outage,
+            }
+        }
+        Err(ReceiveError::Store(error)) => store_failed(&error),
+        Err(_) => Outcome::StoreFailed,
+    }
+}
+
+fn store_failed(error: &StoreError) -> Outcome {
+    log_store_failed(error);
+    if error.is_about_one_record() {
+        Outcome::Unreadable
+    } else {
+        Outcome::StoreFailed
+    }
+}
+
+fn log_store_failed(error: &StoreError) {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(target: "postback::delivery", %error, error.source = source, "store failed: delivery is retried");
+}
+
+/// Counts what is pending from time to time, for the page and the metrics.
+async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutdown) {
+    loop {
+        let (mut count, mut after) = (0, None);
+        while count < MAX_COUNTED {
+            let Ok(keys) = store.list_pending(after.as_ref(), PAGE).await else {
+                break;
+            };
+            count += keys.len();
+            after = keys.last().cloned();
+            if keys.len() < PAGE {
+                break;
+            }
+        }
+        let count = count.min(MAX_COUNTED);
+        shared.status().pending = count;
+        metrics::gauge!("postback_decisions_pending")
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        tokio::select! {
+            () = tokio::time::sleep(COUNT_INTERVAL) => {}
+            () = shutdown.requested() => return,
+        }
+    }
+}

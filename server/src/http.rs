@@ -1,0 +1,204 @@
+//! Serves HTTP/1.1 with limits: connections, headers, slow clients.
+//!
+//! At the limit of connections, the oldest one that has no request in flight makes room for a new one. So idle and slow
+//! connections push out each other, and a genuine callback, which sends its request at once, is answered.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+
+use crate::shutdown::Shutdown;
+
+/// The most connections of a port, if the limit on open files allows.
+const MAX_CONNECTIONS: usize = 8192;
+
+/// The request line and all headers together, in bytes. Longer ones are answered 431 or 414.
+const MAX_HEAD: usize = 32 * 1024;
+const MAX_HEADERS: usize = 64;
+
+/// How long a client may take for a request's head, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long requests in flight may take at shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Binds a port.
+pub(crate) async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} ({key}): stop the other program or use another port")
+    })
+}
+
+/// Raises the limit on open files as far as allowed, and returns how many connections it allows.
+pub(crate) fn connection_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || limit.maximum.is_none() {
+        let raised = Rlimit {
+            current: limit.maximum.or(Some(65_536)),
+            maximum: limit.maximum,
+        };
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
+    usize::try_from(files / 2)
+        .unwrap_or(MAX_CONNECTIONS)
+        .clamp(1, MAX_CONNECTIONS)
+}
+
+/// One open connection.
+struct Connection {
+    /// Requests in flight.
+    requests: AtomicUsize,
+    evict: Notify,
+}
+
+/// Counts a request as in flight until dropped.
+struct InFlight(Arc<Connection>);
+
+impl InFlight {
+    fn new(connection: &Arc<Connection>) -> Self {
+        connection.requests.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// All open connections, the oldest first.
+#[derive(Default)]
+struct Connections(Mutex<VecDeque<Weak<Connection>>>);
+
+impl Connections {
+    fn add(&self, limit: usize) -> Arc<Connection> {
+        let connection = Arc::new(Connection {
+            requests: AtomicUsize::new(0),
+            evict: Notify::new(),
+        });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= limit.saturating_mul(2) {
+            all.retain(|known| known.strong_count() > 0);
+        }
+        all.push_back(Arc::downgrade(&connection));
+        connection
+    }
+
+    /// Closes the oldest connection without a request.
+    fn evict_oldest(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_idle = |known: &Weak<Connection>| {
+            known
+                .upgrade()
+                .is_none_or(|connection| connection.requests.load(Ordering::SeqCst) == 0)
+        };
+        while let Some(at) = all.iter().position(is_idle) {
+            if let Some(connection) = all.remove(at).and_then(|known| known.upgrade()) {
+                connection.evict.notify_one();
+                return;
+            }
+        }
+    }
+}
+
+/// Serves until `shutdown` is requested, and then until the requests in flight are answered.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limit: usize,
+    port: &'static str,
+    mut shutdown: Shutdown,
+) {
+    let permits = Arc::new(Semaphore::new(limit));
+    let connections = Arc::new(Connections::default());
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.requested() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Too many open files, or the client is gone already.
+                tracing::warn!(target: "postback::server", %error, port, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        if permits.available_permits() == 0 {
+            connections.evict_oldest();
+        }
+        let permit = tokio::select! {
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+            () = shutdown.requested() => break,
+        };
+        let Ok(permit) = permit else { break };
+        metrics::gauge!("postback_connections", "port" => port).set(f64::from(
+            u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX),
+        ));
+        let connection = connections.add(limit);
+        spawn(stream, peer, router.clone(), connection, permit, &graceful);
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
+}
+
+fn spawn(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    connection: Arc<Connection>,
+    permit: OwnedSemaphorePermit,
+    graceful: &GracefulShutdown,
+) {
+    let _ = stream.set_nodelay(true);
+    let service = {
+        let connection = Arc::clone(&connection);
+        service_fn(move |request: hyper::Request<Incoming>| {
+            let in_flight = InFlight::new(&connection);
+            let router = router.clone();
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let response = router.oneshot(request).await;
+                drop(in_flight);
+                response.map_err(|never: Infallible| never)
+            }
+        })
+    };
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let serving = graceful.watch(serving);
+    tokio::spawn(async move {
+        tokio::select! {
+            // An error is the client's: it broke off, was too slow, or does not speak HTTP.
+            _ = serving => {}
+            () = connection.evict.notified() => {}
+        }
+        drop(permit);
+    });
+}

@@ -1,0 +1,861 @@
+//! One callback URL of a described network: authenticates requests and types them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use memchr::memchr;
+use rust_decimal::Decimal;
+
+use super::authentication::{Authentic, Authenticator, Untrusted, UrlSecret};
+use super::body::{Parameters, body_format, encode, kept_query};
+use super::callback::DescribedCallback;
+use super::format::{BodyFormat, Meaning, Method, OriginalForm, Role, TakesBack};
+use super::signed_text::Shape;
+use crate::event::{BanStatus, Effect, EventKind, IgnoreReason, UnusableCallback};
+use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
+use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
+use crate::verify::{
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable,
+    VerifyError, decode, locate, parse_amount, values,
+};
+
+/// One callback URL of an app of a described network. Cheap to clone.
+#[derive(Clone)]
+pub struct DescribedEndpoint {
+    setup: Arc<Setup>,
+}
+
+/// What an endpoint consists of.
+pub(super) struct Setup {
+    pub(super) network: NetworkName,
+    pub(super) app: AppName,
+    pub(super) endpoint: Cow<'static, str>,
+    pub(super) path: String,
+    pub(super) methods: Vec<Method>,
+    pub(super) bodies: Vec<BodyFormat>,
+    pub(super) body_limit: usize,
+    /// The names of the slots.
+    pub(super) names: Vec<Box<str>>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) roles: Roles,
+    /// Slots with the static value that they must have.
+    pub(super) statics: Vec<(usize, Box<str>)>,
+    /// The names of parameters that are not kept.
+    pub(super) removed: Vec<Box<str>>,
+    pub(super) authenticator: Authenticator,
+    pub(super) secret: Option<UrlSecret>,
+    pub(super) rules: Rules,
+    pub(super) checks: Vec<TextCheck>,
+    /// Roles that money depends on and that the signature does not cover.
+    pub(super) uncovered: Vec<Role>,
+    /// Whether kept queries are re-encoded, because the same callback may come in several forms.
+    pub(super) is_uniform: bool,
+    pub(super) settled: Option<String>,
+    pub(super) duplicate: Option<String>,
+    pub(super) rejected: Option<String>,
+    pub(super) not_genuine_status: Option<u16>,
+    pub(super) accepts_probe: bool,
+    pub(super) senders: Option<Senders>,
+}
+
+/// A parameter that an endpoint looks for.
+#[derive(Clone)]
+pub(super) struct Slot {
+    pub(super) name: Box<str>,
+    pub(super) macro_text: Option<Box<str>>,
+    /// The static value, if it has one.
+    pub(super) value: Option<Box<str>>,
+    pub(super) is_in_url: bool,
+}
+
+/// For each role, the slots that may bring it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roles {
+    slots: BTreeMap<Role, Vec<usize>>,
+    /// The roles that were typed into the URL or named by the operator.
+    pub(super) configured: Vec<Role>,
+}
+
+impl Roles {
+    pub(super) fn get(&self, role: Role) -> &[usize] {
+        self.slots.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn set(&mut self, role: Role, slots: Vec<usize>) {
+        self.slots.insert(role, slots);
+    }
+}
+
+/// What is checked of a value so that the signature proves it.
+pub(super) struct TextCheck {
+    pub(super) slot: usize,
+    pub(super) shape: Option<Shape>,
+    pub(super) separators: Vec<Box<str>>,
+}
+
+/// What callbacks mean.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own in the description"
+)]
+pub(super) struct Rules {
+    pub(super) fixed: Option<Meaning>,
+    pub(super) checks_status: bool,
+    pub(super) words: Vec<(Box<str>, Meaning)>,
+    pub(super) absent: Option<Meaning>,
+    pub(super) empty: Option<Meaning>,
+    pub(super) negative_reverses: bool,
+    pub(super) allows_no_amount: bool,
+    pub(super) has_goal_transactions: bool,
+    pub(super) requires_goal: bool,
+    pub(super) reinstates: bool,
+    pub(super) original: OriginalForm,
+    pub(super) takes_back: TakesBack,
+    /// Slots with the values that mark a test.
+    pub(super) tests: Vec<(usize, Vec<String>)>,
+    /// Slots with the values that say that nothing is paid.
+    pub(super) not_rewards: Vec<(usize, Vec<String>)>,
+    /// The slot of the event, with the words for banned and unbanned.
+    pub(super) ban: Option<(usize, Vec<String>, Vec<String>)>,
+}
+
+impl Rules {
+    pub(super) fn may_be(&self, meaning: Meaning) -> bool {
+        match self.fixed {
+            Some(fixed) => fixed == meaning,
+            None => {
+                self.words.iter().any(|(_, known)| *known == meaning)
+                    || self.absent == Some(meaning)
+                    || self.empty == Some(meaning)
+            }
+        }
+    }
+
+    /// The configured word and its meaning.
+    fn of_word(&self, word: &str) -> Option<(&str, Meaning)> {
+        let known = self
+            .words
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+        Some((&*known.0, known.1))
+    }
+}
+
+impl Setup {
+    /// Whether a secret in the request proves the sender.
+    pub(super) fn has_shared_secret(&self) -> bool {
+        self.secret.is_some()
+            || matches!(
+                self.authenticator,
+                Authenticator::Secret { .. } | Authenticator::Credentials(_)
+            )
+    }
+
+    fn labels(&self) -> EndpointLabels<'_> {
+        EndpointLabels {
+            network: self.network.as_str(),
+            app: self.app.as_str(),
+            endpoint: &self.endpoint,
+        }
+    }
+
+    /// Checks everything that needs no body. Returns whether the request has one.
+    fn check_head(&self, request: &Request<'_>) -> Result<bool, VerifyError> {
+        let has_query = request.query().is_some_and(|query| !query.is_empty());
+        let may_be_probe = matches!(request.method(), "HEAD" | "GET") && !has_query;
+        if self.accepts_probe && may_be_probe {
+            return Err(BadRequest::Empty.into());
+        }
+        let has_body = match request.method() {
+            "GET" if self.methods.contains(&Method::Get) => false,
+            "POST" if self.methods.contains(&Method::Post) => true,
+            _ => {
+                let allowed = match &*self.methods {
+                    [Method::Get] => "GET",
+                    [Method::Post] => "POST",
+                    _ => "GET, POST",
+                };
+                return Err(BadRequest::Method { allowed }.into());
+            }
+        };
+        if request.target().len() > MAX_URL_BYTES {
+            return Err(BadRequest::UrlTooLong {
+                limit: MAX_URL_BYTES,
+            }
+            .into());
+        }
+        if memchr(b'#', request.target().as_bytes()).is_some() {
+            return Err(BadRequest::Fragment.into());
+        }
+        if let Some(senders) = &self.senders
+            && senders.is_enforced()
+            && !senders.lists(request)
+        {
+            return Err(NotGenuine::Address.into());
+        }
+        if !has_body && !has_query {
+            return Err(BadRequest::Empty.into());
+        }
+        self.authenticator.check_head(request)?;
+        Ok(has_body)
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<Verified<DescribedCallback>, VerifyError> {
+        let has_body = self.check_head(request)?;
+        let format = if has_body {
+            if request.body().len() > self.body_limit {
+                return Err(BadRequest::BodyTooLarge {
+                    limit: self.body_limit,
+                }
+                .into());
+            }
+            body_format(request, &self.bodies)?
+        } else {
+            None
+        };
+        if let Authenticator::Body { .. } = self.authenticator {
+            // Nothing of the body is parsed before it is authenticated.
+            let nothing = Untrusted {
+                query: "",
+                names: &[],
+                found: &[],
+            };
+            self.authenticator.authenticate(request, &nothing)?;
+        }
+        let parameters = Parameters::of(request, format);
+        let query = &*parameters.query;
+        if let Some(secret) = &self.secret {
+            secret.check(query)?;
+        }
+        let needs_values = self.authenticator.needs_values();
+        let mut found = Vec::new();
+        if needs_values {
+            if let Some(reason) = parameters.malformed {
+                return Err(NotGenuine::MalformedBody { reason }.into());
+            }
+            found = locate(query, &self.names);
+        }
+        let untrusted = Untrusted {
+            query,
+            names: &self.names,
+            found: &found,
+        };
+        let authentic = self
+            .authenticator
+            .authenticate(request, &untrusted)
+            .map_err(|error| {
+                // Credentials may have been in the body that cannot be read.
+                match parameters.malformed {
+                    Some(reason) if !matches!(error, NotGenuine::Credentials { .. }) => {
+                        NotGenuine::MalformedBody { reason }
+                    }
+                    _ => error,
+                }
+            })?;
+        let Authentic { query: signed, key } = authentic;
+        if !needs_values {
+            found = locate(signed, &self.names);
+        }
+        let kept = if self.removed.is_empty() && !self.is_uniform {
+            signed.to_owned()
+        } else {
+            kept_query(signed, &self.removed, self.is_uniform)
+        };
+        if let Some(reason) = parameters.malformed {
+            let problem = Problem::Malformed {
+                name: "body".to_owned(),
+                reason,
+            };
+            let body = String::from_utf8_lossy(request.body());
+            let separator = if kept.is_empty() { "" } else { "&" };
+            return Err(self.unusable(problem, format!("{kept}{separator}body={}", encode(&body))));
+        }
+        let is_repeated_signature = matches!(self.authenticator, Authenticator::UrlEnd(_))
+            .then(|| self.repeated_signature(&found))
+            .flatten();
+        let callback = match is_repeated_signature {
+            Some(problem) => Err(problem),
+            None => Reader {
+                setup: self,
+                query: signed,
+                found: &found,
+            }
+            .read(key.as_ref(), &kept),
+        };
+        let callback = callback.map_err(|problem| self.unusable(problem, kept))?;
+        if let Some(senders) = &self.senders
+            && !senders.lists(request)
+        {
+            Senders::report(self.labels(), request);
+        }
+        Ok(Verified::new(callback))
+    }
+
+    /// A player can add a parameter of the signature's name. The network's own is split off already.
+    fn repeated_signature(&self, found: &[Occurrence<'_>]) -> Option<Problem> {
+        let Authenticator::UrlEnd(verifier) = &self.authenticator else {
+            return None;
+        };
+        let at = self
+            .names
+            .iter()
+            .position(|name| **name == *verifier.parameter())?;
+        (*found.get(at)? != Occurrence::Absent).then(|| Problem::Repeated {
+            name: verifier.parameter().to_owned(),
+        })
+    }
+
+    fn unusable(&self, problem: Problem, query: String) -> VerifyError {
+        let callback = UnusableCallback {
+            network: self.network.clone(),
+            app: self.app.clone(),
+            endpoint: self.endpoint.clone(),
+            problem: problem.to_string(),
+            query,
+        };
+        VerifyError::Unusable(Box::new(Unusable { problem, callback }))
+    }
+}
+
+impl DescribedEndpoint {
+    pub(super) fn new(setup: Arc<Setup>) -> Self {
+        Self { setup }
+    }
+
+    /// What money depends on and the network's signature does not cover.
+    pub fn uncovered(&self) -> &[Role] {
+        &self.setup.uncovered
+    }
+
+    /// Whether a shared secret in the request proves the sender, alone or next to a signature.
+    pub fn has_shared_secret(&self) -> bool {
+        self.setup.has_shared_secret()
+    }
+}
+
+impl Endpoint for DescribedEndpoint {
+    type Callback = DescribedCallback;
+
+    fn path(&self) -> &str {
+        &self.setup.path
+    }
+
+    fn labels(&self) -> EndpointLabels<'_> {
+        self.setup.labels()
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<Verified<DescribedCallback>, VerifyError> {
+        self.setup.verify(request)
+    }
+
+    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<DescribedCallback>, VerifyError> {
+        let setup = &*self.setup;
+        let query = kept_query(&kept.query, &setup.removed, false);
+        let found = locate(&query, &setup.names);
+        let reader = Reader {
+            setup,
+            query: &query,
+            found: &found,
+        };
+        let callback = reader.read(None, &query);
+        callback
+            .map(Verified::new)
+            .map_err(|problem| setup.unusable(problem, query.clone()))
+    }
+
+    fn body_limit(&self) -> usize {
+        self.setup.body_limit
+    }
+
+    fn check_head(&self, request: &Request<'_>) -> Result<(), VerifyError> {
+        self.setup.check_head(request).map(|_| ())
+    }
+
+    fn prepare(&self, _: &Request<'_>) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+
+    fn responses(&self) -> Responses<'_> {
+        let setup = &*self.setup;
+        Responses {
+            settled: setup.settled.as_deref(),
+            duplicate: setup.duplicate.as_deref(),
+            rejected: setup.rejected.as_deref(),
+            not_genuine_status: setup.not_genuine_status,
+            accept_probe: setup.accepts_probe,
+        }
+    }
+}
+
+/// Shows names and nothing secret.
+impl fmt::Debug for DescribedEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DescribedEndpoint")
+            .field("network", &self.setup.network.as_str())
+            .field("app", &self.setup.app.as_str())
+            .field("endpoint", &self.setup.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Types an authenticated query.
+struct Reader<'s, 'q> {
+    setup: &'s Setup,
+    query: &'q str,
+    found: &'s [Occurrence<'q>],
+}
+
+/// The value of a role.
+enum Value<'q> {
+    Absent,
+    Empty,
+    Text(Cow<'q, str>),
+}
+
+/// What networks write instead of leaving a value empty.
+const NULL: &str = "null";
+
+impl<'q> Value<'q> {
+    /// The text, unless it is empty or `null`.
+    fn non_null(self) -> Option<Cow<'q, str>> {
+        match self {
+            Self::Text(text) if !text.eq_ignore_ascii_case(NULL) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'q> Reader<'_, 'q> {
+    fn read(&self, key: Option<&KeyId>, kept: &str) -> Result<DescribedCallback, Problem> {
+        let setup = self.setup;
+        let rules = &setup.rules;
+        self.check_statics()?;
+        let player: PlayerId = self.required(Role::Player)?;
+        self.check_texts()?;
+        let callback = |effect: EventKind| DescribedCallback {
+            network: setup.network.clone(),
+            app: setup.app.clone(),
+            endpoint: setup.endpoint.clone(),
+            key: key.cloned(),
+            player: player.clone(),
+            transaction: None,
+            original: None,
+            goal: None,
+            amount: None,
+            usd: None,
+            status: None,
+            reason: self.informational(Role::Reason),
+            effect,
+            is_test: self.matches_any(&rules.tests),
+            query: kept.to_owned(),
+        };
+        if let Some(status) = self.ban() {
+            return Ok(callback(EventKind::Ban(status)));
+        }
+        let transaction: TransactionId = self.required(Role::Transaction)?;
+        let goal = self.goal()?;
+        let status = self.value(Role::Status)?;
+        let amount = self
+            .value(Role::Amount)
+            .and_then(|value| self.amount(value));
+        let usd = self.usd(&amount);
+        let (word, meaning) = self.meaning(&status)?;
+        let stated_status = match &status {
+            Value::Text(text) => Some(text.clone().into_owned()),
+            _ => None,
+        };
+
+        let mut original = None;
+        let effect = match meaning {
+            Err(reason) => Effect::Ignored {
+                status: word.into_owned().into(),
+                reason,
+            },
+            Ok(Meaning::NotAReward) => not_a_reward(word),
+            Ok(Meaning::Pending) => Effect::Pending {
+                stage: word.into_owned().into(),
+                amount: amount.clone().ok().flatten(),
+            },
+            Ok(Meaning::Completed) if self.is_negative(&amount, usd) => {
+                self.reversal(&transaction, &mut original, amount.clone().ok().flatten())?
+            }
+            Ok(Meaning::Completed) => self.completed(word, amount.clone()?, goal.as_deref())?,
+            Ok(Meaning::Reversed) => {
+                let stated = match rules.takes_back {
+                    TakesBack::Everything => amount.clone().ok().flatten(),
+                    TakesBack::Stated => amount.clone()?,
+                };
+                self.reversal(&transaction, &mut original, stated)?
+            }
+        };
+        let unit = |id: &TransactionId| self.unit(id, goal.as_deref());
+        let kind = EventKind::Conversion {
+            transaction: unit(&transaction)?,
+            original: original.as_ref().map(unit).transpose()?,
+            effect,
+        };
+        Ok(DescribedCallback {
+            transaction: Some(transaction),
+            original,
+            goal,
+            amount: amount.ok().flatten(),
+            usd,
+            status: stated_status,
+            ..callback(kind)
+        })
+    }
+
+    fn name(&self, slot: usize) -> &str {
+        self.setup.names.get(slot).map_or("", |name| name)
+    }
+
+    fn occurrence(&self, slot: usize) -> Occurrence<'q> {
+        self.found.get(slot).copied().unwrap_or(Occurrence::Absent)
+    }
+
+    fn text(&self, slot: usize) -> Result<Option<Cow<'q, str>>, Problem> {
+        let known = self.setup.slots.get(slot);
+        let macro_text = known.and_then(|slot| slot.macro_text.as_deref());
+        self.occurrence(slot).text(self.name(slot), macro_text)
+    }
+
+    /// The value of a role: that of the first parameter that has one.
+    fn value(&self, role: Role) -> Result<Value<'q>, Problem> {
+        let mut value = Value::Absent;
+        for slot in self.setup.roles.get(role) {
+            match self.text(*slot)? {
+                None => {}
+                Some(text) if text.is_empty() => value = Value::Empty,
+                Some(text) => return Ok(Value::Text(text)),
+            }
+        }
+        Ok(value)
+    }
+
+    /// The first name of a role, for errors.
+    fn role_name(&self, role: Role) -> String {
+        let slot = self.setup.roles.get(role).first();
+        slot.map_or(role.as_str(), |slot| self.name(*slot))
+            .to_owned()
+    }
+
+    fn required<T: std::str::FromStr<Err = IdError>>(&self, role: Role) -> Result<T, Problem> {
+        let name = || self.role_name(role);
+        match self.value(role)? {
+            Value::Absent => Err(Problem::Missing { name: name() }),
+            Value::Empty => Err(Problem::Empty { name: name() }),
+            Value::Text(text) => text.parse().map_err(|error| Problem::Identifier {
+                name: name(),
+                error,
+            }),
+        }
+    }
+
+    /// The value of a role that decides nothing. One that cannot be read is absent.
+    fn informational(&self, role: Role) -> Option<String> {
+        match self.value(role) {
+            Ok(value) => value.non_null().map(Cow::into_owned),
+            Err(problem) => {
+                self.warn(&problem);
+                None
+            }
+        }
+    }
+
+    fn warn(&self, problem: &Problem) {
+        tracing::warn!(
+            target: "postback::endpoint",
+            network = self.setup.network.as_str(),
+            app = self.setup.app.as_str(),
+            endpoint = &*self.setup.endpoint,
+            %problem,
+            "a parameter that decides nothing cannot be read: it counts as absent"
+        );
+    }
+
+    /// A player can add a parameter of the same name but not remove the network's own: one right value is enough.
+    fn check_statics(&self) -> Result<(), Problem> {
+        for (slot, expected) in &self.setup.statics {
+            let name = || self.name(*slot).to_owned();
+            let is_right = |raw: &str| decode(raw).is_some_and(|value| *value == **expected);
+            let is_found = match self.occurrence(*slot) {
+                Occurrence::Absent => return Err(Problem::Missing { name: name() }),
+                Occurrence::Once(raw) => is_right(raw),
+                Occurrence::Repeated => values(self.query, self.name(*slot)).any(is_right),
+            };
+            if !is_found {
+                return Err(Problem::StaticMismatch { name: name() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every signed value ends where it must.
+    fn check_texts(&self) -> Result<(), Problem> {
+        for check in &self.setup.checks {
+            let Occurrence::Once(raw) = self.occurrence(check.slot) else {
+                continue;
+            };
+            let Some(text) = decode(raw) else { continue };
+            let reason = if check.shape.is_some_and(|shape| !shape.fits(&text)) {
+                "does not have the declared shape, so the signature does not prove it"
+            } else if check
+                .separators
+                .iter()
+                .any(|separator| text.contains(&**separator))
+            {
+                "contains the separator of the signed text, so the signature does not prove it"
+            } else {
+                continue;
+            };
+            return Err(Problem::Malformed {
+                name: self.name(check.slot).to_owned(),
+                reason,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether any of the parameters has one of its values, also among several values.
+    fn matches_any(&self, conditions: &[(usize, Vec<String>)]) -> bool {
+        conditions.iter().any(|(slot, words)| {
+            let is_word = |raw: &str| {
+                decode(raw)
+                    .is_some_and(|value| words.iter().any(|word| word.eq_ignore_ascii_case(&value)))
+            };
+            match self.occurrence(*slot) {
+                Occurrence::Absent => false,
+                Occurrence::Once(raw) => is_word(raw),
+                Occurrence::Repeated => values(self.query, self.name(*slot)).any(is_word),
+            }
+        })
+    }
+
+    fn ban(&self) -> Option<BanStatus> {
+        let (slot, banned, unbanned) = self.setup.rules.ban.as_ref()?;
+        let Occurrence::Once(raw) = self.occurrence(*slot) else {
+            return None;
+        };
+        let word = decode(raw)?;
+        let is_in = |words: &[String]| words.iter().any(|known| known.eq_ignore_ascii_case(&word));
+        if is_in(banned) {
+            Some(BanStatus::Banned)
+        } else if is_in(unbanned) {
+            Some(BanStatus::Active)
+        } else {
+            None
+        }
+    }
+
+    /// The goal. Empty and `null` are none; an absent one is a mistake in the dashboard if the URL has a goal.
+    fn goal(&self) -> Result<Option<String>, Problem> {
+        match self.value(Role::Goal)? {
+            Value::Absent if self.setup.rules.requires_goal => Err(Problem::Missing {
+                name: self.role_name(Role::Goal),
+            }),
+            value => Ok(value.non_null().map(Cow::into_owned)),
+        }
+    }
+
+    /// An amount; `None` if none is stated.
+    fn amount(&self, value: Value<'_>) -> Result<Option<Decimal>, Problem> {
+        let Value::Text(text) = value else {
+            return Ok(None);
+        };
+        if self.setup.rules.allows_no_amount && text.eq_ignore_ascii_case(NULL) {
+            return Ok(None);
+        }
+        parse_amount(&text)
+            .map(Some)
+            .map_err(|reason| Problem::Malformed {
+                name: self.role_name(Role::Amount),
+                reason,
+            })
+    }
+
+    fn usd(&self, amount: &Result<Option<Decimal>, Problem>) -> Option<Decimal> {
+        let parse = |role: Role| {
+            let text = self.informational(role)?;
+            match parse_amount(&text) {
+                Ok(usd) => Some(usd),
+                Err(reason) => {
+                    self.warn(&Problem::Malformed {
+                        name: self.role_name(role),
+                        reason,
+                    });
+                    None
+                }
+            }
+        };
+        if let Some(usd) = parse(Role::Usd) {
+            return Some(usd);
+        }
+        if let Some(cents) = parse(Role::UsdCents) {
+            return cents.checked_div(Decimal::ONE_HUNDRED);
+        }
+        let is_usd = self
+            .informational(Role::Currency)
+            .is_some_and(|currency| currency.eq_ignore_ascii_case("USD"));
+        amount.as_ref().ok().copied().flatten().filter(|_| is_usd)
+    }
+
+    fn is_negative(&self, amount: &Result<Option<Decimal>, Problem>, usd: Option<Decimal>) -> bool {
+        let is_below_zero = |amount: &Decimal| *amount < Decimal::ZERO;
+        let amount = amount.as_ref().ok().copied().flatten();
+        self.setup.rules.negative_reverses && (amount.iter().chain(&usd)).any(is_below_zero)
+    }
+
+    /// The status word and its meaning, or why it has none.
+    #[allow(clippy::type_complexity, reason = "read in one place")]
+    fn meaning<'v>(
+        &'v self,
+        status: &'v Value<'q>,
+    ) -> Result<(Cow<'v, str>, Result<Meaning, IgnoreReason>), Problem> {
+        let rules = &self.setup.rules;
+        if self.matches_any(&rules.not_rewards) {
+            return Ok(("".into(), Ok(Meaning::NotAReward)));
+        }
+        let text = match status {
+            Value::Text(text) if text.eq_ignore_ascii_case(NULL) && rules.empty.is_some() => "",
+            Value::Text(text) => text,
+            Value::Empty | Value::Absent => "",
+        };
+        let known = rules.of_word(text);
+        if let Some(fixed) = rules.fixed {
+            if rules.checks_status
+                && !matches!(status, Value::Absent)
+                && known.is_none_or(|(_, meaning)| meaning != fixed)
+            {
+                return Err(Problem::StateMismatch {
+                    expected: fixed.as_str().to_owned(),
+                });
+            }
+            if rules.checks_status && matches!(status, Value::Absent) && rules.absent.is_none() {
+                return Err(Problem::Missing {
+                    name: self.role_name(Role::Status),
+                });
+            }
+            let word = known.map_or(fixed.as_str(), |(word, _)| word);
+            return Ok((word.into(), Ok(fixed)));
+        }
+        Ok(match (status, known) {
+            (Value::Absent, _) => match rules.absent {
+                Some(meaning) => (meaning.as_str().into(), Ok(meaning)),
+                None => {
+                    return Err(Problem::Missing {
+                        name: self.role_name(Role::Status),
+                    });
+                }
+            },
+            (_, _) if text.is_empty() => match rules.empty {
+                Some(meaning) => (meaning.as_str().into(), Ok(meaning)),
+                None => ("".into(), Err(IgnoreReason::EmptyState)),
+            },
+            (_, Some((word, meaning))) => (word.into(), Ok(meaning)),
+            (_, None) => (text.into(), Err(IgnoreReason::UnknownState)),
+        })
+    }
+
+    fn completed(
+        &self,
+        word: Cow<'_, str>,
+        amount: Option<Decimal>,
+        goal: Option<&str>,
+    ) -> Result<Effect, Problem> {
+        let rules = &self.setup.rules;
+        let Some(amount) = amount else {
+            if rules.allows_no_amount {
+                return Ok(not_a_reward(word));
+            }
+            let name = self.role_name(Role::Amount);
+            return Err(match self.value(Role::Amount)? {
+                Value::Absent => Problem::Missing { name },
+                _ => Problem::Empty { name },
+            });
+        };
+        Ok(Effect::Completed {
+            amount,
+            milestone: goal
+                .filter(|_| !rules.has_goal_transactions)
+                .map(|goal| goal.to_owned().into()),
+            reinstates: rules.reinstates,
+        })
+    }
+
+    /// What a reversal does, and which other transaction it takes back.
+    fn reversal(
+        &self,
+        own: &TransactionId,
+        original: &mut Option<TransactionId>,
+        stated: Option<Decimal>,
+    ) -> Result<Effect, Problem> {
+        let rules = &self.setup.rules;
+        let taken = |same_transaction| match stated {
+            // Networks write it with either sign.
+            Some(amount) => Effect::Adjusted {
+                by: -amount.abs(),
+                same_transaction,
+            },
+            None => Effect::Revoked,
+        };
+        let is_linked = match &rules.original {
+            OriginalForm::SameTransaction => true,
+            OriginalForm::Unknown => false,
+            OriginalForm::Prefix(prefix) => {
+                if let Some(rest) = own.as_str().strip_prefix(&**prefix) {
+                    let name = self.role_name(Role::Transaction);
+                    let id = TransactionId::new(rest)
+                        .map_err(|error| Problem::Identifier { name, error })?;
+                    *original = Some(id);
+                }
+                true
+            }
+            OriginalForm::Field => {
+                let name = || self.role_name(Role::Original);
+                let text = self.value(Role::Original)?.non_null();
+                // A reference to itself is none.
+                if let Some(text) = text.filter(|text| **text != *"0" && *own != **text) {
+                    let id = TransactionId::new(text).map_err(|error| Problem::Identifier {
+                        name: name(),
+                        error,
+                    })?;
+                    *original = Some(id);
+                }
+                original.is_some()
+            }
+        };
+        Ok(match (is_linked, rules.takes_back) {
+            (true, TakesBack::Everything) => Effect::Revoked,
+            (true, TakesBack::Stated) => taken(original.is_none()),
+            // It takes back nothing unless its own transaction was paid, and shows up as a reversal without a reward.
+            (false, _) => taken(false),
+        })
+    }
+
+    /// A transaction and its goal as one transaction, so that no two pairs give the same text: `c1:install`. A `%` or
+    /// `:` in the transaction is escaped, so the first `:` always ends it.
+    fn unit(&self, id: &TransactionId, goal: Option<&str>) -> Result<TransactionId, Problem> {
+        if !self.setup.rules.has_goal_transactions {
+            return Ok(id.clone());
+        }
+        let escaped = id.as_str().replace('%', "%25").replace(':', "%3A");
+        let text = match goal {
+            None => escaped,
+            Some(goal) => format!("{escaped}:{goal}"),
+        };
+        TransactionId::new(text).map_err(|error| Problem::Identifier {
+            name: self.role_name(Role::Goal),
+            error,
+        })
+    }
+}
+
+fn not_a_reward(word: Cow<'_, str>) -> Effect {
+    Effect::Ignored {
+        status: word.into_owned().into(),
+        reason: IgnoreReason::NotAReward,
+    }
+}

@@ -1,0 +1,541 @@
+//! The store: records as rows, compared and swapped by one statement each.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use postback::store::{
+    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, Stored, SwapOutcome, Version,
+    json,
+};
+use postback::{DedupStore, PlayerId, RecordKey, StoreError, Timestamp};
+use sha2::{Digest as _, Sha256};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Postgres, Row as _};
+
+use crate::error::{cannot_open, location, open_error, timed_out, unavailable};
+use crate::options::PostgresOptions;
+use crate::schema;
+
+/// The limit for what may have to read a whole table.
+const LONG_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// How much longer than the server's own limit to wait, so that the server's error is the one that is reported.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// Keeps records in a Postgres database. Cheap to clone; clones share the pool.
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: PgPool,
+    options: PostgresOptions,
+    statements: Statements,
+    location: String,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("location", &self.shared.location)
+            .field("options", &self.shared.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresStore {
+    /// Connects to `postgres://USER:PASSWORD@HOST:PORT/DATABASE` with a pool of up to ten connections, and creates or
+    /// migrates the tables. For another pool, see [`new`](Self::new).
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] names the server and the database, what is wrong and what to do, without the password.
+    /// [`StoreError::Newer`]: a later version of this crate has changed the tables.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, PostgresOptions::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with other options.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        // The URL is not repeated: it contains the password.
+        let unknown = "at the given URL";
+        let hint = "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE, special characters percent-encoded";
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            return Err(open_error(unknown, hint, "not a Postgres URL"));
+        }
+        let parsed: sqlx::Result<PgConnectOptions> = url.parse();
+        let server = parsed.map_err(|error| open_error(unknown, hint, error))?;
+        let location = location(&server);
+        // Once without a pool, which would retry and then report only that it took too long.
+        let connected = tokio::time::timeout(options.timeout, PgConnection::connect_with(&server));
+        match connected.await {
+            Ok(Ok(connection)) => drop(connection),
+            Ok(Err(error)) => return Err(cannot_open(&location, error)),
+            Err(late) => {
+                let hint = "check that the server runs and that host and port are right";
+                return Err(open_error(&location, hint, late));
+            }
+        }
+        let pool = PgPoolOptions::new()
+            .acquire_timeout(options.timeout)
+            .connect_lazy_with(server);
+        Self::with_options(pool, options).await
+    }
+
+    /// A store on your own pool, whose settings and hooks stay in force. Creates or migrates the tables.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn new(pool: PgPool) -> Result<Self, StoreError> {
+        Self::with_options(pool, PostgresOptions::default()).await
+    }
+
+    /// As [`new`](Self::new), with other options.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn with_options(pool: PgPool, options: PostgresOptions) -> Result<Self, StoreError> {
+        let location = location(&pool.connect_options());
+        options.check(&location)?;
+        let store = Self {
+            shared: Arc::new(Shared {
+                statements: Statements::new(&options),
+                pool,
+                options,
+                location,
+            }),
+        };
+        if store.options().migrates {
+            store.migrate().await?;
+        } else {
+            let (location, schema) = (&store.shared.location, &store.options().schema);
+            let mut session = store.open_session().await?;
+            schema::check(&mut session.connection, location, schema).await?;
+            session.is_clean = true;
+        }
+        Ok(store)
+    }
+
+    /// Creates the tables, or brings them to the present version. Does nothing where nothing is to be done; safe in
+    /// several processes at once. Opening a store calls it, unless the options say otherwise.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let (location, schema) = (&self.shared.location, &self.options().schema);
+        let mut session = self.open_session().await?;
+        let lock = self.lock_number("schema");
+        let work = schema::migrate(&mut session.connection, location, schema, lock);
+        match tokio::time::timeout(LONG_TIMEOUT, work).await {
+            Ok(migrated) => migrated?,
+            Err(late) => {
+                return Err(open_error(
+                    location,
+                    "another process migrates the tables",
+                    late,
+                ));
+            }
+        }
+        session.is_clean = true;
+        Ok(())
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &PgPool {
+        &self.shared.pool
+    }
+
+    pub(crate) fn options(&self) -> &PostgresOptions {
+        &self.shared.options
+    }
+
+    /// The number of the advisory lock for a text: the same in every process and version.
+    pub(crate) fn lock_number(&self, text: &str) -> i64 {
+        let mut hash = Sha256::new();
+        for part in ["postback", &self.options().schema, text] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let bytes = hash.finalize();
+        let first = bytes.iter().take(8);
+        first.fold(0, |number, byte| (number << 8) | i64::from(*byte))
+    }
+
+    pub(crate) async fn session(&self, operation: &'static str) -> Result<Session, StoreError> {
+        let limit = self.options().timeout;
+        match tokio::time::timeout(limit, self.pool().acquire()).await {
+            Ok(Ok(connection)) => Ok(Session::new(connection)),
+            Ok(Err(error)) => Err(unavailable(operation, error)),
+            Err(_) => Err(timed_out(operation, limit)),
+        }
+    }
+
+    /// A connection while the store is being opened.
+    async fn open_session(&self) -> Result<Session, StoreError> {
+        let failed = |error| cannot_open(&self.shared.location, error);
+        let acquired = tokio::time::timeout(self.options().timeout, self.pool().acquire()).await;
+        let connection = acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        connection.map(Session::new).map_err(failed)
+    }
+
+    /// Waits for an answer of the server, within the time limit.
+    pub(crate) async fn bounded<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = sqlx::Result<T>>,
+    ) -> Result<T, StoreError> {
+        bounded(operation, self.options().timeout, work).await
+    }
+
+    /// Runs one statement on a connection of the pool.
+    async fn query(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        query: Statement,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let mut session = self.session(operation).await?;
+        let rows = bounded(operation, limit, query.fetch_all(&mut *session.connection)).await?;
+        session.is_clean = true;
+        Ok(rows)
+    }
+
+    /// Runs one statement on a connection of the pool. Returns how many rows it changed.
+    async fn execute(&self, operation: &'static str, query: Statement) -> Result<u64, StoreError> {
+        let mut session = self.session(operation).await?;
+        let work = query.execute(&mut *session.connection);
+        let done = self.bounded(operation, work).await?;
+        session.is_clean = true;
+        Ok(done.rows_affected())
+    }
+
+    /// Up to `limit` keys in order, beginning after `after`.
+    async fn keys(
+        &self,
+        operation: &'static str,
+        statement: &Sql,
+        after: Option<&RecordKey>,
+        limit: usize,
+        bind: impl Fn(Statement) -> Statement + Send,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let mut keys = Vec::new();
+        let mut after = after.map(ToString::to_string).unwrap_or_default();
+        loop {
+            let wanted = limit.saturating_sub(keys.len());
+            let query = statement
+                .query()
+                .bind(after.clone())
+                .bind(row_limit(wanted));
+            let rows = self.query(operation, LONG_TIMEOUT, bind(query)).await?;
+            for row in &rows {
+                after = column(operation, row, 0)?;
+                match after.parse() {
+                    Ok(key) => keys.push(key),
+                    // Nobody can ask for it, and it must not keep the others from being found.
+                    Err(error) => {
+                        tracing::error!(target: "postback::store", %error, "a row of the table records has an invalid key");
+                    }
+                }
+            }
+            if rows.len() < wanted || keys.len() >= limit {
+                return Ok(keys);
+            }
+        }
+    }
+
+    pub(crate) fn load_query(&self, key: &RecordKey) -> Statement {
+        self.shared.statements.load.query().bind(key.to_string())
+    }
+
+    /// A statement that changes one row, or none if another version is stored.
+    pub(crate) fn swap_query(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<Statement, StoreError> {
+        let statements = &self.shared.statements;
+        let statement = match expected {
+            None => &statements.insert,
+            Some(_) => &statements.update,
+        };
+        let query = statement
+            .query()
+            .bind(record.key().to_string())
+            .bind(version_number(Version::after(expected)))
+            .bind(json::write(record)?)
+            .bind(record.is_pending())
+            .bind(record.lookup_player().map(ToString::to_string))
+            .bind(millis(record.last_change()));
+        Ok(match expected {
+            None => query,
+            Some(expected) => query.bind(version_number(expected)),
+        })
+    }
+}
+
+/// The record in a row of [`PostgresStore::load_query`].
+pub(crate) fn read_row(key: &RecordKey, row: &PgRow) -> Result<Stored, StoreError> {
+    let operation = "load a record";
+    let version: i64 = column(operation, row, 0)?;
+    let record: String = column(operation, row, 1)?;
+    // A version below zero is as invalid as zero.
+    json::read(key, u64::try_from(version).unwrap_or(0), record.as_bytes())
+}
+
+pub(crate) async fn bounded<T>(
+    operation: &'static str,
+    limit: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit.saturating_add(SLACK), work).await {
+        Ok(result) => result.map_err(|error| unavailable(operation, error)),
+        Err(_) => Err(timed_out(operation, limit)),
+    }
+}
+
+fn column<'r, T>(operation: &'static str, row: &'r PgRow, index: usize) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
+{
+    row.try_get(index)
+        .map_err(|error| unavailable(operation, error))
+}
+
+fn version_number(version: Version) -> i64 {
+    i64::try_from(version.number()).unwrap_or(i64::MAX)
+}
+
+fn millis(moment: Timestamp) -> i64 {
+    i64::try_from(moment.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn row_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A connection of the pool. Unless its work ended in good order, it is closed instead of returned to the pool: a failed,
+/// slow or dropped operation leaves no transaction and no lock to the next user.
+pub(crate) struct Session {
+    pub(crate) connection: PoolConnection<Postgres>,
+    pub(crate) is_clean: bool,
+}
+
+impl Session {
+    fn new(connection: PoolConnection<Postgres>) -> Self {
+        Self {
+            connection,
+            is_clean: false,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.is_clean {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl DedupStore for PostgresStore {
+    async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
+        let query = self.load_query(key);
+        let rows = self
+            .query("load a record", self.options().timeout, query)
+            .await?;
+        rows.first().map(|row| read_row(key, row)).transpose()
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        record: &Record,
+    ) -> Result<SwapOutcome, StoreError> {
+        let query = self.swap_query(expected, record)?;
+        if self.execute("swap a record", query).await? == 1 {
+            return Ok(SwapOutcome::Replaced(Version::after(expected)));
+        }
+        Ok(SwapOutcome::Conflict(self.load(record.key()).await?))
+    }
+
+    async fn list_pending(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let statement = &self.shared.statements.list_pending;
+        self.keys("list pending records", statement, after, limit, |query| {
+            query
+        })
+        .await
+    }
+
+    async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
+        let operation = "keep an unusable callback";
+        let unwritable =
+            |error: serde_json::Error| unavailable(operation, sqlx::Error::Encode(error.into()));
+        let insert = self.shared.statements.keep.query();
+        let insert = insert
+            .bind(kept.id.to_string())
+            .bind(millis(kept.received))
+            .bind(serde_json::to_string(kept).map_err(unwritable)?);
+        self.execute(operation, insert).await?;
+        let trim = self.shared.statements.trim_kept.query();
+        let trim = trim
+            .bind(millis(kept.received.before(MAX_KEPT_AGE)))
+            .bind(row_limit(MAX_KEPT));
+        let removed = self.execute("remove old unusable callbacks", trim).await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
+    }
+
+    async fn list_unusable(
+        &self,
+        after: Option<&KeptId>,
+        limit: usize,
+    ) -> Result<Vec<KeptCallback>, StoreError> {
+        let operation = "list unusable callbacks";
+        let query = self.shared.statements.list_kept.query();
+        let query = query
+            .bind(after.map(ToString::to_string).unwrap_or_default())
+            .bind(row_limit(limit));
+        let rows = self.query(operation, self.options().timeout, query).await?;
+        let read = |row: &PgRow| {
+            let text: String = column(operation, row, 0)?;
+            serde_json::from_str(&text).map_err(|error| StoreError::Unavailable {
+                operation,
+                hint: "a row of the table unusable is damaged: repair or delete it",
+                source: error.into(),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
+        let query = self
+            .shared
+            .statements
+            .remove_kept
+            .query()
+            .bind(id.to_string());
+        Ok(self.execute("remove an unusable callback", query).await? == 1)
+    }
+}
+
+impl Retention for PostgresStore {
+    async fn remove(&self, key: &RecordKey, expected: Version) -> Result<bool, StoreError> {
+        let query = self.shared.statements.remove.query();
+        let query = query.bind(key.to_string()).bind(version_number(expected));
+        Ok(self.execute("remove a record", query).await? == 1)
+    }
+
+    async fn list_unchanged_since(
+        &self,
+        moment: Timestamp,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let statement = &self.shared.statements.list_unchanged;
+        self.keys("list unchanged records", statement, after, limit, |query| {
+            query.bind(millis(moment))
+        })
+        .await
+    }
+
+    async fn list_by_player(
+        &self,
+        player: &PlayerId,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        let statement = &self.shared.statements.list_by_player;
+        self.keys(
+            "list a player's records",
+            statement,
+            after,
+            limit,
+            |query| query.bind(player.to_string()),
+        )
+        .await
+    }
+}
+
+/// A statement with its parameters.
+pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
+
+/// The text of a statement: constant, but for the schema, whose name was checked.
+struct Sql(Arc<str>);
+
+impl Sql {
+    fn query(&self) -> Statement {
+        sqlx::query(AssertSqlSafe(Arc::clone(&self.0)))
+    }
+}
+
+struct Statements {
+    load: Sql,
+    insert: Sql,
+    update: Sql,
+    remove: Sql,
+    list_pending: Sql,
+    list_unchanged: Sql,
+    list_by_player: Sql,
+    keep: Sql,
+    trim_kept: Sql,
+    list_kept: Sql,
+    remove_kept: Sql,
+}
+
+/// A server can be set to acknowledge commits that are not on its disk yet. Joined to a statement, this excepts the
+/// transaction that it is part of; stricter settings stay.
+const DURABLE: &str = "(SELECT CASE WHEN current_setting('synchronous_commit') = 'off' \
+                       THEN set_config('synchronous_commit', 'on', true) END) AS durable";
+
+impl Statements {
+    fn new(options: &PostgresOptions) -> Self {
+        let sql = |text: &str| {
+            let text = text.replace("DURABLE", DURABLE);
+            Sql(text
+                .replace("postback.", &format!("{}.", options.schema))
+                .into())
+        };
+        let list = |condition: &str| {
+            sql(&format!(
+                "SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"
+            ))
+        };
+        Self {
+            load: sql("SELECT version, record::text FROM postback.records WHERE key = $1"),
+            insert: sql(
+                "INSERT INTO postback.records (key, version, record, pending, player, changed) \
+                 SELECT $1, $2, $3::text::json, $4, $5, $6 FROM DURABLE ON CONFLICT (key) DO NOTHING",
+            ),
+            update: sql(
+                "UPDATE postback.records SET version = $2, record = $3::text::json, pending = $4, player = $5, \
+                 changed = $6 FROM DURABLE WHERE key = $1 AND version = $7",
+            ),
+            remove: sql(
+                "DELETE FROM postback.records USING DURABLE WHERE key = $1 AND version = $2",
+            ),
+            list_pending: list("pending"),
+            list_unchanged: list("NOT pending AND changed < $3"),
+            list_by_player: list("player = $3"),
+            keep: sql("INSERT INTO postback.unusable (id, received, callback) \
+                 SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
+            trim_kept: sql(
+                "DELETE FROM postback.unusable WHERE received < $1 OR id IN \
+                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)",
+            ),
+            list_kept: sql(
+                "SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2",
+            ),
+            remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Wallet and record are committed together, or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postback::store::DedupStore as _;
+use postback::{HandlerError, Receipt, ReceiveError, Receiver};
+use postback_postgres::sqlx::postgres::PgPoolOptions;
+use postback_postgres::{PostgresStore, sqlx};
+use postback_test_servers::{PATIENCE, Postgres};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use crate::game::{
+    Then, Wallet, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable,
+    key, patient, pool, reversed,
+};
+
+#[tokio::test]
+async fn a_conversion_ends_at_the_right_balance() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    assert!(is_settled(&receiver.receive(completed("t1", 500)).await));
+    assert_eq!(wallet.total().await, (500, 1));
+    let repeated = receiver.receive(completed("t1", 500)).await.unwrap();
+    assert_eq!(repeated, Receipt::Duplicate);
+    assert!(is_settled(&receiver.receive(reversed("t1", 500)).await));
+    assert_eq!(wallet.total().await, (0, 2));
+    assert!(!is_pending(&receiver, "t1").await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_64_identical_callbacks_pays() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let url = server.create_database();
+    // As of two processes: two pools.
+    let (one, wallet) = game(&url, 8, patient()).await;
+    let (other, _) = game(&url, 8, patient()).await;
+    let calls: JoinSet<_> = (0..64)
+        .map(|number| {
+            let receiver = if number % 2 == 0 { &one } else { &other }.clone();
+            async move { receiver.receive(completed("t1", 500)).await }
+        })
+        .collect();
+    let results = calls.join_all().await;
+    let settled = results.iter().filter(|result| is_settled(result)).count();
+    assert_eq!(settled, 1, "{results:?}");
+    let is_duplicate = |result: &&_| matches!(result, Ok(Receipt::Duplicate));
+    assert_eq!(
+        results.iter().filter(is_duplicate).count(),
+        63,
+        "{results:?}"
+    );
+    assert_eq!(wallet.total().await, (500, 1));
+}
+
+#[tokio::test]
+async fn failed_handler_leaves_a_pending_decision() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    for then in [
+        Then::Fail,
+        Then::Panic,
+        Then::Hang,
+        Then::HangInStatement,
+        Then::IgnoreError,
+        Then::ViolateDeferred,
+    ] {
+        let url = server.create_database();
+        let (receiver, wallet) = game(&url, 4, patient()).await;
+        let hurried = match then {
+            Then::Hang => patient().handler_timeout(Duration::from_millis(300)),
+            // The handler gives up on a statement that still runs; then the server does.
+            Then::HangInStatement => patient()
+                .handler_timeout(Duration::from_millis(300))
+                .timeout(Duration::from_secs(2)),
+            _ => patient(),
+        };
+        let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
+            .await
+            .unwrap();
+        wallet.then(then);
+        let error = wallet
+            .receiver(&store)
+            .receive(completed("t1", 500))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, ReceiveError::Handler { .. }),
+            "{then:?}: {error:?}"
+        );
+        assert_eq!(wallet.total().await, (0, 0), "{then:?}: the work is undone");
+        assert!(
+            is_pending(&receiver, "t1").await,
+            "{then:?}: the decision is stored"
+        );
+        wallet.then(Then::Succeed);
+        let receipt = receiver.deliver(key("t1")).await.unwrap();
+        assert_eq!(receipt, Receipt::NothingPending, "{then:?}");
+        let repeated = receiver.receive(completed("t1", 500)).await.unwrap();
+        assert_eq!(repeated, Receipt::Duplicate, "{then:?}");
+        assert_eq!(wallet.total().await, (500, 1), "{then:?}");
+    }
+}
+
+#[tokio::test]
+async fn declined_decision_closes_the_conversion() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    wallet.then(Then::Decline);
+    let receipt = receiver.receive(completed("t1", 500)).await.unwrap();
+    assert!(matches!(receipt, Receipt::Declined(_)), "{receipt:?}");
+    wallet.then(Then::Succeed);
+    let receipt = receiver.receive(reversed("t1", 500)).await.unwrap();
+    assert_eq!(receipt, Receipt::Closed);
+    assert_eq!(wallet.total().await, (0, 0));
+}
+
+#[tokio::test]
+async fn handler_that_ends_the_transaction_is_detected() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    for then in [
+        Then::Run("COMMIT"),
+        Then::Run("ROLLBACK"),
+        Then::Run("COMMIT; BEGIN"),
+        Then::Run("ROLLBACK; BEGIN"),
+        Then::Run("ROLLBACK; BEGIN; SAVEPOINT postback"),
+        Then::Run("ROLLBACK TO SAVEPOINT postback"),
+        Then::LeakNested,
+    ] {
+        // One connection: it must be usable afterwards.
+        let (receiver, wallet) = game(&server.create_database(), 1, patient()).await;
+        wallet.then(then);
+        let result = receiver.receive(completed("t1", 500)).await;
+        assert!(is_unavailable(&result), "{then:?}: {result:?}");
+        let (gems, credits) = wallet.total().await;
+        let stored = receiver.store().load(&key("t1")).await.unwrap();
+        assert_eq!(
+            stored.is_some(),
+            credits == 1,
+            "{then:?}: both are there or neither"
+        );
+        assert_eq!(gems, 500 * credits);
+        wallet.then(Then::Succeed);
+        receiver.receive(completed("t1", 500)).await.unwrap();
+        assert_eq!(wallet.total().await, (500, 1), "{then:?}");
+    }
+}
+
+#[tokio::test]
+async fn nested_transactions_of_the_handler_work() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 2, patient()).await;
+    let nested = receiver.store().receiver(|tx, decision| {
+        Box::pin(async move {
+            use postback_postgres::sqlx::Connection as _;
+            let mut kept = tx.begin().await?;
+            crate::game::pay(&mut kept, &decision).await?;
+            kept.commit().await?;
+            let mut dropped = tx.begin().await?;
+            sqlx::raw_sql("DELETE FROM players")
+                .execute(&mut *dropped)
+                .await?;
+            drop(dropped);
+            Ok(())
+        })
+    });
+    assert!(is_settled(&nested.receive(completed("t1", 500)).await));
+    assert_eq!(wallet.total().await, (500, 1));
+}
+
+#[tokio::test]
+async fn next_callback_first_delivers_what_is_pending() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    wallet.then(Then::Fail);
+    receiver.receive(completed("t1", 500)).await.unwrap_err();
+    wallet.then(Then::Succeed);
+    assert!(is_settled(&receiver.receive(reversed("t1", 200)).await));
+    assert_eq!(wallet.total().await, (300, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let url = server.create_database();
+    let (slow, wallet) = game(&url, 4, patient()).await;
+    let hurried = patient().lock_timeout(Duration::from_millis(200));
+    let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
+        .await
+        .unwrap();
+    let quick = wallet.receiver(&store);
+    wallet.then(Then::Hang);
+    let hanging = tokio::spawn(async move { slow.receive(completed("t1", 500)).await });
+    wallet.called(1).await;
+    wallet.then(Then::Succeed);
+    let error = quick.receive(completed("t1", 500)).await.unwrap_err();
+    assert!(matches!(error, ReceiveError::Busy { .. }), "{error:?}");
+    assert!(
+        is_settled(&quick.receive(completed_by("player-8", "t2", 1)).await),
+        "others are paid"
+    );
+    hanging.abort();
+    insist(&quick, &completed("t1", 500)).await;
+    assert_eq!(wallet.total().await, (501, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_recover_pay_each_decision_once() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let url = server.create_database();
+    let (one, wallet) = game(&url, 8, patient()).await;
+    let (other, _) = game(&url, 8, patient()).await;
+    for number in 0..100 {
+        one.accept(completed(&format!("t{number}"), 1))
+            .await
+            .unwrap();
+    }
+    let (first, second) = tokio::join!(one.recover(), other.recover());
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(
+        first.pending() + second.pending(),
+        0,
+        "{first:?} {second:?}"
+    );
+    assert_eq!(wallet.total().await, (100, 100));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlocked_handlers_both_pay_once() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let players = "INSERT INTO players VALUES ('alice', 0), ('bob', 0)";
+    sqlx::raw_sql(players).execute(&wallet.pool).await.unwrap();
+    // Each handler locks its own player, waits for the other to have done so, and then locks the other's.
+    let barrier = Arc::new(Barrier::new(2));
+    let referring = receiver.store().receiver(move |tx, decision| {
+        let barrier = Arc::clone(&barrier);
+        Box::pin(async move {
+            let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
+            let own = decision.player().as_str();
+            let friend = if own == "alice" { "bob" } else { "alice" };
+            let amount = decision.balance_change().to_string();
+            sqlx::query(add)
+                .bind(own)
+                .bind(&amount)
+                .execute(&mut *tx)
+                .await?;
+            // The second attempt is alone.
+            let _ = tokio::time::timeout(Duration::from_secs(1), barrier.wait()).await;
+            sqlx::query(add)
+                .bind(friend)
+                .bind(&amount)
+                .execute(&mut *tx)
+                .await?;
+            Ok(())
+        })
+    });
+    let (first, second) = tokio::join!(
+        referring.receive(completed_by("alice", "t1", 500)),
+        referring.receive(completed_by("bob", "t2", 500)),
+    );
+    assert!(
+        is_settled(&first) && is_settled(&second),
+        "{first:?} {second:?}"
+    );
+    assert_eq!(wallet.total().await.0, 2000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serialization_failures_are_retried() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let serializable = PgPoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(PATIENCE)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let set = "SET default_transaction_isolation = 'serializable'";
+                sqlx::raw_sql(set).execute(connection).await.map(drop)
+            })
+        })
+        .connect(&server.create_database())
+        .await
+        .unwrap();
+    let store = PostgresStore::with_options(serializable.clone(), patient())
+        .await
+        .unwrap();
+    let wallet = Wallet::create(&serializable).await;
+    let receiver = wallet.receiver(&store);
+    // All of one player, and each conversion twice at once.
+    let calls: JoinSet<_> = (0..32)
+        .map(|number| {
+            let receiver = receiver.clone();
+            async move { insist(&receiver, &completed(&format!("t{}", number / 2), 5)).await }
+        })
+        .collect();
+    calls.join_all().await;
+    receiver.recover().await.unwrap();
+    assert_eq!(wallet.total().await, (16 * 5, 16));
+    assert!(wallet.calls() >= 16);
+}
+
+#[tokio::test]
+async fn receivers_of_both_kinds_can_share_the_tables() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let elsewhere = Receiver::new(
+        receiver.store().clone(),
+        async |_| Ok::<_, HandlerError>(()),
+    );
+    let elsewhere = elsewhere.without_recovery();
+    assert!(is_settled(&elsewhere.receive(completed("t1", 500)).await));
+    assert!(is_settled(&receiver.receive(reversed("t1", 200)).await));
+    let repeated = elsewhere.receive(reversed("t1", 200)).await.unwrap();
+    assert_eq!(repeated, Receipt::Duplicate);
+    assert_eq!(wallet.total().await, (-200, 1));
+}
+
+#[tokio::test]
+async fn acknowledged_changes_are_durable_whatever_is_set() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let url = server.create_database();
+    let name = url.rsplit('/').next().unwrap();
+    server.sql(
+        "postgres",
+        &format!("ALTER DATABASE {name} SET synchronous_commit = off"),
+    );
+    let (receiver, _) = game(&url, 1, patient()).await;
+    let checking = receiver.store().receiver(|tx, _| {
+        Box::pin(async move {
+            let setting: String = sqlx::query_scalar("SHOW synchronous_commit")
+                .fetch_one(tx)
+                .await?;
+            if setting == "on" {
+                Ok(())
+            } else {
+                Err(HandlerError::declined(setting))
+            }
+        })
+    });
+    assert!(is_settled(&checking.receive(completed("t1", 1)).await));
+    let pool = pool(&url, 1);
+    let outside: String = sqlx::query_scalar("SHOW synchronous_commit")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(outside, "off", "other transactions are left alone");
+}

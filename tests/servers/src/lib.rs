@@ -1,0 +1,141 @@
+//! Starts Postgres and Redis servers for the workspace's own tests: on loopback, in temporary directories, ended when
+//! dropped.
+//!
+//! Where a server is not installed, `start` prints what is skipped and returns `None`; with
+//! `POSTBACK_REQUIRE_SERVERS=1` it panics instead.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and settings come from the environment"
+)]
+
+mod postgres;
+mod redis;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub use postgres::{Postgres, SmallDisk};
+pub use redis::{Redis, RedisCluster};
+
+/// How long to wait for anything. Generous: a slow machine is no reason to fail.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until the condition holds.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "timed out: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Sends a signal (`STOP`, `CONT`, `KILL` …) to a process that the test started.
+pub fn send_signal(signal: &str, process: u32) {
+    let _ = Command::new("kill")
+        .args([&format!("-{signal}"), &process.to_string()])
+        .output();
+}
+
+/// A loopback port that nobody listens on. Below the range from which clients get theirs, so that it stays free while
+/// its server is down.
+pub fn free_port() -> u16 {
+    let first = RandomState::new().hash_one(std::process::id());
+    (0..10_000_u64)
+        .map(|step| 10_000 + u16::try_from(first.wrapping_add(step) % 20_000).unwrap_or_default())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
+
+/// Finds a directory that contains all these programs.
+fn find_programs(names: &[&str], more: Vec<PathBuf>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = more;
+    places.extend(std::env::split_paths(&path));
+    let has_all = |place: &PathBuf| names.iter().all(|name| place.join(name).is_file());
+    places.into_iter().find(has_all)
+}
+
+/// Says that tests are skipped, or fails where servers are required.
+fn report_missing(what: &str, package: &str) {
+    let text = format!("{what} is not installed: `apt-get install {package}` on Debian");
+    let required = std::env::var_os("POSTBACK_REQUIRE_SERVERS").is_some_and(|value| value == "1");
+    assert!(!required, "{text}");
+    eprintln!("SKIPPED: {text}");
+}
+
+/// A program that runs without root's rights, which Postgres refuses.
+fn unprivileged(program: &Path) -> Command {
+    let Some((user, group)) = unprivileged_user() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("setpriv");
+    command
+        .arg(format!("--reuid={user}"))
+        .arg(format!("--regid={group}"))
+        .args(["--clear-groups", "--"])
+        .arg(program);
+    command
+}
+
+/// Gives a file to the user that unprivileged programs run as.
+fn give_away(path: &Path) {
+    if let Some((user, group)) = unprivileged_user() {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+    }
+}
+
+/// For root: the user `postgres`, or else `nobody`.
+fn unprivileged_user() -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt as _;
+    if std::fs::metadata("/proc/self").ok()?.uid() != 0 {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    ["postgres", "nobody"].iter().find_map(|wanted| {
+        let line = users
+            .lines()
+            .find(|line| line.split(':').next() == Some(wanted))?;
+        let mut fields = line.split(':').skip(2).map(str::parse);
+        Some((fields.next()?.ok()?, fields.next()?.ok()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn killed_postgres_comes_back_with_its_data() {
+        let Some(server) = Postgres::start(&[]) else {
+            return;
+        };
+        server.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS number");
+        server.kill();
+        server.restart();
+        let number = server.sql("postgres", "SELECT number FROM kept");
+        assert_eq!(number, "7");
+    }
+
+    #[test]
+    fn killed_redis_comes_back_on_its_port() {
+        let Some(server) = Redis::start(Redis::DURABLE) else {
+            return;
+        };
+        let first = server.process_id();
+        server.kill();
+        assert_eq!(server.process_id(), None);
+        server.restart();
+        assert_ne!(server.process_id(), first);
+        assert!(server.is_ready());
+    }
+}

@@ -1,0 +1,302 @@
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tempfile::TempDir;
+
+use crate::{
+    find_programs, free_port, give_away, report_missing, send_signal, unprivileged, wait_until,
+};
+
+/// A Postgres server. Ends when dropped.
+///
+/// It trusts everybody on loopback, except members of a role named `secured`, who need their password.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: PathBuf,
+    directory: TempDir,
+    port: u16,
+    process: Mutex<Option<Child>>,
+    databases: AtomicUsize,
+}
+
+/// The superuser.
+const USER: &str = "postgres";
+
+impl Postgres {
+    /// The server that the tests of one program share while they run, each with a database of its own. `None`: it is
+    /// not installed. It is not there to be killed, so it does not wait for its disk.
+    pub fn shared() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Some(server);
+        }
+        let server = Arc::new(Self::start(&["max_connections = 300", "fsync = off"])?);
+        *shared = Arc::downgrade(&server);
+        Some(server)
+    }
+
+    /// Starts a server with these lines in its configuration. `None`: it is not installed.
+    pub fn start(settings: &[&str]) -> Option<Self> {
+        let server = Self::new()?;
+        let data = server.data();
+        let made = unprivileged(&server.programs.join("initdb"))
+            .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=trust"])
+            .args(["--username", USER, "-D"])
+            .arg(&data)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {made:?}");
+        let access = "host all +secured 127.0.0.1/32 scram-sha-256\n\
+                      host all all 127.0.0.1/32 trust\n\
+                      host replication all 127.0.0.1/32 trust\n";
+        std::fs::write(data.join("pg_hba.conf"), access).unwrap();
+        server.configure(settings);
+        server.restart();
+        Some(server)
+    }
+
+    fn new() -> Option<Self> {
+        let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|entry| {
+                let version = entry.file_name().to_str()?.parse().ok()?;
+                Some((version, entry.path().join("bin")))
+            })
+            .collect();
+        versions.sort();
+        let places = versions.into_iter().rev().map(|(_, place)| place).collect();
+        let names = ["postgres", "initdb", "psql", "pg_basebackup"];
+        let Some(programs) = find_programs(&names, places) else {
+            report_missing("Postgres", "postgresql");
+            return None;
+        };
+        let directory = tempfile::tempdir().unwrap();
+        give_away(directory.path());
+        Some(Self {
+            programs,
+            directory,
+            port: free_port(),
+            process: Mutex::new(None),
+            databases: AtomicUsize::new(0),
+        })
+    }
+
+    /// Appends lines to its configuration; they take effect when it starts.
+    pub fn configure(&self, settings: &[&str]) {
+        let file = self.data().join("postgresql.conf");
+        let mut configuration = std::fs::read_to_string(&file).unwrap();
+        for setting in settings {
+            configuration.push('\n');
+            configuration.push_str(setting);
+        }
+        configuration.push('\n');
+        std::fs::write(file, configuration).unwrap();
+    }
+
+    /// Starts it again after [`kill`](Self::kill), on the same port and data, and waits until it is ready.
+    pub fn restart(&self) {
+        let mut process = self.process.lock().unwrap();
+        assert!(process.is_none(), "the server is running");
+        wait_until("Postgres starts", || {
+            let mut child = self.spawn();
+            // While a process of the killed server is alive, it ends by itself.
+            let mut is_running = true;
+            wait_until("Postgres is ready", || {
+                is_running = matches!(child.try_wait(), Ok(None));
+                !is_running || self.is_ready(child.id())
+            });
+            if is_running {
+                *process = Some(child);
+            }
+            is_running
+        });
+    }
+
+    fn spawn(&self) -> Child {
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("log"))
+            .unwrap();
+        unprivileged(&self.programs.join("postgres"))
+            .arg("-D")
+            .arg(self.data())
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""])
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Whether its lock file says that this process is ready (a standby: that it takes queries).
+    fn is_ready(&self, process: u32) -> bool {
+        let lock = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let lines: Vec<&str> = lock.lines().map(str::trim).collect();
+        lines.first() == Some(&process.to_string().as_str()) && lines.get(7) == Some(&"ready")
+    }
+
+    /// Kills it and every process of it with `SIGKILL`, as a power cut does.
+    pub fn kill(&self) {
+        let Some(mut process) = self.process.lock().unwrap().take() else {
+            return;
+        };
+        let id = process.id();
+        // Stopped first, so that it starts no more.
+        send_signal("STOP", id);
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        for child in children.unwrap_or_default().split_whitespace() {
+            send_signal("KILL", child.parse().unwrap());
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// The process id, if it runs.
+    pub fn process_id(&self) -> Option<u32> {
+        self.process.lock().unwrap().as_ref().map(Child::id)
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL of a database, as its superuser.
+    pub fn url(&self, database: &str) -> String {
+        self.url_as(USER, database)
+    }
+
+    /// The URL of a database for this user (or `user:password`).
+    pub fn url_as(&self, user: &str, database: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of a new, empty database.
+    pub fn create_database(&self) -> String {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    /// Runs a statement as the superuser and returns its output: a line for each row, fields separated by `|`.
+    pub fn sql(&self, database: &str, statement: &str) -> String {
+        let output = Command::new(self.programs.join("psql"))
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement])
+            .arg(self.url(database))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{statement}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Starts a standby of this server, and waits until it has caught up. It replicates asynchronously until the primary
+    /// is set to wait for it: see [`wait_for_standbys`](Self::wait_for_standbys).
+    #[must_use]
+    pub fn start_standby(&self) -> Self {
+        let standby = Self::new().expect("it is installed, as the primary is");
+        let source = format!("host=127.0.0.1 port={} user={USER}", self.port);
+        let copied = unprivileged(&self.programs.join("pg_basebackup"))
+            .args(["-d", &source, "-R", "-X", "stream", "-c", "fast", "-D"])
+            .arg(standby.data())
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "pg_basebackup: {copied:?}");
+        standby.restart();
+        wait_until("the standby streams", || {
+            let count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+            self.sql("postgres", count) != "0"
+        });
+        standby
+    }
+
+    /// Makes every commit wait until a standby has it.
+    pub fn wait_for_standbys(&self) {
+        let set = "ALTER SYSTEM SET synchronous_standby_names = '*'";
+        self.sql("postgres", set);
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        wait_until("the standby is synchronous", || {
+            let count = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+            self.sql("postgres", count) != "0"
+        });
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    pub fn promote(&self) {
+        let promoted = self.sql("postgres", "SELECT pg_promote(true, 60)");
+        assert_eq!(promoted, "t", "the standby is promoted");
+    }
+
+    /// A disk of this many MiB that the server may write to. `None`: this user cannot mount one.
+    pub fn mount_small_disk(&self, mebibytes: usize) -> Option<SmallDisk> {
+        let place = self.directory.path().join("disk");
+        std::fs::create_dir(&place).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
+            .arg(&place)
+            .output();
+        if !mounted.is_ok_and(|output| output.status.success()) {
+            return None;
+        }
+        let disk = SmallDisk(place, mebibytes);
+        std::fs::create_dir(disk.directory()).unwrap();
+        give_away(&disk.directory());
+        Some(disk)
+    }
+
+    /// What it wrote to its log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its temporary directory, owned by the user that it runs as.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A small file system. Unmounted when dropped.
+#[derive(Debug)]
+pub struct SmallDisk(PathBuf, usize);
+
+impl SmallDisk {
+    /// An empty directory on it, owned by the server's user.
+    pub fn directory(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// Fills it with a file, whose path is returned.
+    pub fn fill(&self) -> PathBuf {
+        let file = self.0.join("ballast");
+        let mut size = self.1 << 20;
+        while size > 4096 && std::fs::write(&file, vec![0; size]).is_err() {
+            size = size.saturating_sub(64 << 10);
+        }
+        file
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server may still have files open on it.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
+    }
+}
