@@ -194,7 +194,7 @@ impl Holder {
         let received = tokio::spawn(async move { receiver.receive(event).await });
         is_held.recv().await.unwrap();
         Self {
-            release: release,
+            release,
             received,
         }
     }
