@@ -193,9 +193,7 @@ fn quantile(waits: &[Duration], permille: usize) -> f64 {
 }
 
 fn main() {
-    let stored = std::env::args()
-        .filter_map(|argument| argument.parse::<u64>().ok())
-        .next();
+    let stored = std::env::args().find_map(|argument| argument.parse::<u64>().ok());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

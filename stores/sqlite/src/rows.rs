@@ -4,7 +4,7 @@ use postback::store::{
     KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, Version, json,
 };
 use postback::{PlayerId, RecordKey, StoreError, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Rows, params};
+use rusqlite::{Connection, OptionalExtension, Params, Rows, params};
 
 /// A record as it was read.
 pub(crate) struct RecordRow {
@@ -92,47 +92,36 @@ pub(crate) fn remove(
     Ok(rows == 1)
 }
 
-/// The keys of records with a pending decision.
-pub(crate) fn list_pending(
-    db: &Connection,
-    after: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<RecordKey>> {
-    let select = "SELECT key FROM postback_records WHERE pending = 1 AND key > ?1 ORDER BY key";
-    keys(db.prepare_cached(select)?.query([after])?, limit)
-}
+/// Lists the keys of records with a pending decision, after a key (1).
+pub(crate) const PENDING: &str =
+    "SELECT key FROM postback_records WHERE pending = 1 AND key > ?1 ORDER BY key";
 
-/// The keys of records without a pending decision that did not change since a moment.
-pub(crate) fn list_unchanged_since(
-    db: &Connection,
-    moment: Timestamp,
-    after: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<RecordKey>> {
-    let select = "SELECT key FROM postback_records WHERE pending <> 1 AND changed < ?1 AND key > ?2 ORDER BY key";
-    let mut statement = db.prepare_cached(select)?;
-    keys(statement.query(params![millis(moment), after])?, limit)
-}
+/// Lists the keys of records without a pending decision, after a key (1), that did not change since a moment (2).
+pub(crate) const UNCHANGED: &str = "SELECT key FROM postback_records \
+    WHERE pending <> 1 AND key > ?1 AND changed < ?2 ORDER BY key";
 
-/// Looks once into each block of the index on players, going from one block that is not empty to the next.
-const BY_PLAYER: &str = "\
+/// Lists the keys of records, after a key (1), of a player (2). Looks once into each block of the index on players, going
+/// from one block that is not empty to the next.
+pub(crate) const BY_PLAYER: &str = "\
     WITH RECURSIVE block (number) AS (\
         SELECT min(id >> 12) FROM postback_records \
         UNION ALL \
         SELECT (SELECT min(id >> 12) FROM postback_records WHERE id >> 12 > block.number) \
         FROM block WHERE block.number IS NOT NULL) \
-    SELECT r.key FROM block CROSS JOIN postback_records AS r ON r.id >> 12 = block.number AND r.player = ?1 \
-    WHERE r.key > ?2 ORDER BY r.key";
+    SELECT r.key FROM block CROSS JOIN postback_records AS r ON r.id >> 12 = block.number AND r.player = ?2 \
+    WHERE r.key > ?1 ORDER BY r.key";
 
-/// The keys of a player's records.
-pub(crate) fn list_by_player(
+/// The first `limit` keys that one of these statements lists.
+pub(crate) fn list_keys(
     db: &Connection,
-    player: &PlayerId,
-    after: &str,
+    select: &str,
+    params: impl Params,
     limit: usize,
 ) -> rusqlite::Result<Vec<RecordKey>> {
-    let mut statement = db.prepare_cached(BY_PLAYER)?;
-    keys(statement.query([player.as_str(), after])?, limit)
+    let mut statement = db.prepare_cached(select)?;
+    collect(statement.query(params)?, limit, |key| {
+        std::str::from_utf8(key).ok()?.parse().ok()
+    })
 }
 
 /// Keeps a callback unless its id is known, and removes those that are too old or too many. Returns how many.
@@ -178,12 +167,6 @@ pub(crate) fn remove_unusable(db: &Connection, id: &KeptId) -> rusqlite::Result<
     Ok(rows == 1)
 }
 
-fn keys(rows: Rows<'_>, limit: usize) -> rusqlite::Result<Vec<RecordKey>> {
-    collect(rows, limit, |key| {
-        std::str::from_utf8(key).ok()?.parse().ok()
-    })
-}
-
 /// The first column of up to `limit` rows. A row that cannot be parsed is logged, and does not hide those after it.
 fn collect<T>(
     mut rows: Rows<'_>,
@@ -208,6 +191,7 @@ fn number(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
-fn millis(moment: Timestamp) -> i64 {
+/// A moment as SQLite's integer.
+pub(crate) fn millis(moment: Timestamp) -> i64 {
     i64::try_from(moment.as_millis()).unwrap_or(i64::MAX)
 }

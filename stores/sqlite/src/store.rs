@@ -16,7 +16,7 @@ use postback::{
     Decision, DedupStore, HandlerError, InTransaction, PlayerId, Receiver, RecordKey, StoreError,
     Timestamp, TransactionalStore,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 use tokio::sync::{oneshot, watch};
 use tracing::Span;
 
@@ -224,6 +224,19 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(no_reply(operation)))
     }
 
+    async fn list_keys(
+        &self,
+        operation: &'static str,
+        select: &'static str,
+        params: impl Params + Send + 'static,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.list(operation, move |db| {
+            rows::list_keys(db, select, params, limit)
+        })
+        .await
+    }
+
     fn submit(
         &self,
         submit: impl FnOnce(&Queues) -> Result<(), StoreError>,
@@ -283,9 +296,9 @@ impl DedupStore for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let after = text(after);
-        let query = move |db: &Connection| rows::list_pending(db, &after, limit);
-        self.list("list pending records", query).await
+        let params = (text(after),);
+        self.list_keys("list pending records", rows::PENDING, params, limit)
+            .await
     }
 
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
@@ -330,9 +343,9 @@ impl Retention for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let after = text(after);
-        let query = move |db: &Connection| rows::list_unchanged_since(db, moment, &after, limit);
-        self.list("list old records", query).await
+        let params = (text(after), rows::millis(moment));
+        self.list_keys("list old records", rows::UNCHANGED, params, limit)
+            .await
     }
 
     async fn list_by_player(
@@ -341,9 +354,9 @@ impl Retention for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let (player, after) = (player.clone(), text(after));
-        let query = move |db: &Connection| rows::list_by_player(db, &player, &after, limit);
-        self.list("list a player's records", query).await
+        let params = (text(after), player.to_string());
+        self.list_keys("list a player's records", rows::BY_PLAYER, params, limit)
+            .await
     }
 }
 

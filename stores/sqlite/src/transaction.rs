@@ -262,50 +262,32 @@ pub(crate) fn swap_outcome(
     })
 }
 
-/// What user code may not do.
+/// What user code may not do: end the transaction, reach other files, change the connection or the store's tables.
 fn is_denied(action: &AuthAction<'_>) -> bool {
-    match action {
-        AuthAction::Transaction { .. }
-        | AuthAction::Attach { .. }
-        | AuthAction::Detach { .. }
-        | AuthAction::Unknown { .. } => true,
-        AuthAction::Pragma {
-            pragma_name,
-            pragma_value,
-        } => pragma_value.is_some() && !is_harmless_pragma(pragma_name),
-        AuthAction::Savepoint {
-            savepoint_name: name,
-            ..
-        }
-        | AuthAction::Insert { table_name: name }
-        | AuthAction::Update {
-            table_name: name, ..
-        }
-        | AuthAction::Delete { table_name: name }
-        | AuthAction::CreateTable { table_name: name }
-        | AuthAction::CreateTempTable { table_name: name }
-        | AuthAction::CreateView { view_name: name }
-        | AuthAction::CreateTempView { view_name: name }
-        | AuthAction::CreateVtable {
-            table_name: name, ..
-        }
-        | AuthAction::CreateIndex {
-            table_name: name, ..
-        }
-        | AuthAction::CreateTrigger {
-            table_name: name, ..
-        }
-        | AuthAction::CreateTempTrigger {
-            table_name: name, ..
-        }
-        | AuthAction::DropTable { table_name: name }
-        | AuthAction::DropView { view_name: name }
-        | AuthAction::DropIndex {
-            table_name: name, ..
-        }
-        | AuthAction::AlterTable {
-            table_name: name, ..
-        } => is_ours(name),
+    use AuthAction as A;
+    match *action {
+        A::Transaction { .. } | A::Attach { .. } | A::Detach { .. } | A::Unknown { .. } => true,
+        A::Pragma {
+            pragma_name: name,
+            pragma_value: value,
+        } => value.is_some() && !is_harmless_pragma(name),
+        #[rustfmt::skip]
+        A::Insert { table_name: name }
+        | A::Update { table_name: name, .. }
+        | A::Delete { table_name: name }
+        | A::CreateTable { table_name: name }
+        | A::CreateTempTable { table_name: name }
+        | A::CreateVtable { table_name: name, .. }
+        | A::AlterTable { table_name: name, .. }
+        | A::DropTable { table_name: name }
+        | A::CreateView { view_name: name }
+        | A::CreateTempView { view_name: name }
+        | A::DropView { view_name: name }
+        | A::CreateIndex { table_name: name, .. }
+        | A::DropIndex { table_name: name, .. }
+        | A::CreateTrigger { table_name: name, .. }
+        | A::CreateTempTrigger { table_name: name, .. }
+        | A::Savepoint { savepoint_name: name, .. } => is_ours(name),
         _ => false,
     }
 }

@@ -24,15 +24,15 @@ pub(crate) trait Task: Send {
 
 /// A [`Task`] made of a closure.
 pub(crate) struct Work<T, F> {
-    work: F,
+    run: F,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, F> Work<T, F> {
-    pub(crate) fn new(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+    pub(crate) fn new(run: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
         Self {
-            work,
+            run,
             result: None,
             reply,
         }
@@ -45,7 +45,7 @@ where
     F: FnMut(&mut WriteConnection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, db: &mut WriteConnection) -> bool {
-        let result = (self.work)(db);
+        let result = (self.run)(db);
         let succeeded = result.is_ok();
         self.result = Some(result);
         succeeded

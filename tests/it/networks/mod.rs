@@ -1,5 +1,7 @@
 //! Networks from descriptions: every preset, the format, and cases from the field.
 
+#[cfg(feature = "admob")]
+mod admob;
 mod cases;
 mod docs;
 mod format;

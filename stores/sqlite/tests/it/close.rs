@@ -91,7 +91,7 @@ async fn log_is_moved_into_the_file_although_others_use_it() {
 
 fn vacuum_into(from: &Path, to: &Path) {
     let db = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-    db.busy_timeout(Duration::from_secs(60)).unwrap();
+    db.busy_timeout(Duration::from_mins(1)).unwrap();
     db.execute("VACUUM INTO ?1", [to.to_str().unwrap()])
         .unwrap();
 }

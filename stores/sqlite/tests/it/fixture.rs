@@ -21,7 +21,7 @@ pub(crate) type GameReceiver = Receiver<SqliteStore, InTransaction<SqliteStore>>
 pub(crate) type Received = Result<Receipt, ReceiveError>;
 
 /// Longer than anything takes, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory with the game's database.
 pub(crate) struct Game {
@@ -170,7 +170,7 @@ pub(crate) async fn start<'a, T>(future: impl Future<Output = T> + Send + 'a) ->
 
 /// Keeps the writer busy until it is dropped.
 pub(crate) struct Holder {
-    _release: Sender<()>,
+    release: Sender<()>,
     received: tokio::task::JoinHandle<Received>,
 }
 
@@ -194,14 +194,14 @@ impl Holder {
         let received = tokio::spawn(async move { receiver.receive(event).await });
         is_held.recv().await.unwrap();
         Self {
-            _release: release,
+            release,
             received,
         }
     }
 
     /// Lets the writer go on, and returns what became of the callback that held it.
     pub(crate) async fn release(self) -> Received {
-        drop(self._release);
+        drop(self.release);
         self.received.await.unwrap()
     }
 }

@@ -227,7 +227,7 @@ async fn process_receives_until_it_is_killed() {
     let store = SqliteStore::open(&file).unwrap();
     let within = store.receiver(|tx, decision| pay(tx, decision));
     let wallet = Connection::open(&file).unwrap();
-    wallet.busy_timeout(Duration::from_secs(60)).unwrap();
+    wallet.busy_timeout(Duration::from_mins(1)).unwrap();
     let wallet = Arc::new(Mutex::new(wallet));
     let elsewhere = Receiver::new(store, move |decision: Decision| {
         let wallet = Arc::clone(&wallet);
@@ -296,7 +296,7 @@ async fn kill_9_loses_nothing_and_pays_nothing_twice() {
         outstanding: 0,
         expected: BTreeMap::new(),
     });
-    let give_up = until + Duration::from_secs(120);
+    let give_up = until + Duration::from_mins(2);
     let file = game.file();
     let kills: usize = thread::scope(|scope| {
         let senders: Vec<_> = [1, 2]
