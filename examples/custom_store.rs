@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postback::store::{KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, SwapOutcome, Version, conformance, json};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, SwapOutcome, Version, json};
+use postback::testing::conformance;
 use postback::{DedupStore, RecordKey, StoreError};
 
 #[derive(Clone)]

@@ -89,7 +89,7 @@ impl Timing {
         // A clock that was set back makes the lease look longer than it is.
         let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
-            .then(|| left.saturating_sub(left / 10))
+            .then(|| left.saturating_mul(9).checked_div(10).unwrap_or_default())
     }
 }
 

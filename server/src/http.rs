@@ -1,6 +1,6 @@
 //! Serves HTTP/1.1 with limits: connections, headers, slow clients.
 //!
-//! At the limit of connections, the oldest one that has no request in flight makes room for a new one. So idle and slow
+//! At the limit of connections, the oldest one that has no request in flight gives way to a new one. So idle and slow
 //! connections push out each other, and a genuine callback, which sends its request at once, is answered.
 
 use std::collections::VecDeque;

@@ -2,10 +2,8 @@
 //!
 //! A store compares and swaps; it decides nothing. To it a record is a key, a version, bytes, whether something is
 //! pending, and a player to find it by. Leases, intents and amounts live above it. So a store is small, and one suite
-//! tests them all (`store::conformance`, feature `testing`).
+//! tests them all (`testing::conformance`, feature `testing`).
 
-#[cfg(any(test, feature = "testing"))]
-pub mod conformance;
 mod error;
 pub mod json;
 mod memory;
@@ -13,6 +11,7 @@ mod retention;
 mod transaction;
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,11 +131,10 @@ impl KeptCallback {
             content.update([0]);
         }
         let digest = <[u8; 32]>::from(content.finalize());
-        let hex: String = digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut hex = String::with_capacity(32);
+        for byte in digest.iter().take(16) {
+            let _ = write!(hex, "{byte:02x}");
+        }
         Self {
             id: KeptId(hex.into()),
             received,

@@ -18,7 +18,7 @@ use crate::id::RecordKey;
 /// # A complete store
 ///
 /// Over tables in memory: a transaction works on a copy of them, and committing replaces them. A store over a database
-/// has the same shape. It is complete because it passes the [conformance suite](super::conformance).
+/// has the same shape. It is complete because it passes the conformance suite (`testing::conformance`).
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ use crate::id::RecordKey;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// # #[cfg(feature = "testing")] {
-/// use postback::store::conformance;
+/// use postback::testing::conformance;
 ///
 /// conformance::plain(async || TableStore::default()).await;
 /// conformance::transactional(

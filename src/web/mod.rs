@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::event::{Event, EventKind};
+use crate::id::TransactionId;
 use crate::network::{Endpoint, Responses, Verified};
 use crate::protocol::Receipt;
 use crate::receiver::{Receive, ReceiveError, RequestError};
@@ -207,7 +208,7 @@ async fn respond<E: Endpoint, R: Receive>(
         },
         Err(error) => Err(error.into()),
     };
-    let transaction = transaction.as_ref().map(|transaction| transaction.as_str());
+    let transaction = transaction.as_ref().map(TransactionId::as_str);
     CallbackResponse::new(result.as_ref(), responses, transaction)
 }
 

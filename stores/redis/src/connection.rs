@@ -102,7 +102,7 @@ impl Managed {
         if let Some(connection) = &state.connection {
             return Ok((state.generation, connection.clone()));
         }
-        // Whoever waited for an attempt shares its failure, or else they would wait for one attempt after the other.
+        // Callers that waited for an attempt share its failure; otherwise they would wait for one attempt after the other.
         if let Some((at, error)) = &state.failure
             && *at > arrived
         {

@@ -4,7 +4,6 @@ use postback::RecordKey;
 use postback::store::StoreError;
 use redis::{ErrorKind, RedisError};
 
-use crate::keys::LAYOUT;
 use crate::scripts::FOREIGN_INDEX;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -27,11 +26,11 @@ pub(crate) fn foreign_layout(location: &str) -> StoreError {
     open_error(location, FOREIGN_LAYOUT, "the layout is not a number")
 }
 
-pub(crate) fn newer_layout(location: &str, prefix: &str, found: u32) -> StoreError {
+pub(crate) fn newer_layout(location: &str, prefix: &str, found: u32, known: u32) -> StoreError {
     StoreError::Newer {
         what: format!("the layout of {location} with prefix {prefix:?}"),
         found,
-        known: LAYOUT,
+        known,
     }
 }
 

@@ -57,7 +57,7 @@ end
 /// version.
 ///
 /// A version is the server's time in microseconds, so that it never comes back, not even when a failover lost the
-/// record's latest changes: whoever expects a lost version finds a conflict.
+/// record's latest changes: a change that expects a lost version finds a conflict.
 const SWAP: &str = r"
 local time = redis.call('TIME')
 local next_version = math.max((tonumber(expected) or 0) + 1, time[1] * 1000000 + time[2])

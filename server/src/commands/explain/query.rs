@@ -28,7 +28,7 @@ const fn leaving(mut bytes: &[u8]) -> AsciiSet {
     set
 }
 
-/// One way to tell the signature from what it signs.
+/// One way to separate the signature from what it signs.
 pub(super) struct Reading {
     pub(super) signed: String,
     pub(super) hash: String,

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use postback::MemoryStore;
-//! use postback::store::conformance;
+//! use postback::testing::conformance;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -30,6 +30,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unreachable,
+    clippy::arithmetic_side_effects,
     reason = "a test suite fails by panicking"
 )]
 
@@ -42,9 +44,9 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use tokio::task::JoinSet;
 
-use super::{
+use crate::store::{
     DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, StoreError,
-    Stored, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version, erase_player,
+    Stored, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version, erase_player, json,
     prune,
 };
 use crate::clock::Timestamp;
@@ -706,7 +708,7 @@ async fn erased_player_is_not_paid_again<S: Retention>(store: &S) {
         "an erased player's ban must be removed"
     );
     let record = load(store, &event.key()).await.expect("a record").record;
-    let json = super::json::write(&record).expect("write a record");
+    let json = json::write(&record).expect("write a record");
     assert!(
         !json.contains(event.player.as_str()) && !json.contains(&event.query),
         "an erased record must contain neither player nor query"
@@ -1368,8 +1370,8 @@ async fn is_stored<S: DedupStore>(store: &S, version: Version, record: &Record) 
     );
     // Decimals are equal whatever their scale; as text they are not.
     assert_eq!(
-        super::json::write(&found.record).expect("write a record"),
-        super::json::write(record).expect("write a record"),
+        json::write(&found.record).expect("write a record"),
+        json::write(record).expect("write a record"),
         "every digit of an amount must come back"
     );
 }
