@@ -49,10 +49,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`], if the store does not answer or the record cannot be read.
-    fn load(
-        &self,
-        key: &RecordKey,
-    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Replaces the record under its key if the stored version is the expected one (`None`: no record yet). Compares
     /// and replaces in one step.
@@ -82,10 +79,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: whether it was kept is unknown.
-    fn keep_unusable(
-        &self,
-        kept: &KeptCallback,
-    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+    fn keep_unusable(&self, kept: &KeptCallback) -> impl Future<Output = Result<usize, StoreError>> + Send;
 
     /// Up to `limit` kept callbacks in the order of their ids, beginning after `after`.
     ///
@@ -101,8 +95,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: whether it was removed is unknown.
-    fn remove_unusable(&self, id: &KeptId)
-    -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn remove_unusable(&self, id: &KeptId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A genuine callback that could not be used, as a store keeps it.
@@ -121,12 +114,7 @@ impl KeptCallback {
     /// A callback to keep.
     pub fn new(callback: UnusableCallback, received: Timestamp) -> Self {
         let mut content = Sha256::new();
-        for field in [
-            callback.network.as_str(),
-            callback.app.as_str(),
-            &callback.endpoint,
-            &callback.query,
-        ] {
+        for field in [callback.network.as_str(), callback.app.as_str(), &callback.endpoint, &callback.query] {
             content.update(field.as_bytes());
             content.update([0]);
         }
@@ -135,11 +123,7 @@ impl KeptCallback {
         for byte in digest.iter().take(16) {
             let _ = write!(hex, "{byte:02x}");
         }
-        Self {
-            id: KeptId(hex.into()),
-            received,
-            callback,
-        }
+        Self { id: KeptId(hex.into()), received, callback }
     }
 }
 

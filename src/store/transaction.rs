@@ -217,10 +217,8 @@ pub trait TransactionWork: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`] of the transaction: it must be rolled back.
-    fn run<T: Transaction>(
-        &self,
-        transaction: &mut T,
-    ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+    fn run<T: Transaction>(&self, transaction: &mut T)
+    -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
 /// An open transaction of a store, with the handler.
@@ -229,10 +227,7 @@ pub trait Transaction: Send {
     ///
     /// # Errors
     /// [`StoreError`]: the transaction must be rolled back, except after [`StoreError::Unreadable`].
-    fn load(
-        &mut self,
-        key: &RecordKey,
-    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(&mut self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// As [`DedupStore::swap`], inside the transaction.
     ///
@@ -266,8 +261,5 @@ pub trait Transaction: Send {
     ///
     /// # Errors
     /// [`HandlerError`] of the handler.
-    fn handle(
-        &mut self,
-        decision: &Decision,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+    fn handle(&mut self, decision: &Decision) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
