@@ -26,10 +26,10 @@ local function check_index(at, wanted)
 end
 ";
 
-/// Compares a record's version. `KEYS`: layout, record, pending, settled, players. `ARGV`: key, expected version (empty:
-/// no record).
+/// Compares a record's version, and defines how the record is removed from the indexes. Replies with version and record
+/// on a conflict, and with nothing if there is no record.
 ///
-/// Replies with version and record on a conflict, and with nothing if there is no record.
+/// `KEYS`: layout, record, pending, settled, players. `ARGV`: key, expected version (empty: no record).
 const COMPARE: &str = r"
 local key, expected = ARGV[1], ARGV[2]
 local version, pending, player, changed =
@@ -43,13 +43,13 @@ end
 local problem = check_index(3, 'zset') or check_index(4, 'zset') or check_index(5, 'zset')
 if problem then return problem end
 
-if exists then
+local function remove_from_indexes(new_player)
     if pending == '1' then
         redis.call('ZREM', KEYS[3], key)
     else
         redis.call('ZREM', KEYS[4], key .. '\0' .. (changed or ''))
     end
-    if player and player ~= '' then redis.call('ZREM', KEYS[5], player .. '\0' .. key) end
+    if player and player ~= new_player then redis.call('ZREM', KEYS[5], player .. '\0' .. key) end
 end
 ";
 
@@ -59,6 +59,7 @@ end
 /// A version is the server's time in microseconds, so that it never comes back, not even when a failover lost the
 /// record's latest changes: whoever expects a lost version finds a conflict.
 const SWAP: &str = r"
+if exists then remove_from_indexes(ARGV[5]) end
 local time = redis.call('TIME')
 local next_version = math.max((tonumber(expected) or 0) + 1, time[1] * 1000000 + time[2])
 next_version = string.format('%.0f', next_version)
@@ -69,13 +70,14 @@ if ARGV[4] == '1' then
 else
     redis.call('ZADD', KEYS[4], 0, key .. '\0' .. ARGV[6])
 end
-if ARGV[5] ~= '' then redis.call('ZADD', KEYS[5], 0, ARGV[5] .. '\0' .. key) end
+if ARGV[5] ~= '' and ARGV[5] ~= player then redis.call('ZADD', KEYS[5], 0, ARGV[5] .. '\0' .. key) end
 if not layout then redis.call('SET', KEYS[1], '1') end
 return {next_version}
 ";
 
 /// Replies with the version that was removed.
 const REMOVE: &str = r"
+remove_from_indexes()
 redis.call('DEL', KEYS[2])
 return {expected}
 ";
