@@ -11,8 +11,8 @@
 )]
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postback::guard::{Applied, Record, SwapOutcome, apply};
@@ -30,6 +30,9 @@ const CALLERS: usize = 64;
 /// Many short rounds, in turns, so that what else runs on the machine slows both sides alike.
 const ROUNDS: usize = 40;
 const SPAN: Duration = Duration::from_millis(400);
+
+/// More than are done in a round. Prepared before it, because callbacks are parsed and decided elsewhere.
+const ITEMS: usize = 20_000;
 
 /// Stores a record and its place in two indexes, unless it is there.
 const RECORD: &str = "#!lua
@@ -158,15 +161,21 @@ impl Bare {
 }
 
 /// How often the work is done in a second by all callers together.
-async fn rate<F: Future<Output = ()> + Send>(work: impl Fn() -> F + Clone + Send + 'static) -> f64 {
+async fn rate<T: Send + 'static, F: Future<Output = ()> + Send>(
+    item: impl Fn() -> T,
+    work: impl Fn(T) -> F + Clone + Send + 'static,
+) -> f64 {
+    let items: Vec<T> = (0..ITEMS).map(|_| item()).collect();
+    let items = Arc::new(Mutex::new(items));
     let started = Instant::now();
     let callers: tokio::task::JoinSet<u64> = (0..CALLERS)
         .map(|_| {
-            let work = work.clone();
+            let (items, work) = (Arc::clone(&items), work.clone());
             async move {
                 let mut done = 0;
                 while started.elapsed() < SPAN {
-                    work().await;
+                    let item = items.lock().unwrap().pop().expect("enough items");
+                    work(item).await;
                     done += 1;
                 }
                 done
@@ -208,33 +217,37 @@ async fn main() {
     let (mut swaps, mut callbacks) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let own = store.clone();
-        let swap = rate(move || {
-            let store = own.clone();
-            async move {
-                let swapped = store.swap(None, &record(event())).await.unwrap();
-                assert!(matches!(swapped, SwapOutcome::Replaced(_)));
-            }
-        });
+        let swap = rate(
+            move || record(event()),
+            move |record| {
+                let store = own.clone();
+                async move {
+                    let swapped = store.swap(None, &record).await.unwrap();
+                    assert!(matches!(swapped, SwapOutcome::Replaced(_)));
+                }
+            },
+        );
         let swap = swap.await;
         let own = bare.clone();
-        let script = rate(move || {
+        let number = || NUMBER.fetch_add(1, Ordering::Relaxed);
+        let script = rate(number, move |number| {
             let bare = own.clone();
-            async move { bare.write(NUMBER.fetch_add(1, Ordering::Relaxed)).await }
+            async move { bare.write(number).await }
         });
         swaps.push((swap, script.await));
         let own = receiver.clone();
-        let receive = rate(move || {
+        let receive = rate(event, move |event| {
             let receiver = own.clone();
             async move {
-                let result = receiver.receive(Verified::assume_genuine(event())).await;
+                let result = receiver.receive(Verified::assume_genuine(event)).await;
                 assert!(matches!(result.unwrap(), Receipt::Settled(_)));
             }
         });
         let receive = receive.await;
         let own = bare.clone();
-        let four = rate(move || {
+        let four = rate(number, move |number| {
             let bare = own.clone();
-            async move { bare.four(NUMBER.fetch_add(1, Ordering::Relaxed)).await }
+            async move { bare.four(number).await }
         });
         callbacks.push((receive, four.await));
     }
