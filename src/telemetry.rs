@@ -260,6 +260,11 @@ pub fn describe_metrics() {
     describe_histogram!("postback_callback_duration_seconds", Unit::Seconds, "From a genuine callback to its receipt");
     describe_histogram!("postback_handler_duration_seconds", Unit::Seconds, "One call of the handler");
     describe_histogram!("postback_store_duration_seconds", Unit::Seconds, "One operation of the store");
+    describe_counter!(
+        "postback_unlisted_senders_total",
+        Unit::Count,
+        "Genuine callbacks from addresses that are not on the network's list"
+    );
     describe_counter!("postback_decisions_retried_total", Unit::Count, "Records that recovery worked on, by result");
     describe_gauge!(
         "postback_decisions_pending",

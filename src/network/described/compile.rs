@@ -34,7 +34,7 @@ impl DescribedBuilder {
         let meanings = self.rules(&roles, &mut slots)?;
         self.check_roles(&roles, &meanings, &slots)?;
 
-        let secret = self.url_secret(&url)?;
+        let secret = self.url_secret(&url, &mut slots)?;
         let authenticator = self.authenticator(&url, &mut slots)?;
         let mut removed = removed_names(&authenticator, &slots);
         removed.extend(secret.as_ref().map(|secret| secret.name.clone()));
@@ -210,7 +210,7 @@ impl DescribedBuilder {
     }
 
     /// The secret in the URL next to a signature: one that was typed, or that of the default URL.
-    fn url_secret(&self, url: &Url) -> Result<Option<UrlSecret>, ConfigError> {
+    fn url_secret(&self, url: &Url, slots: &mut Slots<'_>) -> Result<Option<UrlSecret>, ConfigError> {
         if matches!(self.description.scheme(), Scheme::Secret { .. } | Scheme::Credentials) {
             return Ok(None);
         }
@@ -227,7 +227,7 @@ impl DescribedBuilder {
             // The default URL, or a macro in the secret's place: `secret={secret}`.
             Some(_) => SharedSecret::of_texts(self.url_secrets()?),
         };
-        Ok(Some(UrlSecret { name: name.into(), secret }))
+        Ok(Some(UrlSecret { slot: slots.by_name(name), name: name.into(), secret }))
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each kind")]
