@@ -7,7 +7,13 @@
 //!
 //! The server is a process of its own on core 0 (`taskset`), the client uses core 1: 64 connections, each sends a request
 //! and waits for its response. Rounds alternate between the servers; the median is printed.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a measurement fails by panicking")]
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement fails by panicking"
+)]
 #![allow(missing_docs, reason = "a program")]
 
 use std::collections::BTreeMap;
@@ -19,7 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::routing::get;
-use postback::{Endpoint as _, MemoryStore};
+use postback::MemoryStore;
 use postback_benches::{forged, genuine, offers};
 use postback_sqlite::SqliteStore;
 

@@ -6,7 +6,13 @@
 //! ```
 //!
 //! Without valgrind it says so and does nothing, unless `POSTBACK_REQUIRE_SERVERS=1` is set.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a measurement fails by panicking")]
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement fails by panicking"
+)]
 #![allow(missing_docs, reason = "a program")]
 
 use std::hint::black_box;
@@ -65,7 +71,9 @@ fn run(case: &str, times: u32) {
     let (floor, genuine, forged) = (Floor::new(), genuine("o1"), forged("o1"));
     for _ in 0..times {
         match case {
-            "floor" => drop(black_box(floor.run())),
+            "floor" => {
+                black_box(floor.run());
+            }
             "genuine" => drop(black_box(endpoint.verify(&Request::get(&genuine)).unwrap())),
             "forged" => drop(black_box(endpoint.verify(&Request::get(&forged)).unwrap_err())),
             other => panic!("unknown case {other}"),

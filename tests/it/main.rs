@@ -1,5 +1,6 @@
 //! Tests of the library, as its users see it. One binary, one module per subject.
 #![allow(
+    clippy::pedantic,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
