@@ -99,7 +99,7 @@ impl AsRef<str> for DecisionId {
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Decision {
     id: DecisionId,
     conversion: RecordKey,
@@ -170,7 +170,7 @@ impl Decision {
 /// ```compile_fail,E0451
 /// let forged = postback::Reward { amount: 500.into(), restored: false };
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
@@ -245,7 +245,7 @@ impl Action {
 }
 
 /// Pay the player this amount.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reward {
     amount: Decimal,
     restored: bool,
@@ -264,7 +264,7 @@ impl Reward {
 }
 
 /// Take this amount back from the player.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reversal {
     amount: Decimal,
 }
