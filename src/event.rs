@@ -95,9 +95,7 @@ impl Event {
                 effect: Effect::Adjusted { .. } | Effect::Revoked,
                 ..
             } => RecordKey::conversion(&self.network, &self.app, original),
-            EventKind::Conversion { transaction, .. } => {
-                RecordKey::conversion(&self.network, &self.app, transaction)
-            }
+            EventKind::Conversion { transaction, .. } => RecordKey::conversion(&self.network, &self.app, transaction),
             EventKind::Ban(_) => RecordKey::player(&self.network, &self.app, &self.player),
         }
     }

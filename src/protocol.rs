@@ -89,7 +89,7 @@ impl Timing {
         // A clock that was set back makes the lease look longer than it is.
         let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
-            .then(|| left.saturating_sub(left / 10))
+            .then(|| left.saturating_mul(9).checked_div(10).unwrap_or_default())
     }
 }
 
@@ -327,30 +327,16 @@ impl Protocol {
 
     /// Receives a callback inside a transaction of the store: record and handler's work commit together.
     pub fn receive_in_transaction(event: Arc<Event>, timing: Timing) -> Self {
-        Self::new(
-            event.key(),
-            Some(event),
-            Mode::Transaction,
-            timing.busy_timeout(Duration::ZERO),
-        )
+        Self::new(event.key(), Some(event), Mode::Transaction, timing.busy_timeout(Duration::ZERO))
     }
 
     /// Delivers everything that is pending of a record, inside a transaction of the store.
     pub fn deliver_in_transaction(key: RecordKey, timing: Timing) -> Self {
-        Self::new(
-            key,
-            None,
-            Mode::Transaction,
-            timing.busy_timeout(Duration::ZERO),
-        )
+        Self::new(key, None, Mode::Transaction, timing.busy_timeout(Duration::ZERO))
     }
 
     fn new(key: RecordKey, event: Option<Arc<Event>>, mode: Mode, timing: Timing) -> Self {
-        let own = if event.is_some() {
-            Own::Unknown
-        } else {
-            Own::All
-        };
+        let own = if event.is_some() { Own::Unknown } else { Own::All };
         Self {
             key,
             event,
@@ -380,31 +366,12 @@ impl Protocol {
             State::Loading => Command::Load(self.key.clone()),
             State::Waiting(span) => Command::Wait(*span),
             State::Appending { expected, record }
-            | State::Leasing {
-                expected, record, ..
+            | State::Leasing { expected, record, .. }
+            | State::Settling { expected, record, .. } => Command::Swap { expected: *expected, record: record.clone() },
+            State::Handling { decision, lease, .. } => Command::Handle { decision: decision.clone(), lease: *lease },
+            State::HandlingInTransaction { expected, settled, decision, .. } => {
+                Command::SwapAndHandle { expected: *expected, record: settled.clone(), decision: decision.clone() }
             }
-            | State::Settling {
-                expected, record, ..
-            } => Command::Swap {
-                expected: *expected,
-                record: record.clone(),
-            },
-            State::Handling {
-                decision, lease, ..
-            } => Command::Handle {
-                decision: decision.clone(),
-                lease: *lease,
-            },
-            State::HandlingInTransaction {
-                expected,
-                settled,
-                decision,
-                ..
-            } => Command::SwapAndHandle {
-                expected: *expected,
-                record: settled.clone(),
-                decision: decision.clone(),
-            },
             State::Ended(command) => command.clone(),
         }
     }
@@ -416,9 +383,7 @@ impl Protocol {
             (State::Loading, Input::Loaded(stored)) => self.on_loaded(stored, now),
             (State::Waiting(_), Input::Waited) => State::Loading,
             (
-                State::Appending { .. }
-                | State::Leasing { .. }
-                | State::HandlingInTransaction { .. },
+                State::Appending { .. } | State::Leasing { .. } | State::HandlingInTransaction { .. },
                 Input::Swapped(SwapOutcome::Conflict(current)),
             ) => {
                 self.forget_append();
@@ -428,69 +393,24 @@ impl Protocol {
                 self.keep_append();
                 self.after_append(version, record, now)
             }
-            (
-                State::Leasing { record, lease, .. },
-                Input::Swapped(SwapOutcome::Replaced(version)),
-            ) => {
+            (State::Leasing { record, lease, .. }, Input::Swapped(SwapOutcome::Replaced(version))) => {
                 self.keep_append();
                 match record.head() {
-                    Some(decision) => State::Handling {
-                        version,
-                        record,
-                        lease,
-                        decision,
-                    },
+                    Some(decision) => State::Handling { version, record, lease, decision },
                     None => State::Loading,
                 }
             }
-            (
-                State::Handling {
-                    version,
-                    record,
-                    lease,
-                    decision,
-                },
-                Input::Handled(result),
-            ) => {
+            (State::Handling { version, record, lease, decision }, Input::Handled(result)) => {
                 let held = Some((lease, record.cursor()));
-                Self::settle(
-                    Some(version),
-                    record,
-                    End {
-                        result,
-                        decision,
-                        held,
-                    },
-                    now,
-                )
+                Self::settle(Some(version), record, End { result, decision, held }, now)
             }
-            (
-                State::HandlingInTransaction {
-                    expected, settled, ..
-                },
-                Input::Handled(HandlerResult::Done),
-            ) => {
+            (State::HandlingInTransaction { expected, settled, .. }, Input::Handled(HandlerResult::Done)) => {
                 self.keep_append();
                 self.go_on(Version::after(expected), settled, now)
             }
-            (
-                State::HandlingInTransaction {
-                    expected,
-                    record,
-                    decision,
-                    ..
-                },
-                Input::Handled(result),
-            ) => Self::settle(
-                expected,
-                record,
-                End {
-                    result,
-                    decision,
-                    held: None,
-                },
-                now,
-            ),
+            (State::HandlingInTransaction { expected, record, decision, .. }, Input::Handled(result)) => {
+                Self::settle(expected, record, End { result, decision, held: None }, now)
+            }
             (State::Settling { record, end, .. }, Input::Swapped(outcome)) => {
                 self.on_settled(record, end, outcome, now)
             }
@@ -516,8 +436,7 @@ impl Protocol {
     /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
     /// others may have taken the number since. Then the callback is applied again.
     fn is_own_kept(&self, record: &Record) -> bool {
-        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event)
-        else {
+        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event) else {
             return true;
         };
         match record.entry(number) {
@@ -549,19 +468,13 @@ impl Protocol {
             }
             Applied::Kept(record) => {
                 self.own = Own::Appended(record.last_number());
-                State::Appending {
-                    expected: version,
-                    record,
-                }
+                State::Appending { expected: version, record }
             }
             Applied::Decided(record) => {
                 self.own = Own::Appended(record.last_number());
                 if self.mode == Mode::Accept || self.busy_for(&record, now).is_some() {
                     // Stored first, so that the callback is safe whatever happens to the decisions before it.
-                    return State::Appending {
-                        expected: version,
-                        record,
-                    };
+                    return State::Appending { expected: version, record };
                 }
                 self.next_delivery(version, record, now)
             }
@@ -572,11 +485,7 @@ impl Protocol {
         if self.mode != Mode::Accept {
             return self.next_delivery(Some(version), record, now);
         }
-        let own = if let Own::Stored(number) = self.own {
-            record.entry(number)
-        } else {
-            None
-        };
+        let own = if let Own::Stored(number) = self.own { record.entry(number) } else { None };
         let receipt = match own.and_then(|entry| entry.decision(record.key())) {
             Some(decision) => Receipt::Accepted(decision),
             None => Receipt::Closed,
@@ -602,25 +511,13 @@ impl Protocol {
             Mode::Transaction => {
                 let mut settled = record.clone();
                 settled.settle_head(now);
-                State::HandlingInTransaction {
-                    expected: version,
-                    record,
-                    settled,
-                    decision,
-                }
+                State::HandlingInTransaction { expected: version, record, settled, decision }
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
                 // A version is replaced once, so the number after it is unique.
-                let lease = leased.take_lease(
-                    Version::after(version).number(),
-                    now.after(self.timing.lease),
-                );
-                State::Leasing {
-                    expected: version,
-                    record: leased,
-                    lease,
-                }
+                let lease = leased.take_lease(Version::after(version).number(), now.after(self.timing.lease));
+                State::Leasing { expected: version, record: leased, lease }
             }
         }
     }
@@ -644,9 +541,7 @@ impl Protocol {
         };
         Some(match entry.decision(record.key()) {
             Some(decision) if entry.delivered().is_some() => Receipt::Settled(decision),
-            Some(decision) if entry.declined().is_some() => {
-                Receipt::Declined(decision.id().clone())
-            }
+            Some(decision) if entry.declined().is_some() => Receipt::Declined(decision.id().clone()),
             _ => Receipt::Closed,
         })
     }
@@ -665,11 +560,7 @@ impl Protocol {
         if self.waited.max(since.until(now)) >= self.timing.busy_timeout {
             return State::Ended(Command::Busy { retry_after: left });
         }
-        let pause = self
-            .timing
-            .poll_interval
-            .min(left)
-            .max(Duration::from_millis(1));
+        let pause = self.timing.poll_interval.min(left).max(Duration::from_millis(1));
         self.waited = self.waited.saturating_add(pause);
         State::Waiting(pause)
     }
@@ -686,34 +577,20 @@ impl Protocol {
             }
             HandlerResult::NotStarted => record.fail_head("not started", now),
         }
-        State::Settling {
-            expected: version,
-            record,
-            end,
-        }
+        State::Settling { expected: version, record, end }
     }
 
-    fn on_settled(
-        &mut self,
-        record: Record,
-        end: End,
-        outcome: SwapOutcome,
-        now: Timestamp,
-    ) -> State {
+    fn on_settled(&mut self, record: Record, end: End, outcome: SwapOutcome, now: Timestamp) -> State {
         match outcome {
             SwapOutcome::Replaced(version) => {
                 self.keep_append();
                 match end.result {
-                    HandlerResult::Done | HandlerResult::Declined { .. } => {
-                        self.go_on(version, record, now)
-                    }
+                    HandlerResult::Done | HandlerResult::Declined { .. } => self.go_on(version, record, now),
                     _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
                 }
             }
             SwapOutcome::Conflict(Some(Stored { version, record }))
-                if end
-                    .held
-                    .is_some_and(|(lease, cursor)| record.holds(lease, cursor)) =>
+                if end.held.is_some_and(|(lease, cursor)| record.holds(lease, cursor)) =>
             {
                 // Somebody appended meanwhile. The lease is still ours, so the result counts.
                 Self::settle(Some(version), record, end, now)

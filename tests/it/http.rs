@@ -53,7 +53,8 @@ impl Server {
                             .route("/unconfigured", axum::routing::get(describe));
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                         ready.send(listener.local_addr().unwrap()).unwrap();
-                        let server = axum::serve(listener, routes).with_graceful_shutdown(async { drop(stopped.await) });
+                        let server =
+                            axum::serve(listener, routes).with_graceful_shutdown(async { drop(stopped.await) });
                         server.await.unwrap();
                     }
                     Framework::Actix => {
@@ -91,7 +92,9 @@ impl Server {
 
     fn send(&self, method: &str, target: &str) -> Response {
         let mut stream = self.connect();
-        let request = format!("{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n");
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = Vec::new();
         stream.read_to_end(&mut text).unwrap();
