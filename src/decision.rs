@@ -93,7 +93,7 @@ impl AsRef<str> for DecisionId {
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Decision {
     id: DecisionId,
     conversion: RecordKey,
@@ -158,7 +158,7 @@ impl Decision {
 /// ```compile_fail,E0451
 /// let forged = postback::Reward { amount: 500.into(), restored: false };
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
@@ -233,7 +233,7 @@ impl Action {
 }
 
 /// Pay the player this amount.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reward {
     amount: Decimal,
     restored: bool,
@@ -252,7 +252,7 @@ impl Reward {
 }
 
 /// Take this amount back from the player.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reversal {
     amount: Decimal,
 }

@@ -26,7 +26,7 @@ use crate::id::RecordKey;
 /// let timing = Timing::default().lease(Duration::from_secs(60));
 /// assert_eq!(timing.busy_timeout, Duration::from_secs(2));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timing {
     /// How long a decision is reserved for the handler that works on it. A handler gets the time that is left of it,
@@ -94,7 +94,7 @@ impl Timing {
 }
 
 /// How a callback was dealt with. All of these are answered 200.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Receipt {
     /// Its decision was delivered to the handler.
@@ -129,7 +129,7 @@ impl Receipt {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Command {
     /// Load the record; answer with [`Input::Loaded`].
@@ -172,7 +172,7 @@ pub enum Command {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Input {
     /// The record was loaded.
@@ -186,7 +186,7 @@ pub enum Input {
 }
 
 /// How a call of the handler ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlerResult {
     /// It carried the decision out.
@@ -223,7 +223,7 @@ impl HandlerResult {
 /// One callback, or one request to deliver what is pending, on its way through store and handler.
 ///
 /// A plain value: clones can be advanced independently, which is how a model checker tries every order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Protocol {
     key: RecordKey,
     event: Option<Arc<Event>>,
@@ -231,11 +231,13 @@ pub struct Protocol {
     timing: Timing,
     waited: Duration,
     busy_since: Option<Timestamp>,
+    /// Another process took the lease over while the handler ran.
+    is_overtaken: bool,
     own: Own,
     state: State,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Mode {
     /// Append only.
     Accept,
@@ -246,7 +248,7 @@ enum Mode {
 }
 
 /// The entry of the callback that is being received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Own {
     /// Not known yet.
     Unknown,
@@ -260,7 +262,7 @@ enum Own {
     All,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 enum State {
     Loading,
     Waiting(Duration),
@@ -299,7 +301,7 @@ enum State {
 }
 
 /// How the handler ended, to be applied again if the record changed meanwhile.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 struct End {
     result: HandlerResult,
     decision: Decision,
@@ -335,7 +337,17 @@ impl Protocol {
 
     fn new(key: RecordKey, event: Option<Arc<Event>>, mode: Mode, timing: Timing) -> Self {
         let own = if event.is_some() { Own::Unknown } else { Own::All };
-        Self { key, event, mode, timing, waited: Duration::ZERO, busy_since: None, own, state: State::Loading }
+        Self {
+            key,
+            event,
+            mode,
+            timing,
+            waited: Duration::ZERO,
+            busy_since: None,
+            is_overtaken: false,
+            own,
+            state: State::Loading,
+        }
     }
 
     /// The record's key.
@@ -486,7 +498,10 @@ impl Protocol {
         if let Some(receipt) = self.receipt(&record) {
             return State::Ended(Command::Finish(receipt));
         }
-        if let Some(left) = self.busy_for(&record, now) {
+        // Two processes whose clocks differ by more than the longest lease must not take it from each other forever.
+        let overtaken = self.is_overtaken && record.lease().is_some();
+        let overtaken = overtaken.then_some(self.timing.lease);
+        if let Some(left) = self.busy_for(&record, now).or(overtaken) {
             return self.wait(left, now);
         }
         let Some(decision) = record.head() else {
@@ -583,6 +598,7 @@ impl Protocol {
             // Somebody else took over after the lease expired: the record says how things stand.
             SwapOutcome::Conflict(current) => match end.result {
                 HandlerResult::Done | HandlerResult::Declined { .. } => {
+                    self.is_overtaken = true;
                     self.forget_append();
                     self.on_loaded(current, now)
                 }

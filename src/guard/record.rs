@@ -49,7 +49,7 @@ impl Version {
 }
 
 /// A record as it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "stores build it")]
 pub struct Stored {
     /// Its version.
@@ -59,7 +59,7 @@ pub struct Stored {
 }
 
 /// How a compare-and-swap ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a swap succeeds or finds another version")]
 pub enum SwapOutcome {
     /// The record was replaced, durably. This is its version now.
@@ -70,7 +70,7 @@ pub enum SwapOutcome {
 
 /// Everything that is stored about one conversion (or about one player's bans): a log of messages with their decisions,
 /// and a cursor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
     key: RecordKey,
@@ -87,7 +87,7 @@ pub struct Record {
 }
 
 /// One distinct message and the decision about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     number: u32,
     event: Arc<Event>,
@@ -108,7 +108,7 @@ pub struct Entry {
 }
 
 /// Whether a message has a part in what is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum EntryState {
     /// It has.
@@ -120,7 +120,7 @@ pub(super) enum EntryState {
 }
 
 /// The right to deliver the first pending decision. Settling it requires this very lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     token: u64,
     until: Timestamp,
@@ -134,7 +134,7 @@ impl Lease {
 }
 
 /// What is known about failed attempts to deliver the first pending decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retry {
     /// How many attempts failed.
@@ -146,7 +146,7 @@ pub struct Retry {
 }
 
 /// Why a conversion is closed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Closed {
     /// The handler's reason, at most 300 bytes.
