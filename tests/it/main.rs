@@ -11,6 +11,7 @@
 mod common;
 
 mod bitlabs;
+mod field_mistakes;
 mod guard;
 mod import;
 mod networks;
