@@ -134,6 +134,6 @@ fuzz_target!(|steps: Vec<Step>| {
         {
             assert_eq!(Decimal::from(sum), memory.balance(&player).await);
         }
-        sqlite.close().await.unwrap();
+        sqlite.close().await;
     });
 });

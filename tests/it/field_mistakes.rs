@@ -10,8 +10,8 @@ use postback::testing::bitlabs::Signer;
 use postback::verify::NotGenuine;
 use postback::web::CallbackResponse;
 use postback::{
-    Decision, DedupStore, Endpoint, HandlerError, KeyRing, MemoryStore, Receiver, Request,
-    Responses, Secret, StoreError, VerifyError,
+    Decision, DedupStore, Endpoint, HandlerError, KeyRing, MemoryStore, Receiver, Request, Responses, Secret,
+    StoreError, VerifyError,
 };
 
 use crate::common::{self, HookedStore, completed, decimal};
@@ -19,8 +19,7 @@ use crate::common::{self, HookedStore, completed, decimal};
 const KEY: &str = "my-app-secret";
 const OFFERS: &str = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
     &state=[%OFFER:TASK:STATE%]&ref=[%REF%]&type=[%TYPE%]&iap=[%OFFER:TASK:IAP:USD%]&name=[%OFFER:NAME%]";
-const SURVEYS: &str =
-    "https://game.example/surveys?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&type=[%TYPE%]&ref=[%REF%]";
+const SURVEYS: &str = "https://game.example/surveys?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&type=[%TYPE%]&ref=[%REF%]";
 /// A completed offer, as the network sends it.
 const QUERY: &str = "player=p1&tx=o1&gems=500&state=COMPLETED&ref=&type=&iap=&name=";
 
@@ -69,24 +68,13 @@ impl Game {
     }
 
     async fn state(&self, transaction: &str, state: &str, gems: &str) {
-        let values = [
-            ("player", "p1"),
-            ("tx", transaction),
-            ("gems", gems),
-            ("state", state),
-        ];
+        let values = [("player", "p1"), ("tx", transaction), ("gems", gems), ("state", state)];
         self.offer(&values).await;
     }
 
     /// Sends a survey callback, which must be acknowledged.
     async fn survey(&self, transaction: &str, kind: &str, gems: &str, original: &str) {
-        let values = [
-            ("player", "p1"),
-            ("tx", transaction),
-            ("gems", gems),
-            ("type", kind),
-            ("ref", original),
-        ];
+        let values = [("player", "p1"), ("tx", transaction), ("gems", gems), ("type", kind), ("ref", original)];
         let target = Signer::new(KEY, SURVEYS).sign(&values).target();
         let status = self.request(&self.surveys, &Request::get(&target)).await;
         assert_eq!(status, 200, "{values:?}");
@@ -142,14 +130,8 @@ async fn any_wrong_digit_of_the_signature_is_rejected_alike() {
         let at = target.len() - place;
         target[at] = if target[at] == b'0' { b'1' } else { b'0' };
         let target = String::from_utf8(target).unwrap();
-        let error = Game::new()
-            .offers
-            .verify(&Request::get(&target))
-            .unwrap_err();
-        assert!(matches!(
-            error,
-            VerifyError::NotGenuine(NotGenuine::SignatureWrong)
-        ));
+        let error = Game::new().offers.verify(&Request::get(&target)).unwrap_err();
+        assert!(matches!(error, VerifyError::NotGenuine(NotGenuine::SignatureWrong)));
     }
 }
 
@@ -157,8 +139,7 @@ async fn any_wrong_digit_of_the_signature_is_rejected_alike() {
 #[tokio::test]
 async fn parameters_count_in_any_order_and_encoding() {
     let game = Game::new();
-    let query =
-        "zz=1&gems=500&ref=&tx=o1&player=p%31&aa=%7e&state=COMPLETED&name=Lords%20Mobile+%2b";
+    let query = "zz=1&gems=500&ref=&tx=o1&player=p%31&aa=%7e&state=COMPLETED&name=Lords%20Mobile+%2b";
     assert_eq!(game.query(query).await, 200);
     game.has("500").await;
 }
@@ -167,14 +148,10 @@ async fn parameters_count_in_any_order_and_encoding() {
 #[tokio::test]
 async fn query_is_never_rebuilt() {
     let game = Game::new();
-    for (transaction, name) in [
-        ("o1", "Lords%20Mobile"),
-        ("o2", "Lords+Mobile"),
-        ("o3", "Lords%20mobile%21"),
-        ("o4", "[x]|y"),
-    ] {
-        let query =
-            format!("player=p1&tx={transaction}&gems=1&state=COMPLETED&ref=&type=&name={name}");
+    for (transaction, name) in
+        [("o1", "Lords%20Mobile"), ("o2", "Lords+Mobile"), ("o3", "Lords%20mobile%21"), ("o4", "[x]|y")]
+    {
+        let query = format!("player=p1&tx={transaction}&gems=1&state=COMPLETED&ref=&type=&name={name}");
         assert_eq!(game.query(&query).await, 200, "{name}");
     }
     game.has("4").await;
@@ -184,11 +161,7 @@ async fn query_is_never_rebuilt() {
 #[tokio::test]
 async fn scheme_and_host_are_not_taken_from_the_request() {
     let game = Game::new();
-    let headers = vec![
-        ("host", "evil.example"),
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-host", "evil.example"),
-    ];
+    let headers = vec![("host", "evil.example"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "evil.example")];
     let genuine = sign(QUERY);
     let request = Request::get(&genuine).with_headers(&headers);
     assert_eq!(game.request(&game.offers, &request).await, 200);
@@ -213,14 +186,7 @@ async fn signature_is_the_end_of_the_url() {
 async fn malformed_signature_is_rejected_without_an_error_page() {
     let signed = sign(QUERY);
     let (query, hash) = signed.rsplit_once("&hash=").unwrap();
-    for bad in [
-        &hash[..39],
-        &format!("{hash}0"),
-        &hash.to_uppercase(),
-        "zz",
-        "%zz",
-        "\u{e9}",
-    ] {
+    for bad in [&hash[..39], &format!("{hash}0"), &hash.to_uppercase(), "zz", "%zz", "\u{e9}"] {
         refused(&format!("{query}&hash={bad}"), 403).await;
     }
 }
@@ -228,13 +194,7 @@ async fn malformed_signature_is_rejected_without_an_error_page() {
 /// Mistake 8.
 #[tokio::test]
 async fn repeated_deciding_parameter_is_unusable() {
-    for extra in [
-        "gems=9999",
-        "player=p2",
-        "tx=o2",
-        "state=COMPLETED",
-        "%67ems=9999",
-    ] {
+    for extra in ["gems=9999", "player=p2", "tx=o2", "state=COMPLETED", "%67ems=9999"] {
         refused(&sign(&format!("{QUERY}&{extra}")), 400).await;
     }
 }
@@ -295,9 +255,7 @@ async fn failed_handler_does_not_lose_the_reward() {
     let game = Game::new();
     let target = sign(QUERY);
     let request = Request::get(&target);
-    let down = game
-        .store
-        .receiver(|_, _| Err(HandlerError::failed("wallet down")));
+    let down = game.store.receiver(|_, _| Err(HandlerError::failed("wallet down")));
     let down = down.without_recovery();
     for _ in 0..3 {
         assert!(down.handle(&game.offers, &request).await.is_err());
@@ -311,8 +269,7 @@ async fn failed_handler_does_not_lose_the_reward() {
 fn of_two_that_looked_at_once_one_is_delivered() {
     let mut game = common::Game::default();
     let event = Arc::new(completed("o1", "500"));
-    let [mut first, mut second] =
-        [0, 1].map(|_| Protocol::receive(Arc::clone(&event), game.timing));
+    let [mut first, mut second] = [0, 1].map(|_| Protocol::receive(Arc::clone(&event), game.timing));
     let never = |_: &mut common::Wallet, _: &Decision| -> HandlerResult { panic!("only looks") };
     assert!(game.step(&mut first, never) && game.step(&mut second, never));
     let mut calls = 0;
@@ -367,8 +324,7 @@ async fn reversal_is_linked_by_its_reference() {
     let game = Game::new();
     game.survey("s1", "COMPLETE", "500", "").await;
     game.survey("other", "COMPLETE", "30", "").await;
-    game.survey("s1-reversal", "RECONCILIATION", "-500", "s1")
-        .await;
+    game.survey("s1-reversal", "RECONCILIATION", "-500", "s1").await;
     game.has("30").await;
 }
 
@@ -396,10 +352,7 @@ async fn zero_and_negative_amounts_are_acknowledged() {
 /// Mistake 21.
 #[tokio::test]
 async fn absent_amount_is_no_default_reward() {
-    for query in [
-        "player=p1&tx=o1&state=COMPLETED&ref=&type=",
-        "player=p1&tx=o1&gems=&state=COMPLETED&ref=&type=",
-    ] {
+    for query in ["player=p1&tx=o1&state=COMPLETED&ref=&type=", "player=p1&tx=o1&gems=&state=COMPLETED&ref=&type="] {
         refused(&sign(query), 400).await;
     }
 }
@@ -420,14 +373,7 @@ async fn amounts_are_exact_decimals() {
 #[tokio::test]
 async fn purchase_amount_is_not_the_reward() {
     let game = Game::new();
-    game.offer(&[
-        ("player", "p1"),
-        ("tx", "o1"),
-        ("gems", "500"),
-        ("state", "COMPLETED"),
-        ("iap", "49.99"),
-    ])
-    .await;
+    game.offer(&[("player", "p1"), ("tx", "o1"), ("gems", "500"), ("state", "COMPLETED"), ("iap", "49.99")]).await;
     game.has("500").await;
 }
 
@@ -453,9 +399,7 @@ async fn failures_are_not_acknowledged() {
 fn nothing_shown_contains_secret_or_signature() {
     let game = Game::new();
     let genuine = sign(QUERY);
-    let forged = Signer::new("another-secret", OFFERS)
-        .sign_query(QUERY)
-        .target();
+    let forged = Signer::new("another-secret", OFFERS).sign_query(QUERY).target();
     let callback = game.offers.verify(&Request::get(&genuine)).unwrap();
     let error = game.offers.verify(&Request::get(&forged)).unwrap_err();
     let app = App::new("my-game", KEY).unwrap();
@@ -493,8 +437,7 @@ async fn test_callback_is_verified_and_not_paid() {
     // The real callback is not a repetition of the test.
     assert_eq!(game.query(QUERY).await, 200);
     game.has("500").await;
-    game.query("player=p1&tx=o1&gems=500&state=RECONCILED&ref=&type=&debug=true")
-        .await;
+    game.query("player=p1&tx=o1&gems=500&state=RECONCILED&ref=&type=&debug=true").await;
     game.has("0").await;
 }
 

@@ -11,8 +11,12 @@
 mod common;
 
 mod bitlabs;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod examples;
 mod field_mistakes;
 mod guard;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod http;
 mod import;
 mod networks;
 mod protocol;

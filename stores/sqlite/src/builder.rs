@@ -50,12 +50,7 @@ pub struct SqliteBuilder {
 
 impl Default for SqliteBuilder {
     fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(10),
-            queue: 4096,
-            batch: 256,
-        }
+        Self { busy_timeout: Duration::from_secs(5), timeout: Duration::from_secs(10), queue: 4096, batch: 256 }
     }
 }
 
@@ -123,11 +118,7 @@ impl SqliteBuilder {
             let listing = self.connect_reader(&path)?;
             match schema::version(&listing)? {
                 Some(version) if version > SCHEMA_VERSION => Err(SchemaError::Newer(version)),
-                Some(_) => Ok(Connections {
-                    writer: None,
-                    loading: self.connect_reader(&path)?,
-                    listing,
-                }),
+                Some(_) => Ok(Connections { writer: None, loading: self.connect_reader(&path)?, listing }),
                 None => Err(SchemaError::Missing),
             }
         };
@@ -142,9 +133,7 @@ impl SqliteBuilder {
             match self.connect_all(&path, flags) {
                 Ok(connections) => return SqliteStore::start(&path, connections, self),
                 // SQLite itself does not wait while two processes change a new file to WAL mode.
-                Err(SchemaError::Sqlite(error))
-                    if is_locked(&error) && start.elapsed() < self.busy_timeout =>
-                {
+                Err(SchemaError::Sqlite(error)) if is_locked(&error) && start.elapsed() < self.busy_timeout => {
                     thread::sleep(RETRY_INTERVAL);
                 }
                 Err(error) => return Err(schema_error(&path, error)),
@@ -169,11 +158,7 @@ impl SqliteBuilder {
         schema::create(&mut writer)?;
         let loading = self.connect_reader(path)?;
         loading.pragma_update(None, "cache_size", CACHE_SIZE)?;
-        Ok(Connections {
-            listing: self.connect_reader(path)?,
-            loading,
-            writer: Some(writer),
-        })
+        Ok(Connections { listing: self.connect_reader(path)?, loading, writer: Some(writer) })
     }
 
     /// Opens a connection that only reads. The file itself is not opened read-only: to read it while others write, SQLite
@@ -212,37 +197,24 @@ fn check_path(path: &Path) -> Result<PathBuf, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             "its directory does not exist: create it or correct the path"
         }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            "its directory is a file: correct the path"
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => "its directory is a file: correct the path",
         Err(_) => "no access to its directory: check its permissions",
     };
     Err(open_failed(&path, hint, "no directory"))
 }
 
 fn check_exists(path: &Path) -> Result<(), StoreError> {
-    let exists = path.try_exists().map_err(|error| {
-        open_failed(path, "no access to the file: check its permissions", error)
-    })?;
-    if exists {
-        Ok(())
-    } else {
-        Err(open_failed(
-            path,
-            "no such file: correct the path",
-            "not found",
-        ))
-    }
+    let exists =
+        path.try_exists().map_err(|error| open_failed(path, "no access to the file: check its permissions", error))?;
+    if exists { Ok(()) } else { Err(open_failed(path, "no such file: correct the path", "not found")) }
 }
 
 fn schema_error(path: &Path, error: SchemaError) -> StoreError {
     match error {
         SchemaError::Sqlite(error) => open_failed(path, hint(&error), error),
-        SchemaError::Newer(found) => StoreError::Newer {
-            what: format!("schema of {}", path.display()),
-            found,
-            known: SCHEMA_VERSION,
-        },
+        SchemaError::Newer(found) => {
+            StoreError::Newer { what: format!("schema of {}", path.display()), found, known: SCHEMA_VERSION }
+        }
         SchemaError::Missing => {
             let hint = "no receiver has stored records in this file: correct the path";
             open_failed(path, hint, "no table postback_schema")

@@ -9,12 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use postback::store::{
-    KeptCallback, KeptId, Record, Retention, Stored, SwapOutcome, TransactionWork, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, Record, Retention, Stored, SwapOutcome, TransactionWork, Version, json};
 use postback::{
-    Decision, DedupStore, HandlerError, InTransaction, PlayerId, Receiver, RecordKey, StoreError,
-    Timestamp, TransactionalStore,
+    Decision, DedupStore, HandlerError, InTransaction, PlayerId, Receiver, RecordKey, StoreError, Timestamp,
+    TransactionalStore,
 };
 use rusqlite::{Connection, Params};
 use tokio::sync::{oneshot, watch};
@@ -113,10 +111,7 @@ impl SqliteStore {
     /// ```
     pub fn receiver(
         &self,
-        handler: impl Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError>
-        + Send
-        + Sync
-        + 'static,
+        handler: impl Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError> + Send + Sync + 'static,
     ) -> Receiver<Self, InTransaction<Self>> {
         Receiver::in_transaction(self.clone(), Arc::new(handler))
     }
@@ -126,27 +121,14 @@ impl SqliteStore {
     ///
     /// Every later operation is [`StoreError::Closed`]. Waits for a handler that is running, however long that takes.
     pub async fn close(&self) {
-        let queues = self
-            .shared
-            .queues
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let queues = self.shared.queues.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(queues);
         let mut closed = self.shared.closed.clone();
         while closed.changed().await.is_ok() {}
     }
 
-    pub(crate) fn start(
-        path: &Path,
-        connections: Connections,
-        options: &SqliteBuilder,
-    ) -> Result<Self, StoreError> {
-        let Connections {
-            writer,
-            loading,
-            listing,
-        } = connections;
+    pub(crate) fn start(path: &Path, connections: Connections, options: &SqliteBuilder) -> Result<Self, StoreError> {
+        let Connections { writer, loading, listing } = connections;
         let failed = |error| open_failed(path, "the system cannot start another thread", error);
         let (sender, closed) = watch::channel(());
         let sender = Arc::new(sender);
@@ -172,15 +154,8 @@ impl SqliteStore {
         let queues = RwLock::new(Some(Queues { write, load, list }));
         let location = path.display().to_string();
         let timeout = options.timeout;
-        let shared = Shared {
-            location,
-            timeout,
-            queues,
-            closed,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Shared { location, timeout, queues, closed };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Has the writer do some work, which may be done again after a rollback.
@@ -207,9 +182,8 @@ impl SqliteStore {
         operation: &'static str,
         statement: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let work = move |db: &mut WriteConnection| {
-            statement(db.connection()).map_err(|error| unavailable(operation, error))
-        };
+        let work =
+            move |db: &mut WriteConnection| statement(db.connection()).map_err(|error| unavailable(operation, error));
         self.write(operation, work).await
     }
 
@@ -231,21 +205,11 @@ impl SqliteStore {
         params: impl Params + Send + 'static,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        self.list(operation, move |db| {
-            rows::list_keys(db, select, params, limit)
-        })
-        .await
+        self.list(operation, move |db| rows::list_keys(db, select, params, limit)).await
     }
 
-    fn submit(
-        &self,
-        submit: impl FnOnce(&Queues) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let queues = self
-            .shared
-            .queues
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+    fn submit(&self, submit: impl FnOnce(&Queues) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let queues = self.shared.queues.read().unwrap_or_else(PoisonError::into_inner);
         submit(queues.as_ref().ok_or(StoreError::Closed)?)
     }
 
@@ -263,9 +227,7 @@ impl SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore")
-            .field("location", &self.shared.location)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("location", &self.shared.location).finish_non_exhaustive()
     }
 }
 
@@ -280,25 +242,16 @@ impl DedupStore for SqliteStore {
         row.map(|row| row.parse(key)).transpose()
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let (row, json) = (record.clone(), json::write(record)?);
         let statement = move |db: &Connection| rows::swap(db, expected, &row, &json);
         let swapped = self.execute("store a record", statement).await?;
         swap_outcome(swapped, expected, record.key())
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         let params = (text(after),);
-        self.list_keys("list pending records", rows::PENDING, params, limit)
-            .await
+        self.list_keys("list pending records", rows::PENDING, params, limit).await
     }
 
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
@@ -313,11 +266,7 @@ impl DedupStore for SqliteStore {
         self.execute(operation, statement).await
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let query = move |db: &Connection| rows::list_unusable(db, &after, limit);
         self.list("list kept callbacks", query).await
@@ -344,8 +293,7 @@ impl Retention for SqliteStore {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
         let params = (text(after), rows::millis(moment));
-        self.list_keys("list old records", rows::UNCHANGED, params, limit)
-            .await
+        self.list_keys("list old records", rows::UNCHANGED, params, limit).await
     }
 
     async fn list_by_player(
@@ -355,8 +303,7 @@ impl Retention for SqliteStore {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
         let params = (text(after), player.to_string());
-        self.list_keys("list a player's records", rows::BY_PLAYER, params, limit)
-            .await
+        self.list_keys("list a player's records", rows::BY_PLAYER, params, limit).await
     }
 }
 
