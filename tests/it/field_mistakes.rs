@@ -1,9 +1,11 @@
 //! The mistakes of `docs/field-mistakes.md`, one test for each, with its number. Each looks at what the network gets and at
-//! what the player has.
+//! what the player has. Mistakes with a letter have their tests where their subject is, and the rest of them here.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, SurveyCallback};
+use postback::network::{Credential, Role, preset};
 use postback::protocol::{Command, HandlerResult, Protocol};
 use postback::store::json;
 use postback::testing::bitlabs::Signer;
@@ -14,6 +16,7 @@ use postback::{
     StoreError, VerifyError,
 };
 
+use crate::common::log::warnings_of;
 use crate::common::{self, HookedStore, completed, decimal};
 
 const KEY: &str = "my-app-secret";
@@ -449,4 +452,135 @@ async fn completed_after_reconciled_pays_nothing() {
     game.state("o1", "COMPLETED", "500").await;
     game.has("0").await;
     assert_eq!(game.actions(), ["rejected", "nothing"]);
+}
+
+/// M7. Otherwise a callback without a goal would be one for another goal, and pay twice.
+#[tokio::test]
+async fn callback_without_the_configured_goal_is_kept_and_not_paid() {
+    let game = Game::new();
+    let token = Credential::token(&Secret::new("long-random-token").unwrap());
+    let builder = preset("phonexa").unwrap().app("my-game").credential(token);
+    let endpoint = builder.parameter(Role::Goal, "goal").build().unwrap();
+    let headers = vec![("authorization", "Bearer long-random-token")];
+    let base = "/?player=p1&conversion_id=c1&payout=500&status=";
+    for (rest, status) in [("Done&goal=install", 200), ("Done", 400), ("Rejected", 400), ("Rejected&goal=install", 200)]
+    {
+        let target = format!("{base}{rest}");
+        let request = Request::get(&target).with_headers(&headers);
+        assert_eq!(game.request(&endpoint, &request).await, status, "{rest}");
+    }
+    game.has("0").await;
+    assert_eq!(game.store.list_unusable(None, 10).await.unwrap().len(), 2);
+}
+
+/// V1.
+#[test]
+fn money_that_does_not_move_is_a_warning() {
+    let game = Game::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let send = |query: &str| {
+        let ((), lines) = warnings_of(|| assert_eq!(runtime.block_on(game.query(query)), 200, "{query}"));
+        lines.concat()
+    };
+    assert!(send("player=p1&tx=o1&gems=5&state=SOMETHING_NEW&ref=&type=").contains("unknown_state"));
+    assert!(send("player=p1&tx=o2&gems=5&state=&ref=&type=").contains("empty_state"));
+    assert!(send("player=p1&tx=o3&gems=-5&state=NONE&ref=&type=").contains("check whether money is missing"));
+    assert_eq!(send(QUERY), "");
+    assert!(send("player=p1&tx=o1&gems=900&state=COMPLETED&ref=&type=").contains("contradicts"));
+}
+
+/// V5.
+#[test]
+fn two_apps_under_one_name_are_a_visible_conflict() {
+    let game = Game::new();
+    let other = App::new("my-game", "another-secret").unwrap().offers(OFFERS).unwrap();
+    let theirs = "player=p2&tx=o1&gems=70&state=COMPLETED&ref=&type=";
+    let theirs = Signer::new("another-secret", OFFERS).sign_query(theirs).target();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ((), lines) = warnings_of(|| {
+        runtime.block_on(async {
+            assert_eq!(game.query(QUERY).await, 200);
+            assert_eq!(game.request(&other, &Request::get(&theirs)).await, 200);
+            game.has("500").await;
+            assert_eq!(game.store.balance(&"p2".parse().unwrap()).await, decimal("0"));
+        });
+    });
+    assert!(lines.concat().contains("player_mismatch"), "{lines:?}");
+}
+
+/// Text for SQL, shells, terminals and pages is an identifier like any other, or none at all.
+#[tokio::test]
+async fn hostile_identifiers_are_data_or_unusable() {
+    for id in [
+        "'); DROP TABLE postback_records; --",
+        "<script>alert(1)</script>",
+        "$(reboot)",
+        "* /conversion/../%00",
+        "{\"$ne\":1}",
+    ] {
+        let game = Game::new();
+        game.offer(&[("player", id), ("tx", id), ("gems", "500"), ("state", "COMPLETED")]).await;
+        let player = id.parse().unwrap();
+        assert_eq!(game.store.balance(&player).await, decimal("500"), "{id}");
+    }
+    for id in ["p1\r\nSET x 1", "\u{1b}[2J", "p1\u{0}", &"x".repeat(10_000)] {
+        let signed =
+            Signer::new(KEY, OFFERS).sign(&[("player", id), ("tx", id), ("gems", "500"), ("state", "COMPLETED")]);
+        refused(&signed.target(), 400).await;
+    }
+}
+
+/// C12. The ids of the two do not show it.
+#[tokio::test]
+async fn view_reported_twice_is_keyed_by_the_client_reference() {
+    let game = Game::new();
+    let headers = vec![("authorization", "Bearer long-random-token")];
+    let views = preset("phonexa").unwrap().named("views").unwrap();
+    for (reference, own_id) in [("custom_data", "transaction_id"), ("client_reference", "event")] {
+        let token = Credential::token(&Secret::new("long-random-token").unwrap());
+        let builder = views.app("my-game").credential(token);
+        let endpoint = builder.parameter(Role::Transaction, reference).build().unwrap();
+        let target = format!("/?player=p1&{reference}=view-7&{own_id}=id-of-its-own&payout=5&status=done");
+        let request = Request::get(&target).with_headers(&headers);
+        assert_eq!(game.request(&endpoint, &request).await, 200);
+    }
+    game.has("5").await;
+    assert_eq!(game.actions(), ["reward"]);
+}
+
+/// The pages that name tests, and what this file says about numbers.
+#[test]
+fn tests_named_in_the_docs_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let mut count = 0;
+    for page in ["docs/field-mistakes.md", "docs/guide/attacks.md"] {
+        for named in read(page).split('`').filter(|text| text.contains("::") && !text.contains(['\n', '(', ' ', ';'])) {
+            count += 1;
+            assert!(is_test(root, "tests/it", named), "{page}: {named}");
+        }
+        for (name, folder) in [
+            ("sqlite", "stores/sqlite/tests/it"),
+            ("postgres", "stores/postgres/tests/it"),
+            ("redis", "stores/redis/tests/it"),
+            ("server", "server/tests/it"),
+        ] {
+            for named in read(page).split('`').filter_map(|text| text.strip_prefix(name)?.strip_prefix(": ")) {
+                count += 1;
+                assert!(is_test(root, folder, named), "{page}: {name}: {named}");
+            }
+        }
+    }
+    assert!(count > 80, "{count}");
+    let own = read("tests/it/field_mistakes.rs");
+    for number in 1..=28 {
+        assert_eq!(own.matches(&format!("/// Mistake {number}.")).count(), 1, "{number}");
+    }
+}
+
+/// Whether `module::test` is a function of that module's file.
+fn is_test(root: &Path, folder: &str, named: &str) -> bool {
+    let (module, test) = named.rsplit_once("::").unwrap();
+    let file = root.join(folder).join(module.replace("::", "/")).with_extension("rs");
+    std::fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")))
 }

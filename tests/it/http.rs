@@ -11,7 +11,9 @@ use postback::bitlabs::{App, OfferCallback};
 use postback::network::{Credential, DescribedEndpoint, preset};
 use postback::store::DedupStore as _;
 use postback::testing::bitlabs::Signer;
-use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
+use postback::{Decimal, Endpoint as _, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
+
+use crate::common::log::warnings_of;
 
 const SECRET: &str = "secret";
 const TOKEN: &str = "long-random-token";
@@ -313,6 +315,44 @@ fn scheme_and_host_of_a_request_have_no_effect() {
             assert_eq!((response.status, &*response.body), (200, body), "{framework:?}");
         }
     }
+}
+
+/// Everything runs on this thread, so that what is logged can be read.
+#[test]
+fn forgeries_are_logged_at_a_bounded_rate() {
+    const COUNT: usize = 500;
+    let app = App::new("my-game", SECRET).unwrap();
+    let endpoint = app.offers(OFFERS).unwrap();
+    let forged = offer("o1", "COMPLETED", "500").replace("gems=500", "gems=900");
+    let started = std::time::Instant::now();
+    let (answered, lines) = warnings_of(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let route = postback::axum::callbacks(&endpoint, &paying(&MemoryStore::new()));
+            let routes = axum::Router::new().route(endpoint.path(), route);
+            let server = tokio::spawn(async { axum::serve(listener, routes).await });
+            let request = format!("GET {forged} HTTP/1.1\r\nhost: game.example\r\n");
+            let requests = format!("{request}\r\n").repeat(COUNT) + &request + "connection: close\r\n\r\n";
+            let client = tokio::task::spawn_blocking(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                let mut reader = stream.try_clone().unwrap();
+                std::thread::spawn(move || stream.write_all(requests.as_bytes()).unwrap());
+                let mut text = String::new();
+                reader.read_to_string(&mut text).unwrap();
+                text.matches("403 Forbidden").count()
+            });
+            let answered = client.await.unwrap();
+            server.abort();
+            answered
+        })
+    });
+    assert_eq!(answered, COUNT + 1);
+    let limit = 10 * (started.elapsed().as_secs() + 2);
+    assert!(u64::try_from(lines.len()).unwrap() <= limit, "{} lines", lines.len());
+    let (_, hash) = forged.rsplit_once("&hash=").unwrap();
+    assert!(!lines.iter().any(|line| line.contains(hash) || line.contains("p1") || line.contains("gems")));
 }
 
 #[test]
