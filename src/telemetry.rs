@@ -304,6 +304,11 @@ pub fn describe_metrics() {
         "One operation of the store"
     );
     describe_counter!(
+        "postback_unlisted_senders_total",
+        Unit::Count,
+        "Genuine callbacks from addresses that are not on the network's list"
+    );
+    describe_counter!(
         "postback_decisions_retried_total",
         Unit::Count,
         "Records that recovery worked on, by result"

@@ -280,15 +280,6 @@ impl SharedSecret {
         }
         found
     }
-
-    /// Compares with every value of a parameter: a player can add one of the same name but not remove the network's.
-    fn in_parameter(&self, query: &str, name: &str) -> Result<&KeyId, NotGenuine> {
-        let mut found = None;
-        for value in values(query, name).filter_map(decode) {
-            found = self.key_of(value.as_bytes()).or(found);
-        }
-        found.ok_or(NotGenuine::Credentials { challenge: None })
-    }
 }
 
 /// The keys of a signature.
@@ -444,19 +435,29 @@ impl<'q> Untrusted<'_, 'q> {
         self.names.get(slot).map_or("", |name| name)
     }
 
-    /// The values of a parameter as sent.
-    fn raw(&self, slot: usize) -> Vec<&'q str> {
-        match self.found.get(slot) {
-            Some(Occurrence::Once(raw)) => vec![*raw],
-            Some(Occurrence::Repeated) => values(self.query, self.name(slot)).collect(),
-            _ => Vec::new(),
-        }
+    /// The values of a parameter as sent: usually one. A player may have added another one of the same name.
+    fn raw(&self, slot: usize) -> impl Iterator<Item = &'q str> {
+        let (once, repeated) = match self.found.get(slot) {
+            Some(Occurrence::Once(raw)) => (Some(*raw), None),
+            Some(Occurrence::Repeated) => (None, Some(values(self.query, self.name(slot)))),
+            _ => (None, None),
+        };
+        once.into_iter().chain(repeated.into_iter().flatten())
     }
 
     /// The decoded value of a parameter; of a repeated one, the first or last value.
     fn text(&self, slot: usize, first: bool) -> Option<Cow<'q, str>> {
-        let raw = self.raw(slot);
-        decode(if first { raw.first() } else { raw.last() }?)
+        let mut raw = self.raw(slot);
+        decode(if first { raw.next() } else { raw.last() }?)
+    }
+
+    /// Compares a shared secret with every value of its parameter: a player cannot remove the network's.
+    fn secret<'k>(&self, slot: usize, secret: &'k SharedSecret) -> Result<&'k KeyId, NotGenuine> {
+        let mut found = None;
+        for value in self.raw(slot).filter_map(decode) {
+            found = secret.key_of(value.as_bytes()).or(found);
+        }
+        found.ok_or(NotGenuine::Credentials { challenge: None })
     }
 }
 
@@ -583,9 +584,7 @@ impl Authenticator {
             }
             Self::Secret { secret, place } => {
                 let key = match place {
-                    Found::Slot(slot) => {
-                        secret.in_parameter(untrusted.query, untrusted.name(*slot))?
-                    }
+                    Found::Slot(slot) => untrusted.secret(*slot, secret)?,
                     _ => secret_in_head(secret, place, request)?,
                 };
                 Ok(by(key))
@@ -608,13 +607,14 @@ impl Authenticator {
 
 /// A static secret in the URL next to a weak signature.
 pub(super) struct UrlSecret {
+    pub(super) slot: usize,
     pub(super) name: Box<str>,
     pub(super) secret: SharedSecret,
 }
 
 impl UrlSecret {
-    pub(super) fn check(&self, query: &str) -> Result<(), NotGenuine> {
-        self.secret.in_parameter(query, &self.name).map(|_| ())
+    pub(super) fn check(&self, untrusted: &Untrusted<'_, '_>) -> Result<(), NotGenuine> {
+        untrusted.secret(self.slot, &self.secret).map(|_| ())
     }
 }
 
@@ -649,13 +649,12 @@ fn signatures(
     let read = |text: &[u8]| HashValue::decode(hash.function, encoding, text);
     let found: Vec<HashValue> = match place {
         Found::Slot(slot) => {
-            let raw = untrusted.raw(*slot);
-            if raw.iter().all(|raw| raw.is_empty()) {
+            if untrusted.raw(*slot).all(str::is_empty) {
                 return Err(NotGenuine::SignatureMissing);
             }
             // Base64 may be percent-encoded. A '+' stands for itself in it.
-            let unescaped = raw
-                .into_iter()
+            let unescaped = untrusted
+                .raw(*slot)
                 .map(|raw| Cow::from(percent_decode_str(raw)));
             unescaped.filter_map(|text| read(&text)).collect()
         }
@@ -691,7 +690,7 @@ fn message(
             } => match untrusted.text(*slot, first) {
                 Some(value) if *is_integer => text.push_str(&integer_part(&value)),
                 Some(value) => text.push_str(&value),
-                None if *is_optional && untrusted.raw(*slot).is_empty() => {}
+                None if *is_optional && untrusted.raw(*slot).next().is_none() => {}
                 None => return None,
             },
         }

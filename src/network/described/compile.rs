@@ -42,7 +42,7 @@ impl DescribedBuilder {
         let meanings = self.rules(&roles, &mut slots)?;
         self.check_roles(&roles, &meanings, &slots)?;
 
-        let secret = self.url_secret(&url)?;
+        let secret = self.url_secret(&url, &mut slots)?;
         let authenticator = self.authenticator(&url, &mut slots)?;
         let mut removed = removed_names(&authenticator, &slots);
         removed.extend(secret.as_ref().map(|secret| secret.name.clone()));
@@ -267,7 +267,11 @@ impl DescribedBuilder {
     }
 
     /// The secret in the URL next to a signature: one that was typed, or that of the default URL.
-    fn url_secret(&self, url: &Url) -> Result<Option<UrlSecret>, ConfigError> {
+    fn url_secret(
+        &self,
+        url: &Url,
+        slots: &mut Slots<'_>,
+    ) -> Result<Option<UrlSecret>, ConfigError> {
         if matches!(
             self.description.scheme(),
             Scheme::Secret { .. } | Scheme::Credentials
@@ -288,6 +292,7 @@ impl DescribedBuilder {
             Some(_) => SharedSecret::of_texts(self.url_secrets()?),
         };
         Ok(Some(UrlSecret {
+            slot: slots.by_name(name),
             name: name.into(),
             secret,
         }))

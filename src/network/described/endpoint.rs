@@ -227,10 +227,7 @@ impl Setup {
         }
         let parameters = Parameters::of(request, format);
         let query = &*parameters.query;
-        if let Some(secret) = &self.secret {
-            secret.check(query)?;
-        }
-        let needs_values = self.authenticator.needs_values();
+        let needs_values = self.authenticator.needs_values() || self.secret.is_some();
         let mut found = Vec::new();
         if needs_values {
             if let Some(reason) = parameters.malformed {
@@ -243,6 +240,9 @@ impl Setup {
             names: &self.names,
             found: &found,
         };
+        if let Some(secret) = &self.secret {
+            secret.check(&untrusted)?;
+        }
         let authentic = self
             .authenticator
             .authenticate(request, &untrusted)

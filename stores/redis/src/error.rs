@@ -5,7 +5,6 @@ use postback::store::StoreError;
 use redis::{ErrorKind, RedisError};
 
 use crate::keys::LAYOUT;
-use crate::scripts::FOREIGN_INDEX;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,8 +45,8 @@ fn open_error(location: &str, hint: &str, source: impl Into<Source>) -> StoreErr
 /// The server did not do what it was asked to, or did not say so.
 pub(crate) fn unavailable(operation: &'static str, error: RedisError) -> StoreError {
     let hint = match error.code() {
-        Some(FOREIGN_INDEX) => {
-            "the key named below is not the store's: rename it, or use another prefix"
+        Some("WRONGTYPE") => {
+            "a key of the store was overwritten with another type: restore it, or rename it and repair by hand"
         }
         _ => hint(&error).unwrap_or("see the cause and the server's log"),
     };

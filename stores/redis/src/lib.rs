@@ -154,7 +154,9 @@ impl RedisStore {
             .run(&self.inner.connection, &touched, arguments)
             .await;
         let parts: Vec<Vec<u8>> = match reply {
-            Err(error) if error.code() == Some("WRONGTYPE") => return Err(unreadable(key, error)),
+            Err(error) if error.code() == Some(scripts::FOREIGN_RECORD) => {
+                return Err(unreadable(key, error));
+            }
             reply => reply.map_err(|error| self.script_failed(operation, error))?,
         };
         let mut parts = parts.into_iter();

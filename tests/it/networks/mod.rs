@@ -5,6 +5,8 @@ mod admob;
 mod cases;
 mod docs;
 mod format;
+#[cfg(any(feature = "axum", feature = "actix-web"))]
+mod http;
 mod presets;
 mod python;
 mod vectors;
