@@ -99,7 +99,9 @@ impl Server {
     }
 
     fn send(&self, method: &str, target: &str) -> Response {
-        self.exchange(&format!("{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n"))
+        self.exchange(&format!(
+            "{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n"
+        ))
     }
 
     /// Sends these bytes and leaves the connection open until the server closes it.
