@@ -14,10 +14,7 @@ static PRESETS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../networks")).unwrap();
     let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
-    paths
-        .iter()
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect()
+    paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
 });
 
 #[derive(Debug, Arbitrary)]
@@ -52,17 +49,8 @@ fuzz_target!(|input: Input<'_>| {
         Ok(description) => description,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
-    let facts = [
-        description.authentication(),
-        description.reversals(),
-        description.response(),
-    ];
-    let _ = (
-        facts,
-        description.coverage(),
-        description.macros(),
-        description.reversal_url("https://game.example"),
-    );
+    let facts = [description.authentication(), description.reversals(), description.response()];
+    let _ = (facts, description.coverage(), description.macros(), description.reversal_url("https://game.example"));
     let Ok(builder) = description.app("game").secret("secret") else {
         return;
     };
@@ -76,28 +64,18 @@ fuzz_target!(|input: Input<'_>| {
     };
     // What anybody may send.
     let method = if input.is_post { "POST" } else { "GET" };
-    let request = Request::new(method, input.target)
-        .with_headers(&input.headers)
-        .with_body(input.body);
+    let request = Request::new(method, input.target).with_headers(&input.headers).with_body(input.body);
     let _ = endpoint.verify(&request);
     // What the network may send: it is genuine, or the endpoint is one that this network cannot sign for.
-    let meaning =
-        [Meaning::Completed, Meaning::Pending, Meaning::Reversed][usize::from(input.meaning % 3)];
+    let meaning = [Meaning::Completed, Meaning::Pending, Meaning::Reversed][usize::from(input.meaning % 3)];
     let signer = DescribedSigner::new(&description, &url, "secret");
-    let mut draft = signer
-        .callback()
-        .player("p1")
-        .transaction("t1")
-        .amount("500");
+    let mut draft = signer.callback().player("p1").transaction("t1").amount("500");
     for (name, value) in &input.values {
         draft = draft.set(*name, *value);
     }
     let sent = draft.meaning(meaning, "t0").sign();
     if let Ok(callback) = endpoint.verify(&sent.request()) {
         let _ = callback.to_event().key();
-        assert_eq!(
-            endpoint.verify(&sent.request()).unwrap().into_inner(),
-            callback.into_inner()
-        );
+        assert_eq!(endpoint.verify(&sent.request()).unwrap().into_inner(), callback.into_inner());
     }
 });

@@ -22,42 +22,19 @@ enum Message {
 impl Message {
     fn event(self) -> Event {
         let (transaction, original, effect) = match self {
-            Self::Pending => (
-                "o1".to_owned(),
-                None,
-                Effect::Pending {
-                    stage: "PENDING".into(),
-                    amount: None,
-                },
-            ),
+            Self::Pending => ("o1".to_owned(), None, Effect::Pending { stage: "PENDING".into(), amount: None }),
             Self::Completed(amount) => {
-                let effect = Effect::Completed {
-                    amount: amount.into(),
-                    milestone: None,
-                    reinstates: false,
-                };
+                let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
                 ("o1".to_owned(), None, effect)
             }
             Self::Adjusted(number, by) => {
-                let effect = Effect::Adjusted {
-                    by: by.into(),
-                    same_transaction: false,
-                };
+                let effect = Effect::Adjusted { by: by.into(), same_transaction: false };
                 (format!("or{number}"), Some("o1".parse().unwrap()), effect)
             }
             Self::Revoked => ("o1".to_owned(), None, Effect::Revoked),
         };
-        let kind = EventKind::Conversion {
-            transaction: transaction.parse().unwrap(),
-            original,
-            effect,
-        };
-        Event::new(
-            "fuzz".parse().unwrap(),
-            "app".parse().unwrap(),
-            "p1".parse().unwrap(),
-            kind,
-        )
+        let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original, effect };
+        Event::new("fuzz".parse().unwrap(), "app".parse().unwrap(), "p1".parse().unwrap(), kind)
     }
 }
 
@@ -74,24 +51,15 @@ fn reference(messages: &[Message]) -> Decimal {
         }
     }
     let completed = Decimal::from(completed.unwrap_or_default());
-    let net = completed
-        + adjusted
-            .values()
-            .map(|by| Decimal::from(*by))
-            .sum::<Decimal>();
-    if revoked {
-        Decimal::ZERO
-    } else {
-        net.min(completed).max(Decimal::ZERO)
-    }
+    let net = completed + adjusted.values().map(|by| Decimal::from(*by)).sum::<Decimal>();
+    if revoked { Decimal::ZERO } else { net.min(completed).max(Decimal::ZERO) }
 }
 
 fuzz_target!(|messages: Vec<Message>| {
     let mut record = Record::new("fuzz/app/conversion/o1".parse().unwrap());
     for (at, message) in messages.iter().enumerate() {
         let event = Arc::new(message.event());
-        if let Applied::Decided(next) | Applied::Kept(next) =
-            apply(&record, &event, Timestamp::from_millis(at as u64))
+        if let Applied::Decided(next) | Applied::Kept(next) = apply(&record, &event, Timestamp::from_millis(at as u64))
         {
             record = next;
         }
@@ -99,9 +67,6 @@ fuzz_target!(|messages: Vec<Message>| {
         assert_eq!(target(&record), Ok(expected));
         assert_eq!(record.decided(), expected);
         // A repetition changes nothing.
-        assert!(matches!(
-            apply(&record, &event, Timestamp::default()),
-            Applied::Duplicate { .. }
-        ));
+        assert!(matches!(apply(&record, &event, Timestamp::default()), Applied::Duplicate { .. }));
     }
 });

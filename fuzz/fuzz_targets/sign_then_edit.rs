@@ -15,12 +15,7 @@ static OFFERS: LazyLock<BitlabsEndpoint<OfferCallback>> =
 
 fuzz_target!(|input: (String, String, u16, u8)| {
     let (player, transaction, at, byte) = input;
-    let values = [
-        ("player", &*player),
-        ("tx", &*transaction),
-        ("gems", "500"),
-        ("state", "COMPLETED"),
-    ];
+    let values = [("player", &*player), ("tx", &*transaction), ("gems", "500"), ("state", "COMPLETED")];
     let target = Signer::new("secret", URL).sign(&values).target();
     let query = target.find('?').unwrap() + 1;
     let at = query + usize::from(at) % (target.len() - query);
