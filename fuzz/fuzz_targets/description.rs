@@ -17,12 +17,27 @@ static PRESETS: LazyLock<Vec<String>> = LazyLock::new(|| {
     paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
 });
 
+/// Replaces up to three lines by one.
+#[derive(Debug, Arbitrary)]
+struct Edit<'a> {
+    at: u8,
+    removed: u8,
+    line: Line<'a>,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Line<'a> {
+    None,
+    Text(&'a str),
+    /// Of a preset.
+    Known(u8, u8),
+}
+
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
-    /// A preset by its number; any other number stands for an empty file.
+    /// A preset by its number, or an empty file.
     preset: u8,
-    /// Replaces some lines of it by others.
-    edits: Vec<(u8, u8, &'a str)>,
+    edits: Vec<Edit<'a>>,
     meaning: u8,
     values: Vec<(&'a str, &'a str)>,
     is_post: bool,
@@ -33,15 +48,24 @@ struct Input<'a> {
 
 impl Input<'_> {
     fn text(&self) -> String {
-        let preset = PRESETS.get(usize::from(self.preset)).map(String::as_str);
-        let mut lines: Vec<&str> = preset.unwrap_or_default().lines().collect();
-        for (at, removed, text) in &self.edits {
-            let start = usize::from(*at).min(lines.len());
-            let end = (start + usize::from(*removed % 4)).min(lines.len());
-            lines.splice(start..end, [*text]);
+        let mut lines: Vec<&str> = lines_of(self.preset).collect();
+        for edit in &self.edits {
+            let start = usize::from(edit.at).min(lines.len());
+            let end = (start + usize::from(edit.removed % 4)).min(lines.len());
+            let line = match edit.line {
+                Line::None => None,
+                Line::Text(text) => Some(text),
+                Line::Known(preset, line) => lines_of(preset).nth(usize::from(line)),
+            };
+            lines.splice(start..end, line);
         }
         lines.join("\n")
     }
+}
+
+fn lines_of(preset: u8) -> impl Iterator<Item = &'static str> {
+    let preset = usize::from(preset) % (PRESETS.len() + 1);
+    PRESETS.get(preset).map_or("", String::as_str).lines()
 }
 
 fuzz_target!(|input: Input<'_>| {
