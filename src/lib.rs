@@ -44,7 +44,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `admob`, `admob-fetch` | Google AdMob; fetching its keys over HTTPS |
+//! | `admob`, `admob-fetch` | Google `AdMob`; fetching its keys over HTTPS |
 //! | `axum`, `actix-web` | routes and extractors for axum 0.8, actix-web 4 |
 //! | `metrics` | counters, histograms and gauges through the `metrics` facade |
 //! | `testing` | signers for test callbacks, a clock set by hand, the conformance suite for stores |

@@ -44,20 +44,11 @@ fn decode(raw: &str) -> Option<Cow<'_, str>> {
         return Some(raw.into());
     }
     let spaced = raw.replace('+', " ");
-    Some(
-        percent_encoding::percent_decode_str(&spaced)
-            .decode_utf8()
-            .ok()?
-            .into_owned()
-            .into(),
-    )
+    Some(percent_encoding::percent_decode_str(&spaced).decode_utf8().ok()?.into_owned().into())
 }
 
 /// The configured parameters, each of which may occur once.
-fn parameters<'q, const N: usize>(
-    query: &'q str,
-    names: [&str; N],
-) -> Option<[Option<Cow<'q, str>>; N]> {
+fn parameters<'q, const N: usize>(query: &'q str, names: [&str; N]) -> Option<[Option<Cow<'q, str>>; N]> {
     let mut found = [const { None }; N];
     for piece in query.split('&') {
         let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
@@ -95,9 +86,7 @@ fn notik_by_hand(mac: &Hmac<Sha1>, target: &str) -> Option<Callback> {
         transaction: TransactionId::new(transaction?).ok()?,
         amount: Decimal::from_str_exact(&amount?).ok()?,
         usd: usd.and_then(|usd| Decimal::from_str_exact(&usd).ok()),
-        original: original
-            .filter(|id| !id.is_empty())
-            .and_then(|id| TransactionId::new(id).ok()),
+        original: original.filter(|id| !id.is_empty()).and_then(|id| TransactionId::new(id).ok()),
         status: None,
         query: signed.to_owned(),
     })
@@ -105,15 +94,7 @@ fn notik_by_hand(mac: &Hmac<Sha1>, target: &str) -> Option<Callback> {
 
 fn cpx_by_hand(url_secret: &str, target: &str) -> Option<Callback> {
     let (_, query) = target.split_once('?')?;
-    let names = [
-        "user_id",
-        "trans_id",
-        "amount_local",
-        "amount_usd",
-        "status",
-        "hash",
-        "secret",
-    ];
+    let names = ["user_id", "trans_id", "amount_local", "amount_usd", "status", "hash", "secret"];
     let [player, transaction, amount, usd, status, hash, secret] = parameters(query, names)?;
     let transaction = transaction?;
     // Compared by digests, so that the time shows nothing.
@@ -122,17 +103,10 @@ fn cpx_by_hand(url_secret: &str, target: &str) -> Option<Callback> {
     }
     let expected = Md5::digest(format!("{transaction}-{SECRET}"));
     let given = unhex::<16>(&hash?.to_ascii_lowercase())?;
-    if expected
-        .iter()
-        .zip(given)
-        .fold(0, |all, (a, b)| all | (a ^ b))
-        != 0
-    {
+    if expected.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b)) != 0 {
         return None;
     }
-    let kept = query
-        .split('&')
-        .filter(|piece| !piece.starts_with("hash=") && !piece.starts_with("secret="));
+    let kept = query.split('&').filter(|piece| !piece.starts_with("hash=") && !piece.starts_with("secret="));
     Some(Callback {
         player: PlayerId::new(player?).ok()?,
         transaction: TransactionId::new(&transaction).ok()?,
@@ -168,14 +142,8 @@ fn main() {
         let url = builder.dashboard_url("https://game.example").unwrap();
         let endpoint = builder.url(&url).build().unwrap();
         let signer = DescribedSigner::new(&preset(name).unwrap(), &url, SECRET);
-        let draft = signer
-            .callback()
-            .player("player-8cc877ee")
-            .transaction("1001228131380")
-            .amount("662.6500");
-        let draft = draft
-            .role(postback::network::Role::Usd, "0.50")
-            .set("offer_name", "Lords Mobile & more");
+        let draft = signer.callback().player("player-8cc877ee").transaction("1001228131380").amount("662.6500");
+        let draft = draft.role(postback::network::Role::Usd, "0.50").set("offer_name", "Lords Mobile & more");
         let sent = draft.sign();
         let target = sent.target();
         let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -186,22 +154,12 @@ fn main() {
             "notik" => notik_by_hand(&mac, target),
             _ => cpx_by_hand(url_secret, target),
         };
-        let (ours, theirs) = (
-            endpoint.verify(&Request::get(target)).unwrap(),
-            by_hand().unwrap(),
-        );
+        let (ours, theirs) = (endpoint.verify(&Request::get(target)).unwrap(), by_hand().unwrap());
         assert_eq!(
             (&ours.player, ours.transaction.as_ref(), ours.amount),
-            (
-                &theirs.player,
-                Some(&theirs.transaction),
-                Some(theirs.amount)
-            )
+            (&theirs.player, Some(&theirs.transaction), Some(theirs.amount))
         );
-        assert_eq!(
-            (ours.usd, &ours.original, &ours.query),
-            (theirs.usd, &theirs.original, &theirs.query)
-        );
+        assert_eq!((ours.usd, &ours.original, &ours.query), (theirs.usd, &theirs.original, &theirs.query));
         assert!(name == "notik" || ours.status == theirs.status);
         let hand = time(|| drop(black_box(by_hand())));
         let described = time(|| drop(black_box(endpoint.verify(&Request::get(target)))));
