@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn content_types_are_read_in_any_case_and_utf_8_is_the_only_charset() {
+    fn content_types_ignore_case_and_accept_only_utf_8() {
         let both = [BodyFormat::Form, BodyFormat::Json];
         let format = |values: &[&str], accepted: &[BodyFormat]| {
             let headers: Vec<_> = values.iter().map(|value| ("Content-Type", *value)).collect();

@@ -269,7 +269,7 @@ fn c16_only_an_unsigned_probe_is_a_probe() {
 }
 
 #[tokio::test]
-async fn c17_kept_callbacks_are_replayed_once_the_configuration_is_fixed() {
+async fn c17_kept_callbacks_are_replayed_after_the_fix() {
     let game = Game::new();
     let described = |word: &str| {
         let toml = acme("kind = \"secret\"\nin = \"secret\"\n")
@@ -634,7 +634,7 @@ async fn a_completed_callback_after_a_reversal_pays_only_if_chosen() {
 }
 
 #[test]
-fn urls_are_read_by_their_macros_whatever_the_parameters_are_called() {
+fn urls_are_read_by_their_macros_not_their_names() {
     let url = "https://game.example/wall?who={userID}&t={transactionID}&i={ip}&r={revenue}&coins={currencyReward}&s={status}&h={hash}&secret=long-random-text&from=lootably";
     let network = Network::with(preset("lootably").unwrap(), |builder| builder.url(url));
     assert_eq!(network.endpoint.path(), "/wall");
