@@ -73,9 +73,7 @@ fn main() -> ExitCode {
 /// Whether the answer of a command that asks something is yes.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Serve(arguments) if arguments.demo => {
-            in_runtime(demo::run(arguments.demo_port))
-        },
+        Command::Serve(arguments) if arguments.demo => in_runtime(demo::run(arguments.demo_port)),
         Command::Serve(arguments) => in_runtime(async move {
             serve::run(Config::read(&arguments.config)?).await?;
             Ok(true)

@@ -77,7 +77,9 @@ impl StoreUrl {
     /// Opens a store that exists.
     pub(crate) async fn open_existing(&self) -> anyhow::Result<AnyStore> {
         match self {
-            Self::Sqlite(path) => Ok(AnyStore::Sqlite(SqliteStore::builder().open_existing(path)?)),
+            Self::Sqlite(path) => Ok(AnyStore::Sqlite(
+                SqliteStore::builder().open_existing(path)?,
+            )),
             _ => self.open().await,
         }
     }

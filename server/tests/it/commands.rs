@@ -272,17 +272,30 @@ fn import_is_dry_and_pays_nothing_again() {
 #[test]
 fn simulation_of_bitlabs_and_described_networks_is_right() {
     let mut setup = Setup::new();
-    setup.end = format!(
-        "[[endpoint]]\nnetwork = \"lootably\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"https://game.example/callbacks/lootably?userID={{userID}}\
-         &ip={{ip}}&revenue={{revenue}}&currencyReward={{currencyReward}}&status={{status}}&transactionID={{transactionID}}&hash={{hash}}\"\n\
-         [[endpoint]]\nnetwork = \"theoremreach\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"https://game.example/callbacks/theoremreach?\
-         user_id={{user_id}}&reward={{reward}}&currency={{currency}}&tx_id={{tx_id}}&reversal={{reversal}}&debug={{debug}}&hash={{hash}}\"\n"
-    );
+    let described = [
+        "adgem",
+        "cpx",
+        "lootably",
+        "monlix",
+        "notik",
+        "theoremreach",
+    ];
+    for name in described {
+        let (_, out, _) = ask(&setup, &["url", name, "--base", "https://game.example"]);
+        let url = out
+            .lines()
+            .next()
+            .expect("a URL")
+            .replace("YOUR_SECRET", SECRET);
+        setup.end.push_str(&format!(
+            "[[endpoint]]\nnetwork = \"{name}\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"{url}\"\n"
+        ));
+    }
     let _backend = Recorder::accepting(setup.backend);
     let server = setup.start();
     let to = format!("http://127.0.0.1:{}", server.public);
     let admin = format!("http://127.0.0.1:{}", server.admin);
-    for network in ["bitlabs", "lootably", "theoremreach"] {
+    for network in described.into_iter().chain(["bitlabs"]) {
         let (status, out, err) = ask(
             &setup,
             &["simulate", network, "--to", &to, "--admin", &admin],
@@ -298,9 +311,9 @@ fn simulation_of_bitlabs_and_described_networks_is_right() {
         &["simulate", "bitlabs", "--to", "http://192.0.2.1:8080"],
     );
     assert!(status == 2 && err.contains("--allow-remote"), "{err}");
-    let (status, _, err) = ask(&setup, &["simulate", "notik", "--to", &to]);
+    let (status, _, err) = ask(&setup, &["simulate", "ayet", "--to", &to]);
     assert!(
-        status == 2 && err.contains("no endpoint of \"notik\""),
+        status == 2 && err.contains("no endpoint of \"ayet\""),
         "{err}"
     );
 }

@@ -28,7 +28,7 @@ acknowledge = ["screenouts"]
 network = "notik"
 app     = "my-game"
 secret  = "secret-of-notik"
-url     = "https://game.example/callbacks/notik?user_id={user_id}&amount={amount}&payout={payout}&txn_id={txn_id}&rewarded_txn_id={rewarded_txn_id}&hash={hash}"
+url     = "https://game.example/callbacks/notik?user_id={user_id}&amount={amount}&payout={payout}&txn_id={txn_id}&rewarded_txn_id={rewarded_txn_id}"
 [[endpoint]]
 network = "acme"
 app     = "my-game"
@@ -184,7 +184,7 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
         (
             "first,second",
             "first,,second",
-            "check.toml:15: endpoint 1.secret: empty secret (number 2)",
+            "check.toml:15: endpoint 1.secret: invalid App Secret: empty secret (number 2)",
         ),
         (
             r#"family  = "offers""#,

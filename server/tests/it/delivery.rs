@@ -110,7 +110,7 @@ fn another_server_takes_over_when_one_dies() {
         return;
     };
     let mut setup = Setup::new();
-    setup.store = postgres.url(&postgres.create_database());
+    setup.store = postgres.create_database();
     setup.backend_keys = "timeout = \"1s\"".to_owned();
     let mut first = setup.start_as("first.toml");
     let second = setup.start_as("second.toml");

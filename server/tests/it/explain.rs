@@ -100,10 +100,6 @@ fn each_fault_on_the_way_is_found() {
         ),
         (format!("{good}&utm=1"), vec!["after_signature"]),
         (good.replace('&', "&amp;"), vec!["ampersand_escaped"]),
-        (
-            good.replace("&hash=", "&hash=").to_ascii_uppercase(),
-            vec![],
-        ),
         // A gateway that decodes the query once.
         (encoded_once.replace("%2520", "%20"), vec!["decoded_once"]),
         (ampersand.replace("%26", "&"), vec!["decoded_once"]),
@@ -120,14 +116,11 @@ fn each_fault_on_the_way_is_found() {
     let urls: Vec<String> = cases.iter().map(|(url, _)| url.clone()).collect();
     for (explanation, (url, expected)) in explain(&urls, SECRET, &[]).iter().zip(&cases) {
         assert_eq!(&causes(explanation), expected, "{url}: {explanation}");
-        let outcome = match (expected.is_empty(), url == &good) {
-            (true, true) => "genuine",
-            (true, false) => "unknown",
-            _ => "explained",
+        let outcome = if expected.is_empty() {
+            "genuine"
+        } else {
+            "explained"
         };
-        if url.contains("HASH=") {
-            continue;
-        }
         assert_eq!(explanation["outcome"], outcome, "{url}");
     }
 }

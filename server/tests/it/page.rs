@@ -324,8 +324,7 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     browser
         .wait_for("document.getElementById('unusable-list').innerText.includes('COMPLETED only')");
     browser.evaluate("document.getElementById('replay').click()");
-    browser
-        .wait_for("document.getElementById('replayed').textContent.includes('1 still unusable')");
+    browser.wait_for("document.getElementById('replayed').textContent.includes('1 replayed')");
 
     // Endpoints.
     browser.evaluate("location.hash = '#endpoints'");

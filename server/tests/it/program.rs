@@ -5,12 +5,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use postback::testing::bitlabs::{SignedCallback, Signer};
-use postback_test_servers::{free_port, send_signal, wait_until};
+use postback_test_servers::{PATIENCE, free_port, send_signal};
 use tempfile::TempDir;
 
-use crate::client::{Response, get};
+use crate::client::{Client, Response, get};
 
 pub(crate) const SECRET: &str = "a-secret-of-the-app";
 pub(crate) const BACKEND_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -158,12 +159,23 @@ impl Server {
     /// Starts it, and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.spawn();
-        let public = self.public;
-        wait_until("the server answers", || {
-            crate::client::Client::new(public)
-                .send("GET", "/health", &[])
-                .is_some_and(|response| response.status == 200)
-        });
+        let began = Instant::now();
+        loop {
+            let health = Client::new(self.public).send("GET", "/health", &[]);
+            if health.is_some_and(|response| response.status == 200) {
+                return;
+            }
+            let ended = self
+                .child
+                .as_mut()
+                .and_then(|child| child.try_wait().ok().flatten());
+            assert!(
+                ended.is_none() && began.elapsed() < PATIENCE,
+                "the server does not answer: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Starts it, and does not wait.

@@ -269,7 +269,7 @@ fn storm_on_postgres_ends_at_the_right_balances() {
     let Some(postgres) = Postgres::shared() else {
         return;
     };
-    storm(postgres.url(&postgres.create_database()), 1, false);
+    storm(postgres.create_database(), 1, false);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn storm_with_two_servers_on_postgres_is_right() {
     let Some(postgres) = Postgres::shared() else {
         return;
     };
-    storm(postgres.url(&postgres.create_database()), 2, false);
+    storm(postgres.create_database(), 2, false);
 }
 
 #[test]

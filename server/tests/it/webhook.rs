@@ -298,6 +298,7 @@ fn both_secrets_sign_while_one_is_replaced() {
     let new = "whsec_bmV3LXNlY3JldC1uZXctc2VjcmV0LW5ldy1zZWNyZXQ=";
     setup.secret = format!("{new},{}", setup.secret);
     let backend = Recorder::accepting(setup.backend);
-    setup.start().take(&offer("p1", "o1", "500", "COMPLETED"));
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
     assert!(backend.wait_for(1)[0].is_signed);
 }
