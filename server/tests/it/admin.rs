@@ -20,51 +20,21 @@ fn token_is_required_everywhere_once_configured() {
     let server = setup.start();
     let basic = |password: &str| format!("Basic {}", STANDARD.encode(format!("any:{password}")));
     let mut client = Client::new(server.admin);
-    for target in [
-        "/",
-        "/metrics",
-        "/api/status",
-        "/api/events",
-        "/api/search?q=p1",
-        "/api/record?key=a/b/player/c",
-        "/missing",
-    ] {
+    for target in
+        ["/", "/metrics", "/api/status", "/api/events", "/api/search?q=p1", "/api/record?key=a/b/player/c", "/missing"]
+    {
         let response = client.send("GET", target, &[]).expect("a response");
-        assert_eq!(
-            (response.status, response.body.as_str()),
-            (401, "token required"),
-            "{target}"
-        );
-        assert!(
-            response
-                .head
-                .to_ascii_lowercase()
-                .contains("www-authenticate: basic")
-        );
+        assert_eq!((response.status, response.body.as_str()), (401, "token required"), "{target}");
+        assert!(response.head.to_ascii_lowercase().contains("www-authenticate: basic"));
     }
-    for wrong in [
-        "Bearer wrong".to_owned(),
-        basic("wrong"),
-        basic(""),
-        "Basic !".to_owned(),
-        format!("Digest {TOKEN}"),
-    ] {
-        let response = client
-            .send("GET", "/api/status", &[("authorization", &wrong)])
-            .expect("a response");
+    for wrong in ["Bearer wrong".to_owned(), basic("wrong"), basic(""), "Basic !".to_owned(), format!("Digest {TOKEN}")]
+    {
+        let response = client.send("GET", "/api/status", &[("authorization", &wrong)]).expect("a response");
         assert_eq!(response.status, 401, "{wrong}");
     }
-    assert_eq!(
-        client
-            .send("POST", "/api/retry", &[ACTION])
-            .expect("a response")
-            .status,
-        401
-    );
+    assert_eq!(client.send("POST", "/api/retry", &[ACTION]).expect("a response").status, 401);
     for right in [format!("Bearer {TOKEN}"), basic(TOKEN)] {
-        let response = client
-            .send("GET", "/api/status", &[("authorization", &right)])
-            .expect("a response");
+        let response = client.send("GET", "/api/status", &[("authorization", &right)]).expect("a response");
         assert_eq!(response.status, 200);
     }
     assert_eq!(get(server.public, "/health").status, 200);
@@ -84,39 +54,21 @@ fn without_a_token_only_this_machine_is_answered() {
         ("10.0.0.1", 403),
         ("localhost.attacker.example", 403),
     ] {
-        let response = client
-            .send("GET", "/api/status", &[("host", host)])
-            .expect("a response");
+        let response = client.send("GET", "/api/status", &[("host", host)]).expect("a response");
         assert_eq!(response.status, status, "{host}");
     }
     // Other sites' forms cannot add the header.
     for target in ["/api/retry", "/api/replay"] {
-        assert_eq!(
-            client.send("POST", target, &[]).expect("a response").status,
-            403
-        );
-        assert_eq!(
-            client
-                .send("GET", target, &[ACTION])
-                .expect("a response")
-                .status,
-            405
-        );
-        assert_eq!(
-            client
-                .send("POST", target, &[ACTION])
-                .expect("a response")
-                .status,
-            200
-        );
+        assert_eq!(client.send("POST", target, &[]).expect("a response").status, 403);
+        assert_eq!(client.send("GET", target, &[ACTION]).expect("a response").status, 405);
+        assert_eq!(client.send("POST", target, &[ACTION]).expect("a response").status, 200);
     }
     let page = get(server.admin, "/");
     let head = page.head.to_ascii_lowercase();
     assert!(head.contains("content-security-policy: default-src 'none'; script-src 'sha256-"));
     assert!(
         !page.body.contains("http://")
-            || page.body.matches("http://").count()
-                == page.body.matches("http://www.w3.org").count()
+            || page.body.matches("http://").count() == page.body.matches("http://www.w3.org").count()
     );
 }
 
@@ -134,36 +86,21 @@ fn json_shows_callbacks_records_and_what_needs_attention() {
     ] {
         server.take(&callback);
     }
-    let unlinked = Signer::new(SECRET, OFFERS).sign(&[
-        ("player", "p3"),
-        ("tx", "or9"),
-        ("gems", "-500"),
-        ("state", "NONE"),
-    ]);
+    let unlinked =
+        Signer::new(SECRET, OFFERS).sign(&[("player", "p3"), ("tx", "or9"), ("gems", "-500"), ("state", "NONE")]);
     server.take(&unlinked);
     backend.wait_for(6);
-    wait_until("everything is settled", || {
-        server.admin("/api/pending")["records"] == json!([])
-    });
+    wait_until("everything is settled", || server.admin("/api/pending")["records"] == json!([]));
 
     let callbacks = server.admin("/api/callbacks");
     assert_eq!(callbacks["callbacks"].as_array().expect("a list").len(), 6);
     assert_eq!(callbacks["callbacks"][1]["balance_change"], "-200");
-    assert_eq!(
-        server.admin("/api/callbacks?after=5")["callbacks"]
-            .as_array()
-            .expect("a list")
-            .len(),
-        1
-    );
+    assert_eq!(server.admin("/api/callbacks?after=5")["callbacks"].as_array().expect("a list").len(), 1);
 
     let found = |query: &str| {
         let found = server.admin(&format!("/api/search?{query}"));
         let records = found["records"].as_array().expect("a list").clone();
-        records
-            .iter()
-            .map(|record| record["key"].as_str().expect("a key").to_owned())
-            .collect::<Vec<_>>()
+        records.iter().map(|record| record["key"].as_str().expect("a key").to_owned()).collect::<Vec<_>>()
     };
     let key = |transaction: &str| format!("bitlabs/my-game/conversion/{transaction}");
     assert_eq!(found("q=p1"), [key("o1"), key("o2")]);
@@ -174,29 +111,15 @@ fn json_shows_callbacks_records_and_what_needs_attention() {
     assert_eq!(found("q=nobody"), Vec::<String>::new());
 
     let record = server.admin(&format!("/api/record?key={}", key("o1")));
-    assert_eq!(
-        (&record["balance"], &record["status"]),
-        (&json!("300"), &json!("settled"))
-    );
+    assert_eq!((&record["balance"], &record["status"]), (&json!("300"), &json!("settled")));
     assert_eq!(record["timeline"][0]["in_words"], "pay 500");
     assert_eq!(record["timeline"][1]["in_words"], "take back 200");
     assert_eq!(record["timeline"][1]["balance"], "300");
-    assert_eq!(
-        get(
-            server.admin,
-            "/api/record?key=bitlabs/my-game/conversion/none"
-        )
-        .status,
-        404
-    );
+    assert_eq!(get(server.admin, "/api/record?key=bitlabs/my-game/conversion/none").status, 404);
 
     let attention = server.admin("/api/attention");
-    let reasons: Vec<_> = attention["records"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|record| &record["attention"])
-        .collect();
+    let reasons: Vec<_> =
+        attention["records"].as_array().expect("a list").iter().map(|record| &record["attention"]).collect();
     assert_eq!(reasons, ["conflict", "reversal_without_reward"]);
     let status = server.admin("/api/status");
     assert_eq!(status["endpoints"][0]["genuine"], 6);
@@ -212,29 +135,15 @@ fn unusable_callbacks_are_kept_and_replayed_after_the_fix() {
     let mut server = setup.start();
     let pending = offer("p1", "o1", "500", "PENDING");
     let response = server.get(&pending.target());
-    assert_eq!(
-        (response.status, response.body.as_str()),
-        (400, "unusable callback")
-    );
+    assert_eq!((response.status, response.body.as_str()), (400, "unusable callback"));
     assert_eq!(server.get(&pending.target()).status, 400);
     let kept = server.admin("/api/unusable");
     assert_eq!(kept["unusable"].as_array().expect("a list").len(), 1);
-    assert!(
-        kept["unusable"][0]["problem"]
-            .as_str()
-            .expect("a problem")
-            .contains("COMPLETED only")
-    );
+    assert!(kept["unusable"][0]["problem"].as_str().expect("a problem").contains("COMPLETED only"));
     assert!(!kept.to_string().contains(pending.hash()));
     let mut client = Client::new(server.admin);
-    let replayed = client
-        .send("POST", "/api/replay", &[ACTION])
-        .expect("a response")
-        .json();
-    assert_eq!(
-        replayed,
-        json!({ "replayed": 0, "unusable": 1, "failed": 0 })
-    );
+    let replayed = client.send("POST", "/api/replay", &[ACTION]).expect("a response").json();
+    assert_eq!(replayed, json!({ "replayed": 0, "unusable": 1, "failed": 0 }));
     assert_eq!(server.stop(), Some(0));
 
     // The configuration is fixed; the command replays, and the server delivers.
@@ -243,20 +152,10 @@ fn unusable_callbacks_are_kept_and_replayed_after_the_fix() {
     std::fs::write(&config, text.replace("only = \"COMPLETED\"", "")).expect("the configuration");
     let config = config.to_str().expect("a path");
     let directory = setup.directory.path();
-    let (status, out, _) = run(&mut command(
-        directory,
-        &["show", "--config", config, "--unusable"],
-    ));
-    assert!(
-        status == 0 && out.contains("bitlabs/my-game offers"),
-        "{out}"
-    );
+    let (status, out, _) = run(&mut command(directory, &["show", "--config", config, "--unusable"]));
+    assert!(status == 0 && out.contains("bitlabs/my-game offers"), "{out}");
     let (status, out, err) = run(&mut command(directory, &["replay", "--config", config]));
-    assert_eq!(
-        (status, out.as_str()),
-        (0, "1 replayed, 0 still unusable, 0 failed\n"),
-        "{err}"
-    );
+    assert_eq!((status, out.as_str()), (0, "1 replayed, 0 still unusable, 0 failed\n"), "{err}");
     server.start();
     assert_eq!(backend.wait_for(1)[0].body["type"], "pending");
     assert_eq!(server.admin("/api/unusable")["unusable"], json!([]));
@@ -275,23 +174,14 @@ fn neither_logs_nor_page_contain_secrets_hashes_or_players() {
         let forged = callback.target().replace("gems=500", "gems=501");
         assert_eq!(server.get(&forged).status, 403);
         backend.wait_for(1);
-        wait_until("the failure is logged", || {
-            server.log().contains("backend responded 500")
-        });
+        wait_until("the failure is logged", || server.log().contains("backend responded 500"));
         let log = server.log();
-        for hidden in [
-            SECRET,
-            BACKEND_SECRET,
-            callback.hash(),
-            "player-with-a-name",
-            "gems=500",
-        ] {
+        for hidden in [SECRET, BACKEND_SECRET, callback.hash(), "player-with-a-name", "gems=500"] {
             assert!(!log.contains(hidden), "{hidden}: {log}");
         }
         if format == "json" {
             for line in log.lines() {
-                let _: serde_json::Value =
-                    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                let _: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             }
         }
         for target in [

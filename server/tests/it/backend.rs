@@ -41,31 +41,21 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) fn new(port: u16, directory: &Path) -> Self {
-        Self {
-            port,
-            file: directory.join("ledger.db"),
-            child: None,
-        }
+        Self { port, file: directory.join("ledger.db"), child: None }
     }
 
     /// Starts it, and waits until it listens.
     pub(crate) fn start(&mut self) {
         self.spawn();
         let port = self.port;
-        wait_until("the backend listens", || {
-            std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-        });
+        wait_until("the backend listens", || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
     }
 
     pub(crate) fn spawn(&mut self) {
         let program = std::env::current_exe().expect("this program");
         let role = format!("{} {}", self.port, self.file.display());
         let child = Command::new(program)
-            .args([
-                "--exact",
-                "backend::serves_as_a_backend_when_asked",
-                "--nocapture",
-            ])
+            .args(["--exact", "backend::serves_as_a_backend_when_asked", "--nocapture"])
             .env(ROLE, role)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -88,8 +78,7 @@ impl Backend {
             return Vec::new();
         };
         let _ = ledger.busy_timeout(std::time::Duration::from_secs(10));
-        let Ok(mut query) = ledger
-            .prepare("SELECT id, kind, conversion, player, change FROM bookings ORDER BY rowid")
+        let Ok(mut query) = ledger.prepare("SELECT id, kind, conversion, player, change FROM bookings ORDER BY rowid")
         else {
             return Vec::new();
         };
@@ -102,9 +91,7 @@ impl Backend {
                 change: row.get(4)?,
             })
         });
-        rows.expect("the ledger")
-            .map(|row| row.expect("a booking"))
-            .collect()
+        rows.expect("the ledger").map(|row| row.expect("a booking")).collect()
     }
 }
 
@@ -116,22 +103,13 @@ impl Drop for Backend {
 
 /// Verifies a Standard Webhooks signature with code of its own.
 pub(crate) fn is_signed(headers: &HeaderMap, body: &[u8]) -> bool {
-    let text = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let key = STANDARD
-        .decode(BACKEND_SECRET.trim_start_matches("whsec_"))
-        .expect("a key");
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let key = STANDARD.decode(BACKEND_SECRET.trim_start_matches("whsec_")).expect("a key");
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key");
     mac.update(format!("{}.{}.", text("webhook-id"), text("webhook-timestamp")).as_bytes());
     mac.update(body);
     let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
-    text("webhook-signature")
-        .split(' ')
-        .any(|signature| signature == expected)
+    text("webhook-signature").split(' ').any(|signature| signature == expected)
 }
 
 /// Not a test by itself: other tests start this program again with `POSTBACK_TEST_BACKEND` set.
@@ -148,27 +126,17 @@ fn serves_as_a_backend_when_asked() {
              CREATE TABLE IF NOT EXISTS bookings (id TEXT PRIMARY KEY, kind TEXT, conversion TEXT, player TEXT, change INTEGER)",
         )
         .expect("a table");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().expect("a port")))
-        .expect("a free port");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().expect("a port"))).expect("a free port");
     listener.set_nonblocking(true).expect("a listener");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-        let routes = Router::new()
-            .route("/decisions", post(book))
-            .with_state(Arc::new(Mutex::new(ledger)));
+        let routes = Router::new().route("/decisions", post(book)).with_state(Arc::new(Mutex::new(ledger)));
         axum::serve(listener, routes).await.expect("serving");
     });
 }
 
-async fn book(
-    State(ledger): State<Arc<Mutex<Connection>>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
+async fn book(State(ledger): State<Arc<Mutex<Connection>>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     if !is_signed(&headers, &body) {
         return StatusCode::FORBIDDEN;
     }
@@ -182,9 +150,5 @@ async fn book(
         "INSERT INTO bookings VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO NOTHING",
         (data("id"), kind, data("conversion"), data("player"), change),
     );
-    if booked.is_ok() {
-        StatusCode::NO_CONTENT
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
-    }
+    if booked.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::INTERNAL_SERVER_ERROR }
 }

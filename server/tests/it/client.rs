@@ -29,12 +29,7 @@ impl Client {
     }
 
     /// Sends a request. `None`: the server does not answer, or broke off.
-    pub(crate) fn send(
-        &mut self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-    ) -> Option<Response> {
+    pub(crate) fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Response> {
         let response = self.exchange(method, target, headers);
         if response.is_none() {
             self.stream = None;
@@ -42,17 +37,10 @@ impl Client {
         response
     }
 
-    fn exchange(
-        &mut self,
-        method: &str,
-        target: &str,
-        headers: &[(&str, &str)],
-    ) -> Option<Response> {
+    fn exchange(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Option<Response> {
         if self.stream.is_none() {
             let stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-            stream
-                .set_read_timeout(Some(Duration::from_secs(60)))
-                .ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
             stream.set_nodelay(true).ok()?;
             self.stream = Some(stream);
         }
@@ -85,29 +73,21 @@ fn read_response(stream: &mut TcpStream) -> Option<Response> {
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     if let Some(length) = length {
         while body.len() < length {
             let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
             body.extend_from_slice(&buffer[..read]);
         }
-    } else if head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked")
-    {
+    } else if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
         while !body.ends_with(b"0\r\n\r\n") {
             let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
             body.extend_from_slice(&buffer[..read]);
         }
         body = unchunked(&body)?;
     }
-    Some(Response {
-        status,
-        head,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
+    Some(Response { status, head, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
@@ -125,7 +105,5 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 /// Sends one GET request over a connection of its own.
 pub(crate) fn get(port: u16, target: &str) -> Response {
-    Client::new(port)
-        .send("GET", target, &[])
-        .unwrap_or_else(|| panic!("no response to GET {target} on port {port}"))
+    Client::new(port).send("GET", target, &[]).unwrap_or_else(|| panic!("no response to GET {target} on port {port}"))
 }

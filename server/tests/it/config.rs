@@ -59,10 +59,7 @@ always = "completed"
 
 fn check(setup: &Setup, text: &str) -> (i32, String, String) {
     fs::write(setup.path("check.toml"), text).expect("the configuration");
-    run(&mut command(
-        setup.directory.path(),
-        &["check", "--config", "check.toml"],
-    ))
+    run(&mut command(setup.directory.path(), &["check", "--config", "check.toml"]))
 }
 
 #[test]
@@ -111,11 +108,7 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             r#"store = "env:UNSET_URL""#,
             "check.toml:2: store: environment variable UNSET_URL is not set",
         ),
-        (
-            r#"log    = "json""#,
-            r#"log = "xml""#,
-            "check.toml:3: log: unknown log format: use \"text\" or \"json\"",
-        ),
+        (r#"log    = "json""#, r#"log = "xml""#, "check.toml:3: log: unknown log format: use \"text\" or \"json\""),
         (
             "http://127.0.0.1:9000/decisions",
             "ftp://127.0.0.1/x",
@@ -141,11 +134,7 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             r#"timeout = "soon""#,
             "check.toml:7: backend.timeout: invalid duration: write \"500ms\"",
         ),
-        (
-            "concurrency = 8",
-            "concurrency = 0",
-            "check.toml:8: backend.concurrency: not a whole number from 1 to 1024",
-        ),
+        ("concurrency = 8", "concurrency = 0", "check.toml:8: backend.concurrency: not a whole number from 1 to 1024"),
         (
             "[admin]\nlisten = \"127.0.0.1:8081\"",
             "[admin]\nlisten = \"127.0.0.1:8080\"",
@@ -156,11 +145,7 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             "0.0.0.0:8081\"",
             "check.toml:10: admin.listen: admin port without a token",
         ),
-        (
-            "a-long-random-token",
-            "short",
-            "check.toml:11: admin.token: token shorter than 16 characters",
-        ),
+        ("a-long-random-token", "short", "check.toml:11: admin.token: token shorter than 16 characters"),
         (
             r#"network = "bitlabs""#,
             r#"network = "bitlab""#,
@@ -191,16 +176,8 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             r#"family = "offer""#,
             "check.toml:16: endpoint 1.family: unknown family: use one of offers,",
         ),
-        (
-            "&state=[%OFFER:TASK:STATE%]",
-            "&state=[%OFFER:STATE%]",
-            "check.toml:17: endpoint 1.url:",
-        ),
-        (
-            "&tx=[%TX%]",
-            "&amp;tx=[%TX%]",
-            "check.toml:17: endpoint 1.url:",
-        ),
+        ("&state=[%OFFER:TASK:STATE%]", "&state=[%OFFER:STATE%]", "check.toml:17: endpoint 1.url:"),
+        ("&tx=[%TX%]", "&amp;tx=[%TX%]", "check.toml:17: endpoint 1.url:"),
         (
             r#"acknowledge = ["screenouts"]"#,
             r#"acknowledge = ["all"]"#,
@@ -212,51 +189,25 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             "check.toml:22: endpoint 2.family: not for this network",
         ),
         ("user_id={user_id}&", "", "check.toml:23: endpoint 2.url:"),
-        (
-            "callbacks/notik?",
-            "callbacks/offers?",
-            "check.toml:23: endpoint 2.url: same path as endpoint 1",
-        ),
-        (
-            "callbacks/notik?",
-            "health?",
-            "check.toml:23: endpoint 2.url: the path /health is the server's own",
-        ),
-        (
-            "192.0.2.1",
-            "192.0.2",
-            "check.toml:28: endpoint 3.senders: invalid address \"192.0.2\"",
-        ),
+        ("callbacks/notik?", "callbacks/offers?", "check.toml:23: endpoint 2.url: same path as endpoint 1"),
+        ("callbacks/notik?", "health?", "check.toml:23: endpoint 2.url: the path /health is the server's own"),
+        ("192.0.2.1", "192.0.2", "check.toml:28: endpoint 3.senders: invalid address \"192.0.2\""),
         (
             "proxies = [\"127.0.0.1\"]",
             "proxies = \"127.0.0.1\"",
             "check.toml:29: endpoint 3.proxies: not a list of texts",
         ),
         ("hmac-sha256", "crc32", "check.toml:30: networks.acme:"),
-        (
-            "[backend]",
-            "[backends]",
-            "backend: missing table: add [backend]",
-        ),
-        (
-            "listen = \"127.0.0.1:8080\"\n",
-            "",
-            "listen: missing key: add listen = …",
-        ),
+        ("[backend]", "[backends]", "backend: missing table: add [backend]"),
+        ("listen = \"127.0.0.1:8080\"\n", "", "listen: missing key: add listen = …"),
         ("[admin]", "[admin", "check.toml:9:"),
     ];
     for (valid, wrong, expected) in cases {
         assert!(VALID.contains(valid), "{valid}");
         let (status, out, err) = check(&setup, &VALID.replacen(valid, wrong, 1));
         assert_eq!((status, out.as_str()), (2, ""), "{wrong}: {err}");
-        assert!(
-            err.contains(expected),
-            "{wrong}: expected {expected:?}: {err}"
-        );
-        assert!(
-            !err.contains("secret-of") && !err.contains("first"),
-            "{err}"
-        );
+        assert!(err.contains(expected), "{wrong}: expected {expected:?}: {err}");
+        assert!(!err.contains("secret-of") && !err.contains("first"), "{err}");
     }
 }
 
@@ -270,21 +221,14 @@ fn all_errors_are_reported_at_once() {
         .replace("192.0.2.1", "192.0.2");
     let (status, _, err) = check(&setup, &text);
     assert_eq!(status, 2);
-    assert!(
-        err.starts_with("postback: invalid configuration, 4 errors:\n"),
-        "{err}"
-    );
+    assert!(err.starts_with("postback: invalid configuration, 4 errors:\n"), "{err}");
     assert_eq!(err.lines().count(), 5, "{err}");
 }
 
 #[test]
 fn secrets_come_from_the_environment_and_from_files() {
     let setup = Setup::new();
-    fs::write(
-        setup.path("secret.txt"),
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
-    )
-    .expect("a file");
+    fs::write(setup.path("secret.txt"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("a file");
     let text = VALID
         .replace("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "file:secret.txt")
         .replace("first,second", "env:APP_SECRET");
@@ -302,68 +246,35 @@ fn server_that_cannot_start_says_why_and_creates_nothing() {
     let closed = next_port();
     let serve = |text: &str| {
         fs::write(&config, text).expect("the configuration");
-        run(&mut command(
-            setup.directory.path(),
-            &["serve", "--config", "postback.toml"],
-        ))
+        run(&mut command(setup.directory.path(), &["serve", "--config", "postback.toml"]))
     };
     let with_store = |store: &str| valid.replace("sqlite:postback.db", store);
     let cases = [
-        (
-            with_store("sqlite:missing/postback.db"),
-            "missing/postback.db",
-        ),
-        (
-            with_store(&format!("postgres://postgres@127.0.0.1:{closed}/x")),
-            "127.0.0.1",
-        ),
-        (
-            with_store(&format!("redis://127.0.0.1:{closed}")),
-            "127.0.0.1",
-        ),
-        (
-            valid.replace("secret = \"a-secret", "secret = \"env:UNSET_SECRET"),
-            "UNSET_SECRET",
-        ),
+        (with_store("sqlite:missing/postback.db"), "missing/postback.db"),
+        (with_store(&format!("postgres://postgres@127.0.0.1:{closed}/x")), "127.0.0.1"),
+        (with_store(&format!("redis://127.0.0.1:{closed}")), "127.0.0.1"),
+        (valid.replace("secret = \"a-secret", "secret = \"env:UNSET_SECRET"), "UNSET_SECRET"),
         (valid.replace("family", "famly"), "did you mean \"family\"?"),
     ];
     for (text, expected) in cases {
         let (status, out, err) = serve(&text);
         assert_eq!((status, out.as_str()), (2, ""), "{err}");
-        let errors: Vec<&str> = err
-            .lines()
-            .filter(|line| line.starts_with("postback: "))
-            .collect();
+        let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("postback: ")).collect();
         assert_eq!(errors.len(), 1, "{err}");
         assert!(err.contains(expected), "{expected}: {err}");
     }
     let occupied = TcpListener::bind(("127.0.0.1", public)).expect("the port is free");
     let (status, _, err) = serve(&valid);
     assert_eq!(status, 2);
-    assert!(
-        err.contains(&format!("cannot listen on 127.0.0.1:{public} (listen)")),
-        "{err}"
-    );
+    assert!(err.contains(&format!("cannot listen on 127.0.0.1:{public} (listen)")), "{err}");
     drop(occupied);
     let mut left: Vec<String> = fs::read_dir(setup.directory.path())
         .expect("the directory")
-        .map(|entry| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .into_string()
-                .expect("a name")
-        })
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
         .collect();
     left.sort_unstable();
     assert_eq!(left, ["postback.toml"]);
-    let (status, _, err) = run(&mut command(
-        setup.directory.path(),
-        &["serve", "--config", "missing.toml"],
-    ));
+    let (status, _, err) = run(&mut command(setup.directory.path(), &["serve", "--config", "missing.toml"]));
     assert_eq!(status, 2);
-    assert!(
-        err.contains("cannot read configuration missing.toml"),
-        "{err}"
-    );
+    assert!(err.contains("cannot read configuration missing.toml"), "{err}");
 }

@@ -37,14 +37,9 @@ fn network_gets_200_while_the_backend_is_down() {
     let setup = Setup::new();
     let mut server = setup.start();
     for number in 0..20 {
-        assert_eq!(
-            server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED")),
-            "accepted"
-        );
+        assert_eq!(server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED")), "accepted");
     }
-    wait_until("the outage is noticed", || {
-        server.admin("/api/status")["delivery"]["backend_up"] == false
-    });
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
     // Pending decisions survive a crash, and are delivered at once after a restart.
     server.kill();
     let mut backend = Backend::new(setup.backend, setup.directory.path());
@@ -61,9 +56,7 @@ fn first_success_after_an_outage_releases_the_rest() {
     for number in 0..200 {
         server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
     }
-    wait_until("the outage is noticed", || {
-        server.admin("/api/status")["delivery"]["backend_up"] == false
-    });
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
     let mut backend = Backend::new(setup.backend, setup.directory.path());
     backend.start();
     wait_until("everything is booked", || backend.bookings().len() == 200);
@@ -78,29 +71,16 @@ fn retry_command_delivers_without_the_server() {
     let mut server = setup.start();
     server.take(&offer("p1", "o1", "10", "COMPLETED"));
     server.take(&offer("p2", "o2", "10", "COMPLETED"));
-    wait_until("the outage is noticed", || {
-        server.admin("/api/status")["delivery"]["backend_up"] == false
-    });
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
     assert_eq!(server.stop(), Some(0));
     let config = server.config().to_str().expect("a path").to_owned();
-    let retry = || {
-        run(&mut command(
-            setup.directory.path(),
-            &["retry", "--config", &config],
-        ))
-    };
+    let retry = || run(&mut command(setup.directory.path(), &["retry", "--config", &config]));
     let (status, out, err) = retry();
-    assert_eq!(
-        (status, out.as_str()),
-        (1, "0 delivered, 0 in delivery elsewhere, 2 failed\n")
-    );
+    assert_eq!((status, out.as_str()), (1, "0 delivered, 0 in delivery elsewhere, 2 failed\n"));
     assert!(err.contains("backend not reachable"), "{err}");
     let backend = Recorder::accepting(setup.backend);
     let (status, out, _) = retry();
-    assert_eq!(
-        (status, out.as_str()),
-        (0, "2 delivered, 0 in delivery elsewhere, 0 failed\n")
-    );
+    assert_eq!((status, out.as_str()), (0, "2 delivered, 0 in delivery elsewhere, 0 failed\n"));
     assert_eq!(backend.received().len(), 2);
 }
 
@@ -120,9 +100,7 @@ fn another_server_takes_over_when_one_dies() {
     first.kill();
     let mut backend = Backend::new(setup.backend, setup.directory.path());
     backend.start();
-    wait_until("the other server delivers everything", || {
-        backend.bookings().len() == 50
-    });
+    wait_until("the other server delivers everything", || backend.bookings().len() == 50);
     drop(second);
 }
 
@@ -135,9 +113,7 @@ fn graceful_stop_finishes_deliveries() {
     });
     let mut server = setup.start();
     server.take(&offer("p1", "o1", "10", "COMPLETED"));
-    wait_until("the delivery runs", || {
-        server.admin("/api/status")["delivery"]["running"] == 1
-    });
+    wait_until("the delivery runs", || server.admin("/api/status")["delivery"]["running"] == 1);
     assert_eq!(server.stop(), Some(0));
     assert_eq!(backend.received().len(), 1);
     let (status, _, err) = run(&mut command(setup.directory.path(), &["show", "--pending"]));
@@ -147,11 +123,7 @@ fn graceful_stop_finishes_deliveries() {
 /// The long form has 100,000 pending decisions.
 #[test]
 fn backlog_costs_no_memory_and_drains() {
-    let (small, large) = if is_long() {
-        (2_000, 100_000)
-    } else {
-        (200, 2_000)
-    };
+    let (small, large) = if is_long() { (2_000, 100_000) } else { (200, 2_000) };
     let setup = Setup::new();
     let mut server = setup.start();
     send_many(&server, 0, small);
@@ -174,20 +146,13 @@ fn backlog_costs_no_memory_and_drains() {
          with {large}, {memory_at_the_end} MiB after draining; startup {startup:?}, drained in {drained:?}"
     );
     // The store's cache and the allocator account for this; a decision kept in memory would take a kilobyte.
-    assert!(
-        memory_after < memory_before + 160,
-        "{memory_before} MiB, then {memory_after} MiB"
-    );
+    assert!(memory_after < memory_before + 160, "{memory_before} MiB, then {memory_after} MiB");
 }
 
 fn wait_until_delivered(server: &Server, seconds: u64) {
     let began = Instant::now();
     while server.admin("/api/pending")["records"] != serde_json::json!([]) {
-        assert!(
-            began.elapsed() < Duration::from_secs(seconds),
-            "still pending: {}",
-            server.admin("/api/status")
-        );
+        assert!(began.elapsed() < Duration::from_secs(seconds), "still pending: {}", server.admin("/api/status"));
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -32,28 +32,16 @@ fn genuine_callbacks_are_answered_among_idle_and_slow_connections() {
     let mut slowest = Duration::ZERO;
     for number in 0..50 {
         let began = Instant::now();
-        let response = get(
-            server.public,
-            &offer("p1", &format!("o{number}"), "10", "COMPLETED").target(),
-        );
+        let response = get(server.public, &offer("p1", &format!("o{number}"), "10", "COMPLETED").target());
         assert_eq!(response.status, 200);
         slowest = slowest.max(began.elapsed());
     }
-    eprintln!(
-        "among {} idle and slow connections the slowest of 50 callbacks took {slowest:?}",
-        strangers.len()
-    );
+    eprintln!("among {} idle and slow connections the slowest of 50 callbacks took {slowest:?}", strangers.len());
     // Each of them is closed after a while.
     let mut buffer = [0; 512];
     for stream in strangers.iter_mut().take(4) {
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("a timeout");
-        while stream
-            .read(&mut buffer)
-            .expect("the server closes the connection")
-            > 0
-        {}
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        while stream.read(&mut buffer).expect("the server closes the connection") > 0 {}
     }
 }
 
@@ -67,12 +55,8 @@ fn huge_heads_are_rejected_and_forgeries_are_counted() {
     assert!(response.is_none_or(|response| response.status == 431));
     let response = Client::new(server.public).send("GET", &format!("/health?{huge}"), &[]);
     assert!(response.is_none_or(|response| matches!(response.status, 400 | 414 | 431)));
-    let forged = Signer::new("guessed", OFFERS).sign(&[
-        ("player", "p1"),
-        ("tx", "o1"),
-        ("gems", "999"),
-        ("state", "COMPLETED"),
-    ]);
+    let forged =
+        Signer::new("guessed", OFFERS).sign(&[("player", "p1"), ("tx", "o1"), ("gems", "999"), ("state", "COMPLETED")]);
     let flood = if is_long() { 50_000 } else { 2_000 };
     let mut slowest = Duration::ZERO;
     std::thread::scope(|scope| {
@@ -80,13 +64,8 @@ fn huge_heads_are_rejected_and_forgeries_are_counted() {
             scope.spawn(|| {
                 let mut client = Client::new(server.public);
                 for _ in 0..flood / 4 {
-                    let response = client
-                        .send("GET", &forged.target(), &[])
-                        .expect("a response");
-                    assert_eq!(
-                        (response.status, response.body.as_str()),
-                        (403, "forbidden")
-                    );
+                    let response = client.send("GET", &forged.target(), &[]).expect("a response");
+                    assert_eq!((response.status, response.body.as_str()), (403, "forbidden"));
                 }
             });
         }
@@ -101,17 +80,8 @@ fn huge_heads_are_rejected_and_forgeries_are_counted() {
     assert_eq!(status["endpoints"][0]["genuine"], 50);
     eprintln!("during {flood} forgeries the slowest of 50 callbacks took {slowest:?}");
     // Logged at a bounded rate.
-    wait_until("the log has the forgeries", || {
-        server.log().contains("request rejected")
-    });
-    assert!(
-        server
-            .log()
-            .lines()
-            .filter(|line| line.contains("request rejected"))
-            .count()
-            < 1000
-    );
+    wait_until("the log has the forgeries", || server.log().contains("request rejected"));
+    assert!(server.log().lines().filter(|line| line.contains("request rejected")).count() < 1000);
 }
 
 #[test]

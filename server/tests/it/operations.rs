@@ -51,21 +51,10 @@ fn systemd_unit_is_valid() {
     // The program is not installed here: check everything but its path.
     let directory = tempfile::tempdir().expect("a directory");
     let copy = directory.path().join("postback.service");
-    fs::write(
-        &copy,
-        text.replace("/usr/local/bin/postback", env!("CARGO_BIN_EXE_postback")),
-    )
-    .expect("a copy");
-    let output = Command::new("systemd-analyze")
-        .arg("verify")
-        .arg(&copy)
-        .output()
-        .expect("systemd-analyze");
+    fs::write(&copy, text.replace("/usr/local/bin/postback", env!("CARGO_BIN_EXE_postback"))).expect("a copy");
+    let output = Command::new("systemd-analyze").arg("verify").arg(&copy).output().expect("systemd-analyze");
     let messages = String::from_utf8_lossy(&output.stderr);
-    let own: Vec<&str> = messages
-        .lines()
-        .filter(|line| line.contains("postback.service"))
-        .collect();
+    let own: Vec<&str> = messages.lines().filter(|line| line.contains("postback.service")).collect();
     assert!(output.status.success() && own.is_empty(), "{messages}");
 }
 
@@ -81,11 +70,7 @@ fn configurations_in_the_docs_are_valid() {
         }
         fs::write(setup.path("docs.toml"), block).expect("a file");
         let mut check = command(setup.directory.path(), &["check", "--config", "docs.toml"]);
-        for name in [
-            "BITLABS_APP_SECRET",
-            "LOOTABLY_SECRET",
-            "POSTBACK_ADMIN_TOKEN",
-        ] {
+        for name in ["BITLABS_APP_SECRET", "LOOTABLY_SECRET", "POSTBACK_ADMIN_TOKEN"] {
             check.env(name, "a-secret-that-is-long-enough");
         }
         check.env("POSTBACK_BACKEND_SECRET", crate::program::BACKEND_SECRET);
@@ -111,10 +96,7 @@ fn demo_prints_requests_that_work() {
     loop {
         let line = next();
         if let Some(url) = line.trim().strip_prefix("curl 'http://127.0.0.1:") {
-            let (port, target) = url
-                .trim_end_matches('\'')
-                .split_once('/')
-                .expect("a target");
+            let (port, target) = url.trim_end_matches('\'').split_once('/').expect("a target");
             requests.push((port.parse::<u16>().expect("a port"), format!("/{target}")));
         }
         if line.starts_with("The page: ") {
@@ -123,34 +105,20 @@ fn demo_prints_requests_that_work() {
     }
     let port = requests[0].0;
     wait_until("the demo answers", || {
-        crate::client::Client::new(port)
-            .send("GET", "/health", &[])
-            .is_some_and(|response| response.status == 200)
+        crate::client::Client::new(port).send("GET", "/health", &[]).is_some_and(|response| response.status == 200)
     });
     let responses: Vec<_> = requests
         .iter()
         .map(|(port, target)| get(*port, target))
         .map(|response| (response.status, response.body))
         .collect();
-    let expected = [
-        (200, "accepted"),
-        (200, "duplicate"),
-        (200, "accepted"),
-        (200, "accepted"),
-        (403, "forbidden"),
-    ];
-    assert_eq!(
-        responses,
-        expected.map(|(status, body)| (status, body.to_owned()))
-    );
+    let expected = [(200, "accepted"), (200, "duplicate"), (200, "accepted"), (200, "accepted"), (403, "forbidden")];
+    assert_eq!(responses, expected.map(|(status, body)| (status, body.to_owned())));
     let mut printed = String::new();
     while printed.matches("backend: ").count() < 3 {
         printed.push_str(&next());
     }
-    for line in [
-        "reward 500 for player-7, who now has 500",
-        "reversal -200 for player-7, who now has 300",
-    ] {
+    for line in ["reward 500 for player-7, who now has 500", "reversal -200 for player-7, who now has 300"] {
         assert!(printed.contains(line), "{printed}");
     }
     send_signal("INT", child.id());

@@ -29,40 +29,20 @@ struct Browser {
 impl Browser {
     /// `None`: Chromium is not installed.
     fn start() -> Option<Self> {
-        let program = ["chromium", "chromium-browser", "google-chrome"]
-            .into_iter()
-            .find(|name| {
-                let found = Command::new(name)
-                    .arg("--version")
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status();
-                found.is_ok_and(|status| status.success())
-            });
+        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
+            let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            found.is_ok_and(|status| status.success())
+        });
         let Some(program) = program else {
-            let required =
-                std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
-            assert!(
-                !required,
-                "chromium is not installed: `apt-get install chromium` on Debian"
-            );
+            let required = std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+            assert!(!required, "chromium is not installed: `apt-get install chromium` on Debian");
             eprintln!("SKIPPED: chromium is not installed");
             return None;
         };
         let profile = tempfile::tempdir().expect("a directory");
         let child = Command::new(program)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--no-first-run",
-            ])
-            .args([
-                "--remote-debugging-port=0",
-                "--window-size=1320,820",
-                "--hide-scrollbars",
-            ])
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args(["--remote-debugging-port=0", "--window-size=1320,820", "--hide-scrollbars"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdout(Stdio::null())
@@ -73,33 +53,16 @@ impl Browser {
         let mut port = 0_u16;
         wait_until("chromium listens", || {
             let text = fs::read_to_string(&file).unwrap_or_default();
-            port = text
-                .lines()
-                .next()
-                .and_then(|line| line.parse().ok())
-                .unwrap_or_default();
+            port = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_default();
             port != 0
         });
         let pages = crate::client::get(port, "/json/list").json();
-        let page = pages
-            .as_array()
-            .expect("a list")
-            .iter()
-            .find(|page| page["type"] == "page")
-            .expect("a page");
+        let page = pages.as_array().expect("a list").iter().find(|page| page["type"] == "page").expect("a page");
         let url = page["webSocketDebuggerUrl"].as_str().expect("a URL");
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("chromium accepts");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .expect("a timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         let (socket, _) = tungstenite::client(url, stream).expect("a handshake");
-        let mut browser = Self {
-            child,
-            socket,
-            calls: 0,
-            complaints: Vec::new(),
-            _profile: profile,
-        };
+        let mut browser = Self { child, socket, calls: 0, complaints: Vec::new(), _profile: profile };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
@@ -110,9 +73,7 @@ impl Browser {
     fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.calls += 1;
         let call = json!({ "id": self.calls, "method": method, "params": parameters });
-        self.socket
-            .send(Message::text(call.to_string()))
-            .expect("chromium listens");
+        self.socket.send(Message::text(call.to_string())).expect("chromium listens");
         loop {
             let Message::Text(text) = self.socket.read().expect("chromium answers") else {
                 continue;
@@ -128,13 +89,8 @@ impl Browser {
                     self.complaints.push(message["params"]["entry"].to_string());
                 }
                 Some("Network.requestWillBeSent") => {
-                    let url = message["params"]["request"]["url"]
-                        .as_str()
-                        .unwrap_or_default();
-                    if !url.starts_with("http://127.0.0.1:")
-                        && !url.starts_with("data:")
-                        && url != "about:blank"
-                    {
+                    let url = message["params"]["request"]["url"].as_str().unwrap_or_default();
+                    if !url.starts_with("http://127.0.0.1:") && !url.starts_with("data:") && url != "about:blank" {
                         self.complaints.push(format!("request to {url}"));
                     }
                 }
@@ -150,8 +106,7 @@ impl Browser {
 
     /// Evaluates an expression in the page.
     fn evaluate(&mut self, expression: &str) -> Value {
-        let parameters =
-            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let parameters = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         self.call("Runtime.evaluate", parameters)["result"]["value"].clone()
     }
 
@@ -159,10 +114,7 @@ impl Browser {
         let began = Instant::now();
         while self.evaluate(&format!("Boolean({expression})")) != json!(true) {
             let text = self.evaluate("document.body ? document.body.innerText : ''");
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "{expression} did not become true: {text}"
-            );
+            assert!(began.elapsed() < Duration::from_secs(60), "{expression} did not become true: {text}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -184,9 +136,7 @@ impl Browser {
     /// Takes a picture, and keeps it if `POSTBACK_SCREENSHOTS` names a directory.
     fn picture(&mut self, name: &str) {
         let data = self.call("Page.captureScreenshot", json!({ "format": "png" }))["data"].clone();
-        let png = STANDARD
-            .decode(data.as_str().expect("a picture"))
-            .expect("base64");
+        let png = STANDARD.decode(data.as_str().expect("a picture")).expect("base64");
         assert!(png.len() > 5_000, "{name} is empty");
         if let Some(directory) = std::env::var_os("POSTBACK_SCREENSHOTS").map(PathBuf::from) {
             fs::write(Path::new(&directory).join(name), png).expect("a file");
@@ -231,40 +181,24 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
         offer("player-2", "o240", "120", "COMPLETED"),
         offer("player-2", "o240", "999", "COMPLETED"),
         offer("player-3", "o250", "80", "COMPLETED"),
-        sign(&[
-            ("player", "player-4"),
-            ("tx", "or9"),
-            ("gems", "-500"),
-            ("state", "NONE"),
-        ]),
-        sign(&[
-            ("player", ATTACK),
-            ("tx", "o260"),
-            ("gems", "50"),
-            ("state", "COMPLETED"),
-        ]),
+        sign(&[("player", "player-4"), ("tx", "or9"), ("gems", "-500"), ("state", "NONE")]),
+        sign(&[("player", ATTACK), ("tx", "o260"), ("gems", "50"), ("state", "COMPLETED")]),
     ] {
         server.take(&callback);
     }
     let unusable = Signer::new(SECRET, OFFERS.replace("/offers", "/completed"));
-    let pending = unusable.sign(&[
-        ("player", "player-5"),
-        ("tx", "o270"),
-        ("gems", "30"),
-        ("state", "PENDING"),
-    ]);
+    let pending = unusable.sign(&[("player", "player-5"), ("tx", "o270"), ("gems", "30"), ("state", "PENDING")]);
     assert_eq!(server.get(&pending.target()).status, 400);
     backend.wait_for(8);
     browser.wait_for("document.querySelectorAll('#live-list tbody tr').length === 9");
-    assert_eq!(
-        browser.evaluate("document.querySelector('img')"),
-        Value::Null
-    );
+    assert_eq!(browser.evaluate("document.querySelector('img')"), Value::Null);
     browser.wait_for("document.body.innerText.includes('<img src=x onerror=alert(1)>')");
     browser.picture("server-live.png");
 
     // The filter.
-    browser.evaluate("const f = document.getElementById('live-filter'); f.value = 'player-7'; f.dispatchEvent(new Event('input'))");
+    browser.evaluate(
+        "const f = document.getElementById('live-filter'); f.value = 'player-7'; f.dispatchEvent(new Event('input'))",
+    );
     browser.wait_for("document.querySelectorAll('#live-list tbody tr').length === 3");
 
     // The keyboard opens a record, moves the focus to it, and back.
@@ -274,12 +208,7 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     browser.wait_for("document.querySelectorAll('.timeline li').length === 3");
     let detail = browser.evaluate("document.getElementById('detail').innerText");
     let detail = detail.as_str().expect("text");
-    for text in [
-        "bitlabs/my-game/conversion/o233",
-        "pay 500",
-        "take back 200",
-        "balance 300",
-    ] {
+    for text in ["bitlabs/my-game/conversion/o233", "pay 500", "take back 200", "balance 300"] {
         assert!(detail.contains(text), "{detail}");
     }
     browser.picture("server-record.png");
@@ -287,23 +216,16 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     browser.picture("server-record-dark.png");
     browser.color_scheme("light");
     browser.press("Escape", 27);
-    browser.wait_for(
-        "document.getElementById('detail').hidden && document.activeElement.tagName === 'BUTTON'",
-    );
+    browser.wait_for("document.getElementById('detail').hidden && document.activeElement.tagName === 'BUTTON'");
 
     // Search.
     browser.evaluate("location.hash = '#search'; document.getElementById('q').value = 'player-2'; document.getElementById('search-form').requestSubmit()");
     browser.wait_for("document.querySelector('#search-list tbody tr')");
-    assert_eq!(
-        browser.evaluate("document.querySelectorAll('#search-list tbody tr').length"),
-        1
-    );
+    assert_eq!(browser.evaluate("document.querySelectorAll('#search-list tbody tr').length"), 1);
 
     // Deliveries.
     browser.evaluate("location.hash = '#deliveries'");
-    browser.wait_for(
-        "document.getElementById('pending-list').innerText.includes('backend responded 500')",
-    );
+    browser.wait_for("document.getElementById('pending-list').innerText.includes('backend responded 500')");
     browser.wait_for("document.getElementById('delivery-state').innerText.includes('responds')");
     browser.evaluate("document.getElementById('retry').click()");
     browser.wait_for("document.getElementById('retried').textContent === 'Retrying.'");
@@ -314,21 +236,19 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     browser.wait_for("document.querySelectorAll('#attention-list tbody tr').length === 2");
     let attention = browser.evaluate("document.getElementById('attention-list').innerText");
     let attention = attention.as_str().expect("text");
-    assert!(
-        attention.contains("conflict") && attention.contains("reversal without a reward"),
-        "{attention}"
-    );
+    assert!(attention.contains("conflict") && attention.contains("reversal without a reward"), "{attention}");
 
     // Unusable callbacks, and replay.
     browser.evaluate("location.hash = '#unusable'");
-    browser
-        .wait_for("document.getElementById('unusable-list').innerText.includes('COMPLETED only')");
+    browser.wait_for("document.getElementById('unusable-list').innerText.includes('COMPLETED only')");
     browser.evaluate("document.getElementById('replay').click()");
     browser.wait_for("document.getElementById('replayed').textContent.includes('1 replayed')");
 
     // Endpoints.
     browser.evaluate("location.hash = '#endpoints'");
-    browser.wait_for("document.getElementById('endpoint-list').innerText.includes('signature does not cover: transaction, status')");
+    browser.wait_for(
+        "document.getElementById('endpoint-list').innerText.includes('signature does not cover: transaction, status')",
+    );
     browser.wait_for("document.querySelector('nav a[aria-current]').textContent === 'Endpoints'");
     browser.picture("server-endpoints.png");
 
@@ -336,10 +256,8 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     let tree = browser.call("Accessibility.getFullAXTree", json!({}));
     for node in tree["nodes"].as_array().expect("nodes") {
         let role = node["role"]["value"].as_str().unwrap_or_default();
-        if matches!(
-            role,
-            "button" | "textbox" | "searchbox" | "combobox" | "link" | "table"
-        ) && node["ignored"] == false
+        if matches!(role, "button" | "textbox" | "searchbox" | "combobox" | "link" | "table")
+            && node["ignored"] == false
         {
             let name = node["name"]["value"].as_str().unwrap_or_default();
             assert!(!name.is_empty() || role == "table", "{node}");

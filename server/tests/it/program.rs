@@ -31,17 +31,9 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end: exit status, standard output, standard error.
 pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output().expect("the program starts");
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program prints text");
-    (
-        status.code().expect("an exit status"),
-        text(stdout),
-        text(stderr),
-    )
+    (status.code().expect("an exit status"), text(stdout), text(stderr))
 }
 
 /// A loopback port that nobody listens on, another one at every call.
@@ -59,12 +51,7 @@ pub(crate) fn next_port() -> u16 {
 
 /// A signed offer callback.
 pub(crate) fn offer(player: &str, transaction: &str, gems: &str, state: &str) -> SignedCallback {
-    Signer::new(SECRET, OFFERS).sign(&[
-        ("player", player),
-        ("tx", transaction),
-        ("gems", gems),
-        ("state", state),
-    ])
+    Signer::new(SECRET, OFFERS).sign(&[("player", player), ("tx", transaction), ("gems", gems), ("state", state)])
 }
 
 /// What a server is started with.
@@ -102,16 +89,7 @@ impl Setup {
 
     /// The text of the configuration.
     pub(crate) fn text(&self, public: u16, admin: u16) -> String {
-        let Self {
-            store,
-            backend,
-            secret,
-            top,
-            backend_keys,
-            admin_keys,
-            end,
-            ..
-        } = self;
+        let Self { store, backend, secret, top, backend_keys, admin_keys, end, .. } = self;
         format!(
             "listen = \"127.0.0.1:{public}\"\nstore = \"{store}\"\n{top}\n[backend]\nurl = \"http://127.0.0.1:{backend}/decisions\"\n\
              secret = \"{secret}\"\n{backend_keys}\n[admin]\nlisten = \"127.0.0.1:{admin}\"\n{admin_keys}\n\
@@ -134,13 +112,7 @@ impl Setup {
     /// Starts a server with a configuration of this name and ports of its own.
     pub(crate) fn start_as(&self, name: &str) -> Server {
         let (config, public, admin) = self.configure(name);
-        let mut server = Server {
-            config,
-            directory: self.directory.path().to_owned(),
-            public,
-            admin,
-            child: None,
-        };
+        let mut server = Server { config, directory: self.directory.path().to_owned(), public, admin, child: None };
         server.start();
         server
     }
@@ -165,30 +137,17 @@ impl Server {
             if health.is_some_and(|response| response.status == 200) {
                 return;
             }
-            let ended = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten());
-            assert!(
-                ended.is_none() && began.elapsed() < PATIENCE,
-                "the server does not answer: {}",
-                self.log()
-            );
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            assert!(ended.is_none() && began.elapsed() < PATIENCE, "the server does not answer: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     /// Starts it, and does not wait.
     pub(crate) fn spawn(&mut self) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .expect("a log");
+        let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let config = self.config.to_str().expect("a path");
-        let child = command(&self.directory, &["serve", "--config", config])
-            .stderr(log)
-            .spawn();
+        let child = command(&self.directory, &["serve", "--config", config]).stderr(log).spawn();
         self.child = Some(child.expect("the server starts"));
     }
 
@@ -225,17 +184,9 @@ impl Server {
 
     /// Memory in use, in MiB.
     pub(crate) fn memory(&self) -> u64 {
-        let status =
-            fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("VmRSS");
-        let kib: u64 = line
-            .split_whitespace()
-            .nth(1)
-            .and_then(|number| number.parse().ok())
-            .expect("a number");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
         kib / 1024
     }
 
@@ -250,13 +201,7 @@ impl Server {
     /// Sends a callback that must be taken. Returns the body of the response.
     pub(crate) fn take(&self, callback: &SignedCallback) -> String {
         let response = self.get(&callback.target());
-        assert_eq!(
-            response.status,
-            200,
-            "{}: {}",
-            response.body,
-            callback.target()
-        );
+        assert_eq!(response.status, 200, "{}: {}", response.body, callback.target());
         response.body
     }
 }

@@ -26,11 +26,7 @@ impl Drop for Running {
 
 /// Whether a program can be run. Node and Python must be there where servers are required.
 fn is_installed(program: &str, arguments: &[&str]) -> bool {
-    let status = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_installed = status.is_ok_and(|status| status.success());
     let required = matches!(program, "node" | "npm" | "python3")
         && std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
@@ -43,10 +39,7 @@ fn is_installed(program: &str, arguments: &[&str]) -> bool {
 
 /// Runs a step of an installation. Returns whether it succeeded.
 fn install(command: &mut Command) -> bool {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
     if !output.status.success() {
         eprintln!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -65,9 +58,7 @@ fn copy(name: &str, to: &Path) {
 
 /// A directory with what a sample needs, which is installed once for each build directory.
 fn installed(name: &str, steps: impl FnOnce(&Path) -> bool) -> Option<PathBuf> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("sample-backends")
-        .join(name);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-backends").join(name);
     fs::create_dir_all(&directory).expect("a directory");
     copy(name, &directory);
     let marker = directory.join(".installed");
@@ -102,11 +93,7 @@ fn check(mut command: Command) {
     let port = setup.backend;
     let began = std::time::Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(
-            began.elapsed().as_secs() < 60,
-            "the sample does not listen: {}",
-            output()
-        );
+        assert!(began.elapsed().as_secs() < 60, "the sample does not listen: {}", output());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let forged = Client::new(port).send(
@@ -132,21 +119,15 @@ fn check(mut command: Command) {
     let balance = |player: &str| {
         let database = Connection::open(&ledger).ok()?;
         let sql = "SELECT CAST(balance AS TEXT) FROM players WHERE id = ?1";
-        database
-            .query_row(sql, [player], |row| row.get::<_, String>(0))
-            .ok()
+        database.query_row(sql, [player], |row| row.get::<_, String>(0)).ok()
     };
     let is = |player: &str, expected: f64| {
         balance(player)
             .and_then(|text| text.parse::<f64>().ok())
             .is_some_and(|balance| (balance - expected).abs() < 1e-9)
     };
-    wait_until(&format!("the sample books: {}", output()), || {
-        is("p1", 300.0) && is("p2", 2.5)
-    });
-    wait_until("everything is delivered", || {
-        server.admin("/api/pending")["records"] == serde_json::json!([])
-    });
+    wait_until(&format!("the sample books: {}", output()), || is("p1", 300.0) && is("p2", 2.5));
+    wait_until("everything is delivered", || server.admin("/api/pending")["records"] == serde_json::json!([]));
     // The same decision once more, as after a lost response, changes nothing.
     assert!(is("p1", 300.0) && is("p2", 2.5));
 }
@@ -157,11 +138,7 @@ fn express_pays_once() {
         return;
     }
     let Some(directory) = installed("express", |directory| {
-        install(
-            Command::new("npm")
-                .args(["install", "--no-audit", "--no-fund"])
-                .current_dir(directory),
-        )
+        install(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(directory))
     }) else {
         return;
     };
@@ -179,11 +156,7 @@ fn fastapi_pays_once() {
         let venv = directory.join("venv");
         let pip = venv.join("bin/pip");
         install(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-            && install(
-                Command::new(pip)
-                    .args(["install", "--quiet", "-r", "requirements.txt"])
-                    .current_dir(directory),
-            )
+            && install(Command::new(pip).args(["install", "--quiet", "-r", "requirements.txt"]).current_dir(directory))
     }) else {
         return;
     };
@@ -194,32 +167,19 @@ fn fastapi_pays_once() {
 
 #[test]
 fn php_pays_once() {
-    let modules = Command::new("php")
-        .arg("-m")
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
+    let modules = Command::new("php").arg("-m").output().map(|output| output.stdout).unwrap_or_default();
     let has_sqlite = String::from_utf8_lossy(&modules).contains("pdo_sqlite");
-    if !has_sqlite
-        || !is_installed("php", &["--version"])
-        || !is_installed("composer", &["--version"])
-    {
+    if !has_sqlite || !is_installed("php", &["--version"]) || !is_installed("composer", &["--version"]) {
         eprintln!("SKIPPED: php with pdo_sqlite, or composer, is not installed");
         return;
     }
     let Some(directory) = installed("php", |directory| {
-        install(
-            Command::new("composer")
-                .args(["install", "--no-interaction", "--quiet"])
-                .current_dir(directory),
-        )
+        install(Command::new("composer").args(["install", "--no-interaction", "--quiet"]).current_dir(directory))
     }) else {
         return;
     };
     let mut command = Command::new("sh");
-    command
-        .args(["-c", "exec php -S 127.0.0.1:$PORT server.php"])
-        .current_dir(directory);
+    command.args(["-c", "exec php -S 127.0.0.1:$PORT server.php"]).current_dir(directory);
     check(command);
 }
 
@@ -229,11 +189,7 @@ fn go_pays_once() {
         return;
     }
     let Some(directory) = installed("go", |directory| {
-        install(
-            Command::new("go")
-                .args(["build", "-o", "sample", "."])
-                .current_dir(directory),
-        )
+        install(Command::new("go").args(["build", "-o", "sample", "."]).current_dir(directory))
     }) else {
         return;
     };

@@ -19,9 +19,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// The length of a storm: `POSTBACK_STORM_SECONDS`, or a few seconds.
 fn storm_length() -> Duration {
-    let wanted = std::env::var("POSTBACK_STORM_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let wanted = std::env::var("POSTBACK_STORM_SECONDS").ok().and_then(|text| text.parse().ok());
     Duration::from_secs(wanted.unwrap_or(4))
 }
 
@@ -35,10 +33,7 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
@@ -51,14 +46,7 @@ fn conversion(random: &mut Random) -> (Vec<(&'static str, i64)>, i64) {
         0 => (vec![("COMPLETED", paid)], paid),
         1 => (vec![("PENDING", paid), ("COMPLETED", paid)], paid),
         2 => (vec![("PENDING", paid), ("RECONCILED", paid)], 0),
-        _ => (
-            vec![
-                ("PENDING", paid),
-                ("COMPLETED", paid),
-                ("RECONCILED", taken),
-            ],
-            (paid - taken).max(0),
-        ),
+        _ => (vec![("PENDING", paid), ("COMPLETED", paid), ("RECONCILED", taken)], (paid - taken).max(0)),
     };
     for at in 0..messages.len() {
         if random.below(3) == 0 {
@@ -66,10 +54,7 @@ fn conversion(random: &mut Random) -> (Vec<(&'static str, i64)>, i64) {
         }
     }
     for at in (1..messages.len()).rev() {
-        messages.swap(
-            at,
-            usize::try_from(random.below(at as u64 + 1)).expect("small"),
-        );
+        messages.swap(at, usize::try_from(random.below(at as u64 + 1)).expect("small"));
     }
     (messages, balance)
 }
@@ -104,8 +89,7 @@ impl Storm {
             while began.elapsed() < length {
                 std::thread::sleep(Duration::from_millis(150 + random.below(500)));
                 kills += 1;
-                let victim =
-                    usize::try_from(random.below(self.servers.len() as u64 + 1)).expect("small");
+                let victim = usize::try_from(random.below(self.servers.len() as u64 + 1)).expect("small");
                 match self.servers.get_mut(victim) {
                     Some(server) => {
                         server.kill();
@@ -140,18 +124,13 @@ impl Storm {
             wrong = model
                 .balances
                 .iter()
-                .filter(|(key, balance)| {
-                    balances.get(*key).copied().unwrap_or_default() != **balance
-                })
+                .filter(|(key, balance)| balances.get(*key).copied().unwrap_or_default() != **balance)
                 .map(|(key, balance)| format!("{key}: {:?}, not {balance}", balances.get(key)))
                 .collect::<Vec<_>>();
             let is_pending = self.servers.iter().any(|server| {
-                Client::new(server.admin)
-                    .send("GET", "/api/pending", &[])
-                    .is_none_or(|response| {
-                        response.status != 200
-                            || response.json()["records"] != serde_json::json!([])
-                    })
+                Client::new(server.admin).send("GET", "/api/pending", &[]).is_none_or(|response| {
+                    response.status != 200 || response.json()["records"] != serde_json::json!([])
+                })
             });
             if wrong.is_empty() && !is_pending {
                 break;
@@ -161,13 +140,7 @@ impl Storm {
                 "{} wrong balances: {:?}; pending: {is_pending}\n{}",
                 wrong.len(),
                 &wrong[..wrong.len().min(5)],
-                self.servers[0]
-                    .log()
-                    .lines()
-                    .rev()
-                    .take(30)
-                    .collect::<Vec<_>>()
-                    .join("\n")
+                self.servers[0].log().lines().rev().take(30).collect::<Vec<_>>().join("\n")
             );
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -185,31 +158,15 @@ impl Storm {
         let mut last: HashMap<String, u32> = HashMap::new();
         for booking in self.backend.bookings() {
             let number = booking.id.rsplit_once('#').expect("a number").1;
-            let number: u32 = number
-                .split('-')
-                .next()
-                .and_then(|text| text.parse().ok())
-                .expect("a number");
-            let before = last
-                .insert(booking.conversion.clone(), number)
-                .unwrap_or_default();
-            assert!(
-                number == before + 1,
-                "{}: {number} after {before}",
-                booking.conversion
-            );
+            let number: u32 = number.split('-').next().and_then(|text| text.parse().ok()).expect("a number");
+            let before = last.insert(booking.conversion.clone(), number).unwrap_or_default();
+            assert!(number == before + 1, "{}: {number} after {before}", booking.conversion);
         }
     }
 }
 
 /// Sends conversions until the storm is over: every callback until it is answered 200, as the network does.
-fn send_until(
-    sender: usize,
-    ports: &[u16],
-    is_over: &AtomicBool,
-    sent: &AtomicUsize,
-    model: &Mutex<Model>,
-) {
+fn send_until(sender: usize, ports: &[u16], is_over: &AtomicBool, sent: &AtomicUsize, model: &Mutex<Model>) {
     let mut random = Random(sender as u64 * 7919 + 1);
     let mut clients: Vec<Client> = ports.iter().map(|port| Client::new(*port)).collect();
     let mut number = 0;
@@ -231,11 +188,7 @@ fn send_until(
             sent.fetch_add(1, Ordering::Relaxed);
         }
         let key = format!("bitlabs/my-game/conversion/{transaction}");
-        model
-            .lock()
-            .expect("the model")
-            .balances
-            .insert(key, balance);
+        model.lock().expect("the model").balances.insert(key, balance);
     }
 }
 
@@ -251,11 +204,7 @@ fn storm(store: String, servers: usize, backend_stays_down: bool) {
     if !backend_stays_down {
         backend.start();
     }
-    let storm = Storm {
-        servers: started,
-        backend,
-        backend_stays_down,
-    };
+    let storm = Storm { servers: started, backend, backend_stays_down };
     storm.run();
 }
 

@@ -35,24 +35,13 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn start(
-        port: u16,
-        respond: impl FnMut(&Received) -> (u16, String) + Send + 'static,
-    ) -> Self {
-        let recorder = Self {
-            requests: Arc::default(),
-            respond: Arc::new(Mutex::new(Box::new(respond))),
-        };
-        let listener =
-            std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    pub(crate) fn start(port: u16, respond: impl FnMut(&Received) -> (u16, String) + Send + 'static) -> Self {
+        let recorder = Self { requests: Arc::default(), respond: Arc::new(Mutex::new(Box::new(respond))) };
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
-        let routes = Router::new()
-            .route("/decisions", post(record))
-            .with_state(recorder.clone());
+        let routes = Router::new().route("/decisions", post(record)).with_state(recorder.clone());
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 let _ = axum::serve(listener, routes).await;
@@ -72,18 +61,12 @@ impl Recorder {
 
     /// Waits until this many requests arrived.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Received> {
-        wait_until(&format!("{count} webhooks arrive"), || {
-            self.received().len() >= count
-        });
+        wait_until(&format!("{count} webhooks arrive"), || self.received().len() >= count);
         self.received()
     }
 }
 
-async fn record(
-    State(recorder): State<Recorder>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> (StatusCode, String) {
+async fn record(State(recorder): State<Recorder>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
     let text = |name: &str| headers[name].to_str().expect("text").to_owned();
     let received = Received {
         id: text("webhook-id"),
@@ -93,11 +76,7 @@ async fn record(
         is_signed: is_signed(&headers, &body),
     };
     let (status, body) = (recorder.respond.lock().expect("the responses"))(&received);
-    recorder
-        .requests
-        .lock()
-        .expect("the requests")
-        .push(received);
+    recorder.requests.lock().expect("the requests").push(received);
     (StatusCode::from_u16(status).expect("a status"), body)
 }
 
@@ -110,7 +89,8 @@ pub(crate) fn schema() -> jsonschema::Validator {
 }
 
 const PURCHASES: &str = "https://game.example/callbacks/purchases?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&iap=[%OFFER:TASK:IAP:USD%]";
-const BANS: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&status=[%BAN:STATUS%]&reason=[%BAN:REASON%]";
+const BANS: &str =
+    "https://game.example/callbacks/bans?player=[%USER:UID%]&status=[%BAN:STATUS%]&reason=[%BAN:REASON%]";
 
 #[test]
 fn every_type_of_webhook_fits_the_schema_and_is_signed() {
@@ -123,18 +103,10 @@ fn every_type_of_webhook_fits_the_schema_and_is_signed() {
     let backend = Recorder::accepting(setup.backend);
     let server = setup.start();
     let purchase = |iap| {
-        let values = [
-            ("player", "p7"),
-            ("tx", "o7"),
-            ("gems", "50"),
-            ("state", "COMPLETED"),
-            ("iap", iap),
-        ];
+        let values = [("player", "p7"), ("tx", "o7"), ("gems", "50"), ("state", "COMPLETED"), ("iap", iap)];
         Signer::new(SECRET, PURCHASES).sign(&values)
     };
-    let ban = |status| {
-        Signer::new(SECRET, BANS).sign(&[("player", "p8"), ("status", status), ("reason", "fraud")])
-    };
+    let ban = |status| Signer::new(SECRET, BANS).sign(&[("player", "p8"), ("status", status), ("reason", "fraud")]);
     let callbacks = [
         offer("p1", "o1", "500.50", "COMPLETED"),
         offer("p1", "o1", "200", "RECONCILED"),
@@ -157,27 +129,16 @@ fn every_type_of_webhook_fits_the_schema_and_is_signed() {
     for webhook in &received {
         assert!(webhook.is_signed);
         assert!(webhook.timestamp > 1_700_000_000);
-        let errors: Vec<String> = schema
-            .iter_errors(&webhook.body)
-            .map(|error| error.to_string())
-            .collect();
+        let errors: Vec<String> = schema.iter_errors(&webhook.body).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}: {}", webhook.text);
         assert_eq!(webhook.body["data"]["id"], webhook.id.as_str());
         kinds.push(webhook.body["type"].as_str().expect("a type"));
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(
-        kinds,
-        [
-            "ban", "conflict", "nothing", "pending", "purchase", "rejected", "reversal", "reward",
-            "unban"
-        ]
-    );
+    assert_eq!(kinds, ["ban", "conflict", "nothing", "pending", "purchase", "rejected", "reversal", "reward", "unban"]);
     let find = |kind: &str, player: &str| {
-        let is_wanted = |webhook: &&Received| {
-            webhook.body["type"] == kind && webhook.body["data"]["player"] == player
-        };
+        let is_wanted = |webhook: &&Received| webhook.body["type"] == kind && webhook.body["data"]["player"] == player;
         received.iter().find(is_wanted).expect("the webhook").body["data"].clone()
     };
     let reward = find("reward", "p1");
@@ -189,10 +150,7 @@ fn every_type_of_webhook_fits_the_schema_and_is_signed() {
         json!({ "player": "p1", "tx": "o1", "gems": "500.50", "state": "COMPLETED", "ref": "", "usd": "" })
     );
     let reversal = find("reversal", "p1");
-    assert_eq!(
-        (&reversal["amount"], &reversal["balance_change"]),
-        (&json!("200"), &json!("-200"))
-    );
+    assert_eq!((&reversal["amount"], &reversal["balance_change"]), (&json!("200"), &json!("-200")));
     assert_eq!(find("conflict", "p4")["reason"], "content_mismatch");
     assert_eq!(find("purchase", "p7")["usd"], "4.99");
     assert_eq!(find("ban", "p8")["reason"], "fraud");
@@ -201,27 +159,17 @@ fn every_type_of_webhook_fits_the_schema_and_is_signed() {
 #[test]
 fn refusal_ends_a_decision_for_good() {
     let setup = Setup::new();
-    let backend = Recorder::start(setup.backend, |_| {
-        (422, r#"{"refused":"no such player"}"#.to_owned())
-    });
+    let backend = Recorder::start(setup.backend, |_| (422, r#"{"refused":"no such player"}"#.to_owned()));
     let server = setup.start();
     server.take(&offer("p1", "o1", "500", "COMPLETED"));
     backend.wait_for(1);
     let key = "bitlabs/my-game/conversion/o1";
-    wait_until("the conversion is closed", || {
-        server.admin(&format!("/api/record?key={key}"))["status"] == "closed"
-    });
+    wait_until("the conversion is closed", || server.admin(&format!("/api/record?key={key}"))["status"] == "closed");
     let record = server.admin(&format!("/api/record?key={key}"));
     assert_eq!(record["closed"], "no such player");
     assert_eq!(record["balance"], "0");
-    assert_eq!(
-        server.take(&offer("p1", "o1", "500", "COMPLETED")),
-        "duplicate"
-    );
-    assert_eq!(
-        server.take(&offer("p1", "o1", "500", "RECONCILED")),
-        "closed"
-    );
+    assert_eq!(server.take(&offer("p1", "o1", "500", "COMPLETED")), "duplicate");
+    assert_eq!(server.take(&offer("p1", "o1", "500", "RECONCILED")), "closed");
     assert_eq!(backend.received().len(), 1);
 }
 
@@ -244,11 +192,7 @@ fn failures_are_repeated_with_the_same_id_and_body() {
     });
     let received = backend.received();
     assert_eq!(received.len(), 5);
-    assert!(
-        received
-            .iter()
-            .all(|webhook| webhook.id == received[0].id && webhook.text == received[0].text)
-    );
+    assert!(received.iter().all(|webhook| webhook.id == received[0].id && webhook.text == received[0].text));
     assert!(received.iter().all(|webhook| webhook.is_signed));
 }
 
@@ -267,17 +211,10 @@ fn decisions_of_one_conversion_stay_in_order_and_block_no_other() {
     }
     let delivered = |player: &str| {
         let received = backend.received();
-        received
-            .into_iter()
-            .filter(|webhook| webhook.body["data"]["player"] == player)
-            .collect::<Vec<_>>()
+        received.into_iter().filter(|webhook| webhook.body["data"]["player"] == player).collect::<Vec<_>>()
     };
     wait_until("all others arrive", || delivered("free").len() == 48);
-    assert!(
-        delivered("stuck")
-            .iter()
-            .all(|webhook| webhook.body["type"] == "reward")
-    );
+    assert!(delivered("stuck").iter().all(|webhook| webhook.body["type"] == "reward"));
     let record = server.admin("/api/record?key=bitlabs/my-game/conversion/o1");
     assert_eq!(record["status"], "pending");
     assert_eq!(record["last_error"], "failed: backend responded 500");
@@ -285,11 +222,7 @@ fn decisions_of_one_conversion_stay_in_order_and_block_no_other() {
     *backend.respond.lock().expect("the responses") = Box::new(|_| (200, String::new()));
     let action = [("postback-action", "1")];
     crate::client::Client::new(server.admin).send("POST", "/api/retry", &action);
-    wait_until("the reversal arrives", || {
-        delivered("stuck")
-            .iter()
-            .any(|webhook| webhook.body["type"] == "reversal")
-    });
+    wait_until("the reversal arrives", || delivered("stuck").iter().any(|webhook| webhook.body["type"] == "reversal"));
 }
 
 #[test]

@@ -23,16 +23,14 @@ pub enum OfferState {
 
 impl OfferState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("PENDING", Self::Pending),
-            ("COMPLETED", Self::Completed),
-            ("COMPLETE", Self::Completed),
-            ("RECONCILED", Self::Reconciled),
+        const WORDS: &[(&str, OfferState)] = &[
+            ("PENDING", OfferState::Pending),
+            ("COMPLETED", OfferState::Completed),
+            ("COMPLETE", OfferState::Completed),
+            ("RECONCILED", OfferState::Reconciled),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -69,17 +67,15 @@ pub enum CallbackType {
 
 impl CallbackType {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("COMPLETE", Self::Complete),
-            ("SCREENOUT", Self::Screenout),
-            ("RECONCILIATION", Self::Reconciliation),
-            ("START_BONUS", Self::StartBonus),
-            ("state_change", Self::StateChange),
+        const WORDS: &[(&str, CallbackType)] = &[
+            ("COMPLETE", CallbackType::Complete),
+            ("SCREENOUT", CallbackType::Screenout),
+            ("RECONCILIATION", CallbackType::Reconciliation),
+            ("START_BONUS", CallbackType::StartBonus),
+            ("state_change", CallbackType::StateChange),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -117,18 +113,16 @@ pub enum ReceiptState {
 
 impl ReceiptState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("COMPLETED", Self::Completed),
-            ("COMPLETE", Self::Completed),
-            ("PENDING", Self::Pending),
-            ("REVIEWING", Self::Reviewing),
-            ("REJECTED", Self::Rejected),
-            ("RECONCILED", Self::Reconciled),
+        const WORDS: &[(&str, ReceiptState)] = &[
+            ("COMPLETED", ReceiptState::Completed),
+            ("COMPLETE", ReceiptState::Completed),
+            ("PENDING", ReceiptState::Pending),
+            ("REVIEWING", ReceiptState::Reviewing),
+            ("REJECTED", ReceiptState::Rejected),
+            ("RECONCILED", ReceiptState::Reconciled),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -164,16 +158,14 @@ pub enum CashbackState {
 
 impl CashbackState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("CREATED", Self::Created),
-            ("PENDING", Self::Pending),
-            ("ADJUSTED", Self::Adjusted),
-            ("COMPLETED", Self::Completed),
+        const WORDS: &[(&str, CashbackState)] = &[
+            ("CREATED", CashbackState::Created),
+            ("PENDING", CashbackState::Pending),
+            ("ADJUSTED", CashbackState::Adjusted),
+            ("COMPLETED", CashbackState::Completed),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -223,14 +215,8 @@ impl TaskType {
 
     /// The documented name: `INSTALL`, `PURCHASE` …; `UNKNOWN` for any other number.
     pub fn name(self) -> &'static str {
-        let place = self
-            .0
-            .checked_sub(1)
-            .and_then(|place| usize::try_from(place).ok());
-        place
-            .and_then(|place| TASK_TYPES.get(place))
-            .copied()
-            .unwrap_or("UNKNOWN")
+        let place = self.0.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+        place.and_then(|place| TASK_TYPES.get(place)).copied().unwrap_or("UNKNOWN")
     }
 }
 
@@ -255,10 +241,7 @@ mod tests {
     fn words_are_read_in_any_case_and_unknown_ones_kept() {
         assert_eq!(OfferState::from_word("completed"), OfferState::Completed);
         assert_eq!(OfferState::from_word("Complete"), OfferState::Completed);
-        assert_eq!(
-            CallbackType::from_word("STATE_CHANGE"),
-            CallbackType::StateChange
-        );
+        assert_eq!(CallbackType::from_word("STATE_CHANGE"), CallbackType::StateChange);
         assert_eq!(ReceiptState::from_word("Complete"), ReceiptState::Completed);
         assert_eq!(CashbackState::from_word("lost").as_str(), "lost");
         for (value, json) in [
@@ -273,13 +256,9 @@ mod tests {
 
     #[test]
     fn task_types_keep_number_and_documented_name() {
-        for (id, shown) in [
-            (1, "1 INSTALL"),
-            (3, "3 PURCHASE"),
-            (14, "14 OTHER_SALE"),
-            (15, "15 UNKNOWN"),
-            (0, "0 UNKNOWN"),
-        ] {
+        for (id, shown) in
+            [(1, "1 INSTALL"), (3, "3 PURCHASE"), (14, "14 OTHER_SALE"), (15, "15 UNKNOWN"), (0, "0 UNKNOWN")]
+        {
             assert_eq!(TaskType::new(id).to_string(), shown);
         }
     }

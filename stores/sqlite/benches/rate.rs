@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo bench -p postback-sqlite                  # from an empty file
-//! cargo bench -p postback-sqlite -- 10000000      # with so many conversions stored before (about 10 GB)
+//! cargo bench -p postback-sqlite -- 10000000      # with that many conversions stored before (about 10 GB)
 //! ```
 //!
 //! The file is created in `$TMPDIR`; on a disk without a real sync the figures say little.
@@ -11,11 +11,7 @@
 //! - *grouped*: one thread that inserts finished rows of the same size into the same tables, N in a transaction. No
 //!   queue, no lookup, no savepoint, no decision, no reply.
 //! - *single*: the same with one transaction for each row.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a measurement fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,11 +39,7 @@ fn event(number: u64) -> Event {
         // Networks number their transactions.
         transaction: format!("o{number:012}").parse().unwrap(),
         original: None,
-        effect: Effect::Completed {
-            amount: 500.into(),
-            milestone: None,
-            reinstates: false,
-        },
+        effect: Effect::Completed { amount: 500.into(), milestone: None, reinstates: false },
     };
     let id = player(number).parse().unwrap();
     let names = ("bitlabs".parse().unwrap(), "my-game".parse().unwrap());
@@ -120,33 +112,19 @@ impl Rows {
     async fn of(receiver: &Wallet) -> Self {
         let sample = event(NEXT.fetch_add(1, Ordering::Relaxed));
         let key = sample.key();
-        let receipt = receiver
-            .receive(Verified::assume_genuine(sample))
-            .await
-            .unwrap();
-        let Receipt::Settled(decision) = receipt else {
-            unreachable!("a new conversion is settled")
-        };
+        let receipt = receiver.receive(Verified::assume_genuine(sample)).await.unwrap();
+        let Receipt::Settled(decision) = receipt else { unreachable!("a new conversion is settled") };
         let stored = receiver.store().load(&key).await.unwrap().unwrap();
-        Self {
-            json: json::write(&stored.record).unwrap(),
-            decision: decision.id().to_string(),
-        }
+        Self { json: json::write(&stored.record).unwrap(), decision: decision.id().to_string() }
     }
 
     fn insert(&self, db: &Connection, number: u64) {
-        let (key, player) = (
-            format!("bitlabs/my-game/conversion/o{number:012}"),
-            player(number),
-        );
+        let (key, player) = (format!("bitlabs/my-game/conversion/o{number:012}"), player(number));
         let record = "INSERT INTO postback_records (key, version, pending, player, changed, record) \
                       VALUES (?1, 1, 0, ?2, 1760000000000, ?3) ON CONFLICT (key) DO NOTHING";
         let mut record = db.prepare_cached(record).unwrap();
         record.execute(params![key, player, self.json]).unwrap();
-        let id = format!(
-            "{key}{}",
-            self.decision.rsplit_once('#').map_or("", |(_, end)| end)
-        );
+        let id = format!("{key}{}", self.decision.rsplit_once('#').map_or("", |(_, end)| end));
         let mut credit = db.prepare_cached(CREDIT).unwrap();
         credit.execute(params![id, player, "500"]).unwrap();
     }
@@ -157,8 +135,7 @@ fn connect(file: &Path) -> Connection {
     let db = Connection::open(file).unwrap();
     db.pragma_update(None, "synchronous", "FULL").unwrap();
     db.pragma_update(None, "fullfsync", true).unwrap();
-    db.pragma_update(None, "wal_autocheckpoint", 10_000)
-        .unwrap();
+    db.pragma_update(None, "wal_autocheckpoint", 10_000).unwrap();
     db.pragma_update(None, "cache_size", -64 * 1024).unwrap();
     db.busy_timeout(Duration::from_secs(5)).unwrap();
     db
@@ -169,10 +146,7 @@ fn insert(db: &Connection, rows: &Rows, group: usize) -> f64 {
     let start = Instant::now();
     let mut count = 0;
     while start.elapsed() < SPAN {
-        db.prepare_cached("BEGIN IMMEDIATE")
-            .unwrap()
-            .execute([])
-            .unwrap();
+        db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute([]).unwrap();
         for _ in 0..group {
             rows.insert(db, NEXT.fetch_add(1, Ordering::Relaxed));
         }
@@ -193,13 +167,8 @@ fn quantile(waits: &[Duration], permille: usize) -> f64 {
 }
 
 fn main() {
-    let stored = std::env::args()
-        .filter_map(|argument| argument.parse::<u64>().ok())
-        .next();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let stored = std::env::args().find_map(|argument| argument.parse::<u64>().ok());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(measure(stored.unwrap_or(0)));
 }
 
@@ -223,9 +192,7 @@ async fn measure(stored: u64) {
         left -= part;
     }
     println!("{stored} conversions stored before; median of {ROUNDS} rounds of {SPAN:?}\n");
-    println!(
-        "| callers | store/s | grouped/s | single/s | store : grouped | store : single | p50 ms | p99 ms |"
-    );
+    println!("| callers | store/s | grouped/s | single/s | store : grouped | store : single | p50 ms | p99 ms |");
     println!("|--:|--:|--:|--:|--:|--:|--:|--:|");
     for callers in [1, 8, 64, 256] {
         let (mut settled, mut grouped, mut single) = (Vec::new(), Vec::new(), Vec::new());

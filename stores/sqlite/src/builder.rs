@@ -10,13 +10,36 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::error::{hint, is_locked, open_failed, sqlite_error};
 use crate::schema::{self, SCHEMA_VERSION, SchemaError};
-use crate::store::{Connections, SqliteStore};
+use crate::store::{Connections, Limits, SqliteStore};
 
 /// The pause between two attempts to open a file that is locked.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How many prepared statements a connection keeps.
 const CACHED_STATEMENTS: usize = 128;
+
+/// How much of the file the connections for writing and for loading each keep in memory; negative means KiB, not pages.
+const CACHE_SIZE: i32 = -64 * 1024;
+
+/// After how many pages of 4 KiB the write-ahead log is moved into the file. With SQLite's default of 1000, a busy store
+/// writes the same pages to the file again and again.
+const CHECKPOINT_PAGES: u32 = 10_000;
+
+impl SqliteStore {
+    /// Opens a file with the default options: see [`SqliteBuilder::open`].
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with the file, the cause and what to do about it, or [`StoreError::Newer`] if a later
+    /// version of this crate created the tables.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder().open(path)
+    }
+
+    /// Opens a file with other options.
+    pub fn builder() -> SqliteBuilder {
+        SqliteBuilder::default()
+    }
+}
 
 /// Opens a [`SqliteStore`] with other limits than the defaults.
 ///
@@ -35,24 +58,14 @@ const CACHED_STATEMENTS: usize = 128;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteBuilder {
-    pub(crate) busy_timeout: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) queue: usize,
-    pub(crate) batch: usize,
-    pub(crate) cache_kib: u32,
-    pub(crate) checkpoint_pages: u32,
+    busy_timeout: Duration,
+    limits: Limits,
 }
 
 impl Default for SqliteBuilder {
     fn default() -> Self {
-        Self {
-            busy_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(10),
-            queue: 4096,
-            batch: 256,
-            cache_kib: 64 * 1024,
-            checkpoint_pages: 10_000,
-        }
+        let limits = Limits { timeout: Duration::from_secs(10), queue: 4096, batch: 256 };
+        Self { busy_timeout: Duration::from_secs(5), limits }
     }
 }
 
@@ -69,7 +82,7 @@ impl SqliteBuilder {
     /// done later. 10 s by default; keep it above the busy timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.limits.timeout = timeout;
         self
     }
 
@@ -77,30 +90,14 @@ impl SqliteBuilder {
     /// once. 4096 by default, at least 64.
     #[must_use]
     pub fn queue(mut self, operations: usize) -> Self {
-        self.queue = operations.max(64);
+        self.limits.queue = operations.max(64);
         self
     }
 
     /// How many operations share a commit at most. 256 by default, at least 1.
     #[must_use]
     pub fn batch(mut self, operations: usize) -> Self {
-        self.batch = operations.max(1);
-        self
-    }
-
-    /// How much of the file the connection that writes and the one that loads records each keep in memory, in KiB.
-    /// 64 MiB by default.
-    #[must_use]
-    pub fn cache_kib(mut self, kib: u32) -> Self {
-        self.cache_kib = kib;
-        self
-    }
-
-    /// After how many pages (of 4 KiB) the write-ahead log is moved into the file. More pages mean fewer, longer pauses.
-    /// 10,000 by default, at least 1.
-    #[must_use]
-    pub fn checkpoint_pages(mut self, pages: u32) -> Self {
-        self.checkpoint_pages = pages.max(1);
+        self.limits.batch = operations.max(1);
         self
     }
 
@@ -133,19 +130,15 @@ impl SqliteBuilder {
         check_exists(path)?;
         let path = check_path(path)?;
         let connect = || {
-            let listing = self.connect_reader(&path, 0)?;
+            let listing = self.connect_reader(&path)?;
             match schema::version(&listing)? {
                 Some(version) if version > SCHEMA_VERSION => Err(SchemaError::Newer(version)),
-                Some(_) => Ok(Connections {
-                    writer: None,
-                    loading: self.connect_reader(&path, self.cache_kib)?,
-                    listing,
-                }),
+                Some(_) => Ok(Connections { writer: None, loading: self.connect_reader(&path)?, listing }),
                 None => Err(SchemaError::Missing),
             }
         };
         let connections = connect().map_err(|error| schema_error(&path, error))?;
-        SqliteStore::start(&path, connections, self)
+        SqliteStore::start(&path, connections, self.limits)
     }
 
     fn open_writable(&self, path: &Path, flags: OpenFlags) -> Result<SqliteStore, StoreError> {
@@ -153,11 +146,9 @@ impl SqliteBuilder {
         let start = Instant::now();
         loop {
             match self.connect_all(&path, flags) {
-                Ok(connections) => return SqliteStore::start(&path, connections, self),
+                Ok(connections) => return SqliteStore::start(&path, connections, self.limits),
                 // SQLite itself does not wait while two processes change a new file to WAL mode.
-                Err(SchemaError::Sqlite(error))
-                    if is_locked(&error) && start.elapsed() < self.busy_timeout =>
-                {
+                Err(SchemaError::Sqlite(error)) if is_locked(&error) && start.elapsed() < self.busy_timeout => {
                     thread::sleep(RETRY_INTERVAL);
                 }
                 Err(error) => return Err(schema_error(&path, error)),
@@ -166,7 +157,7 @@ impl SqliteBuilder {
     }
 
     fn connect_all(&self, path: &Path, flags: OpenFlags) -> Result<Connections, SchemaError> {
-        let mut writer = self.connect(path, flags, self.cache_kib)?;
+        let mut writer = self.connect(path, flags)?;
         if writer.is_readonly("main")? {
             return Err(sqlite_error(ffi::SQLITE_READONLY).into());
         }
@@ -177,45 +168,27 @@ impl SqliteBuilder {
         // A commit is on the disk before it is reported. `fullfsync` means the same on macOS.
         writer.pragma_update(None, "synchronous", "FULL")?;
         writer.pragma_update(None, "fullfsync", true)?;
-        writer.pragma_update(None, "wal_autocheckpoint", self.checkpoint_pages)?;
+        writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        writer.pragma_update(None, "cache_size", CACHE_SIZE)?;
         schema::create(&mut writer)?;
-        Ok(Connections {
-            loading: self.connect_reader(path, self.cache_kib)?,
-            listing: self.connect_reader(path, 0)?,
-            writer: Some(writer),
-        })
+        let loading = self.connect_reader(path)?;
+        loading.pragma_update(None, "cache_size", CACHE_SIZE)?;
+        Ok(Connections { listing: self.connect_reader(path)?, loading, writer: Some(writer) })
     }
 
-    /// Opens a connection that only reads. Even so it needs write access to coordinate with writers; a file without
-    /// that cannot be in use, except by a process of another user.
-    fn connect_reader(&self, path: &Path, cache_kib: u32) -> rusqlite::Result<Connection> {
-        let mut connection = self.connect(path, OpenFlags::empty(), cache_kib)?;
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        if connection.is_readonly("main")? && !Path::new(&log).exists() {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_URI
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            connection = Connection::open_with_flags(immutable_uri(path), flags)?;
-        }
+    /// Opens a connection that only reads. The file itself is not opened read-only: to read it while others write, SQLite
+    /// must coordinate with them through files beside it.
+    fn connect_reader(&self, path: &Path) -> rusqlite::Result<Connection> {
+        let connection = self.connect(path, OpenFlags::empty())?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     }
 
-    fn connect(
-        &self,
-        path: &Path,
-        flags: OpenFlags,
-        cache_kib: u32,
-    ) -> rusqlite::Result<Connection> {
+    fn connect(&self, path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
         let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(self.busy_timeout)?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
-        if cache_kib > 0 {
-            // A negative size is in KiB instead of pages.
-            connection.pragma_update(None, "cache_size", i64::from(cache_kib).saturating_neg())?;
-        }
         Ok(connection)
     }
 }
@@ -239,37 +212,24 @@ fn check_path(path: &Path) -> Result<PathBuf, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             "its directory does not exist: create it or correct the path"
         }
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            "its directory is a file: correct the path"
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => "its directory is a file: correct the path",
         Err(_) => "no access to its directory: check its permissions",
     };
     Err(open_failed(&path, hint, "no directory"))
 }
 
 fn check_exists(path: &Path) -> Result<(), StoreError> {
-    let exists = path.try_exists().map_err(|error| {
-        open_failed(path, "no access to the file: check its permissions", error)
-    })?;
-    if exists {
-        Ok(())
-    } else {
-        Err(open_failed(
-            path,
-            "no such file: correct the path",
-            "not found",
-        ))
-    }
+    let exists =
+        path.try_exists().map_err(|error| open_failed(path, "no access to the file: check its permissions", error))?;
+    if exists { Ok(()) } else { Err(open_failed(path, "no such file: correct the path", "not found")) }
 }
 
 fn schema_error(path: &Path, error: SchemaError) -> StoreError {
     match error {
         SchemaError::Sqlite(error) => open_failed(path, hint(&error), error),
-        SchemaError::Newer(found) => StoreError::Newer {
-            what: format!("schema of {}", path.display()),
-            found,
-            known: SCHEMA_VERSION,
-        },
+        SchemaError::Newer(found) => {
+            StoreError::Newer { what: format!("schema of {}", path.display()), found, known: SCHEMA_VERSION }
+        }
         SchemaError::Missing => {
             let hint = "no receiver has stored records in this file: correct the path";
             open_failed(path, hint, "no table postback_schema")
@@ -279,17 +239,4 @@ fn schema_error(path: &Path, error: SchemaError) -> StoreError {
             open_failed(path, hint, "unknown schema version")
         }
     }
-}
-
-/// A URI under which SQLite reads a file without locks and without creating files beside it.
-fn immutable_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/._-~".contains(byte) {
-            uri.push(char::from(*byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri + "?immutable=1"
 }

@@ -12,11 +12,7 @@ pub(crate) fn unavailable(
     operation: &'static str,
     error: impl Borrow<rusqlite::Error> + Error + Send + Sync + 'static,
 ) -> StoreError {
-    StoreError::Unavailable {
-        operation,
-        hint: hint(error.borrow()),
-        source: Box::new(error),
-    }
+    StoreError::Unavailable { operation, hint: hint(error.borrow()), source: Box::new(error) }
 }
 
 /// The store's thread ended or panicked. A bug, or a log subscriber that panics.
@@ -29,16 +25,8 @@ pub(crate) fn no_reply(operation: &'static str) -> StoreError {
 }
 
 /// A file cannot be opened.
-pub(crate) fn open_failed(
-    path: &Path,
-    hint: &str,
-    source: impl Into<Box<dyn Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Open {
-        location: path.display().to_string(),
-        hint: hint.to_owned(),
-        source: source.into(),
-    }
+pub(crate) fn open_failed(path: &Path, hint: &str, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::Open { location: path.display().to_string(), hint: hint.to_owned(), source: source.into() }
 }
 
 /// What to do about an error.
@@ -73,10 +61,7 @@ pub(crate) fn sqlite_error(code: i32) -> rusqlite::Error {
 
 /// Whether another connection holds a lock.
 pub(crate) fn is_locked(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Ends a transaction that was left open.

@@ -104,15 +104,12 @@ pub(crate) fn create(connection: &mut Connection) -> Result<(), SchemaError> {
 
 /// The version of the tables in a file. `None` if there are none.
 pub(crate) fn version(connection: &Connection) -> Result<Option<u32>, SchemaError> {
-    let tables =
-        "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'postback_schema'";
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'postback_schema'";
     if connection.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0 {
         return Ok(None);
     }
     let version = "SELECT version FROM postback_schema WHERE id = 1";
-    let version: Option<i64> = connection
-        .query_row(version, [], |row| row.get(0))
-        .optional()?;
+    let version: Option<i64> = connection.query_row(version, [], |row| row.get(0)).optional()?;
     match version.map(u32::try_from) {
         Some(Ok(version)) if version > 0 => Ok(Some(version)),
         _ => Err(SchemaError::Unknown),

@@ -9,18 +9,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use postback::store::{
-    KeptCallback, KeptId, Record, Retention, Stored, SwapOutcome, TransactionWork, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, Record, Retention, Stored, SwapOutcome, TransactionWork, Version, json};
 use postback::{
-    Decision, DedupStore, HandlerError, InTransaction, PlayerId, Receiver, RecordKey, StoreError,
-    Timestamp, TransactionalStore,
+    Decision, DedupStore, HandlerError, InTransaction, PlayerId, Receiver, RecordKey, StoreError, Timestamp,
+    TransactionalStore,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 use tokio::sync::{oneshot, watch};
 use tracing::Span;
 
-use crate::builder::SqliteBuilder;
 use crate::error::{no_reply, open_failed, roll_back, unavailable};
 use crate::rows;
 use crate::transaction::{SqliteHandler, SqliteTransaction, WriteConnection, swap_outcome};
@@ -55,6 +52,17 @@ struct Queues {
 /// What a connection is asked to read. It replies by itself.
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
+/// What callers may ask of a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a caller waits.
+    pub(crate) timeout: Duration,
+    /// How many operations wait for each thread.
+    pub(crate) queue: usize,
+    /// How many operations share a commit.
+    pub(crate) batch: usize,
+}
+
 /// The connections of a store.
 pub(crate) struct Connections {
     /// `None`: opened read-only.
@@ -64,20 +72,6 @@ pub(crate) struct Connections {
 }
 
 impl SqliteStore {
-    /// Opens a file with the default options: see [`SqliteBuilder::open`].
-    ///
-    /// # Errors
-    /// [`StoreError::Open`] with the file, the cause and what to do about it, or [`StoreError::Newer`] if a later
-    /// version of this crate created the tables.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::builder().open(path)
-    }
-
-    /// Opens a file with other options.
-    pub fn builder() -> SqliteBuilder {
-        SqliteBuilder::default()
-    }
-
     /// A receiver whose handler runs inside the transaction that settles its decision: what it writes and the record are
     /// committed together, or not at all, so it needs no idempotency.
     ///
@@ -113,10 +107,7 @@ impl SqliteStore {
     /// ```
     pub fn receiver(
         &self,
-        handler: impl Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError>
-        + Send
-        + Sync
-        + 'static,
+        handler: impl Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError> + Send + Sync + 'static,
     ) -> Receiver<Self, InTransaction<Self>> {
         Receiver::in_transaction(self.clone(), Arc::new(handler))
     }
@@ -126,61 +117,41 @@ impl SqliteStore {
     ///
     /// Every later operation is [`StoreError::Closed`]. Waits for a handler that is running, however long that takes.
     pub async fn close(&self) {
-        let queues = self
-            .shared
-            .queues
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let queues = self.shared.queues.write().unwrap_or_else(PoisonError::into_inner).take();
         drop(queues);
         let mut closed = self.shared.closed.clone();
         while closed.changed().await.is_ok() {}
     }
 
-    pub(crate) fn start(
-        path: &Path,
-        connections: Connections,
-        options: &SqliteBuilder,
-    ) -> Result<Self, StoreError> {
-        let Connections {
-            writer,
-            loading,
-            listing,
-        } = connections;
+    pub(crate) fn start(path: &Path, connections: Connections, limits: Limits) -> Result<Self, StoreError> {
+        let Connections { writer, loading, listing } = connections;
         let failed = |error| open_failed(path, "the system cannot start another thread", error);
         let (sender, closed) = watch::channel(());
         let sender = Arc::new(sender);
 
         // Each thread closes its connection after the one before it. The last to close moves the log into the file; if
         // two close at the same time, neither does.
-        let (list, listings) = mpsc::sync_channel(options.queue);
+        let (list, listings) = mpsc::sync_channel(limits.queue);
         let serve = move || serve_queries(listing, &listings);
         let previous = spawn("postback-list", None, &sender, serve).map_err(failed)?;
-        let (load, loads) = mpsc::sync_channel(options.queue);
+        let (load, loads) = mpsc::sync_channel(limits.queue);
         let serve = move || serve_queries(loading, &loads);
         let previous = spawn("postback-load", Some(previous), &sender, serve).map_err(failed)?;
         let mut write = None;
         if let Some(connection) = writer {
             let db = WriteConnection::new(connection)
                 .map_err(|error| open_failed(path, "SQLite reported an error", error))?;
-            let (tasks, queue) = mpsc::sync_channel(options.queue);
-            let limit = options.batch;
+            let (tasks, queue) = mpsc::sync_channel(limits.queue);
+            let limit = limits.batch;
             let serve = move || Writer { db, queue, limit }.run();
             spawn("postback-write", Some(previous), &sender, serve).map_err(failed)?;
             write = Some(tasks);
         }
         let queues = RwLock::new(Some(Queues { write, load, list }));
         let location = path.display().to_string();
-        let timeout = options.timeout;
-        let shared = Shared {
-            location,
-            timeout,
-            queues,
-            closed,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let timeout = limits.timeout;
+        let shared = Shared { location, timeout, queues, closed };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Has the writer do some work, which may be done again after a rollback.
@@ -207,9 +178,8 @@ impl SqliteStore {
         operation: &'static str,
         statement: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let work = move |db: &mut WriteConnection| {
-            statement(db.connection()).map_err(|error| unavailable(operation, error))
-        };
+        let work =
+            move |db: &mut WriteConnection| statement(db.connection()).map_err(|error| unavailable(operation, error));
         self.write(operation, work).await
     }
 
@@ -224,15 +194,18 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(no_reply(operation)))
     }
 
-    fn submit(
+    async fn list_keys(
         &self,
-        submit: impl FnOnce(&Queues) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let queues = self
-            .shared
-            .queues
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        operation: &'static str,
+        select: &'static str,
+        params: impl Params + Send + 'static,
+        limit: usize,
+    ) -> Result<Vec<RecordKey>, StoreError> {
+        self.list(operation, move |db| rows::list_keys(db, select, params, limit)).await
+    }
+
+    fn submit(&self, submit: impl FnOnce(&Queues) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let queues = self.shared.queues.read().unwrap_or_else(PoisonError::into_inner);
         submit(queues.as_ref().ok_or(StoreError::Closed)?)
     }
 
@@ -250,9 +223,7 @@ impl SqliteStore {
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore")
-            .field("location", &self.shared.location)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("location", &self.shared.location).finish_non_exhaustive()
     }
 }
 
@@ -267,25 +238,16 @@ impl DedupStore for SqliteStore {
         row.map(|row| row.parse(key)).transpose()
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let (row, json) = (record.clone(), json::write(record)?);
         let statement = move |db: &Connection| rows::swap(db, expected, &row, &json);
         let swapped = self.execute("store a record", statement).await?;
         swap_outcome(swapped, expected, record.key())
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
-        let after = text(after);
-        let query = move |db: &Connection| rows::list_pending(db, &after, limit);
-        self.list("list pending records", query).await
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
+        let params = (text(after),);
+        self.list_keys("list pending records", rows::PENDING, params, limit).await
     }
 
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
@@ -300,11 +262,7 @@ impl DedupStore for SqliteStore {
         self.execute(operation, statement).await
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let after = after.map(ToString::to_string).unwrap_or_default();
         let query = move |db: &Connection| rows::list_unusable(db, &after, limit);
         self.list("list kept callbacks", query).await
@@ -330,9 +288,8 @@ impl Retention for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let after = text(after);
-        let query = move |db: &Connection| rows::list_unchanged_since(db, moment, &after, limit);
-        self.list("list old records", query).await
+        let params = (text(after), rows::millis(moment));
+        self.list_keys("list old records", rows::UNCHANGED, params, limit).await
     }
 
     async fn list_by_player(
@@ -341,9 +298,8 @@ impl Retention for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let (player, after) = (player.clone(), text(after));
-        let query = move |db: &Connection| rows::list_by_player(db, &player, &after, limit);
-        self.list("list a player's records", query).await
+        let params = (text(after), player.to_string());
+        self.list_keys("list a player's records", rows::BY_PLAYER, params, limit).await
     }
 }
 

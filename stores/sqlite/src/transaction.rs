@@ -21,8 +21,7 @@ use crate::rows::{self, RowSwap};
 
 /// A handler that runs inside the store's transaction. A closure is one: see
 /// [`SqliteStore::receiver`](crate::SqliteStore::receiver).
-pub type SqliteHandler =
-    dyn Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError> + Send + Sync;
+pub type SqliteHandler = dyn Fn(&SqliteTransaction<'_>, &Decision) -> Result<(), HandlerError> + Send + Sync;
 
 /// A connection inside the transaction that settles a decision.
 ///
@@ -104,12 +103,7 @@ impl WriteConnection {
                 state.was_ended.store(true, Ordering::Relaxed);
             }
         }))?;
-        Ok(Self {
-            connection,
-            guard,
-            savepoint: Savepoint::new(),
-            refusal: None,
-        })
+        Ok(Self { connection, guard, savepoint: Savepoint::new(), refusal: None })
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -121,8 +115,7 @@ impl WriteConnection {
         let checkpoint = || {
             // Closing must not wait for others who read.
             self.connection.busy_timeout(Duration::ZERO)?;
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         };
         if let Err(error) = checkpoint() {
             tracing::warn!(target: "postback::store", %error, "SQLite could not move its log into the file");
@@ -176,9 +169,7 @@ impl WriteConnection {
         if let Some(refusal) = &self.refusal {
             return Err(HandlerError::failed(refusal.clone()));
         }
-        let transaction = SqliteTransaction {
-            connection: &self.connection,
-        };
+        let transaction = SqliteTransaction { connection: &self.connection };
         self.guard.runs_user_code.store(true, Ordering::Relaxed);
         let result = catch_unwind(AssertUnwindSafe(|| handler(&transaction, decision)));
         self.guard.runs_user_code.store(false, Ordering::Relaxed);
@@ -193,35 +184,20 @@ struct OpenTransaction<'a> {
 }
 
 impl OpenTransaction<'_> {
-    fn execute(
-        &self,
-        operation: &'static str,
-        statement: impl Fn(&Savepoint) -> &str,
-    ) -> Result<(), StoreError> {
-        let WriteConnection {
-            connection,
-            savepoint,
-            ..
-        } = &*self.db;
+    fn execute(&self, operation: &'static str, statement: impl Fn(&Savepoint) -> &str) -> Result<(), StoreError> {
+        let WriteConnection { connection, savepoint, .. } = &*self.db;
         let execute = || connection.prepare_cached(statement(savepoint))?.execute([]);
-        execute()
-            .map(drop)
-            .map_err(|error| unavailable(operation, error))
+        execute().map(drop).map_err(|error| unavailable(operation, error))
     }
 }
 
 impl Transaction for OpenTransaction<'_> {
     async fn load(&mut self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
-        let row = rows::load(&self.db.connection, key)
-            .map_err(|error| unavailable("load a record", error))?;
+        let row = rows::load(&self.db.connection, key).map_err(|error| unavailable("load a record", error))?;
         row.map(|row| row.parse(key)).transpose()
     }
 
-    async fn swap(
-        &mut self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let json = json::write(record)?;
         let swapped = rows::swap(&self.db.connection, expected, record, &json)
             .map_err(|error| unavailable("store a record", error))?;
@@ -242,10 +218,7 @@ impl Transaction for OpenTransaction<'_> {
         self.execute(operation, |savepoint| &savepoint.release)
     }
 
-    fn handle(
-        &mut self,
-        decision: &Decision,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+    fn handle(&mut self, decision: &Decision) -> impl Future<Output = Result<(), HandlerError>> + Send {
         ready(self.db.call(self.handler, decision))
     }
 }
@@ -262,50 +235,29 @@ pub(crate) fn swap_outcome(
     })
 }
 
-/// What user code may not do.
+/// What user code may not do: end the transaction, reach other files, change the connection or the store's tables.
 fn is_denied(action: &AuthAction<'_>) -> bool {
-    match action {
-        AuthAction::Transaction { .. }
-        | AuthAction::Attach { .. }
-        | AuthAction::Detach { .. }
-        | AuthAction::Unknown { .. } => true,
-        AuthAction::Pragma {
-            pragma_name,
-            pragma_value,
-        } => pragma_value.is_some() && !is_harmless_pragma(pragma_name),
-        AuthAction::Savepoint {
-            savepoint_name: name,
-            ..
-        }
-        | AuthAction::Insert { table_name: name }
-        | AuthAction::Update {
-            table_name: name, ..
-        }
-        | AuthAction::Delete { table_name: name }
-        | AuthAction::CreateTable { table_name: name }
-        | AuthAction::CreateTempTable { table_name: name }
-        | AuthAction::CreateView { view_name: name }
-        | AuthAction::CreateTempView { view_name: name }
-        | AuthAction::CreateVtable {
-            table_name: name, ..
-        }
-        | AuthAction::CreateIndex {
-            table_name: name, ..
-        }
-        | AuthAction::CreateTrigger {
-            table_name: name, ..
-        }
-        | AuthAction::CreateTempTrigger {
-            table_name: name, ..
-        }
-        | AuthAction::DropTable { table_name: name }
-        | AuthAction::DropView { view_name: name }
-        | AuthAction::DropIndex {
-            table_name: name, ..
-        }
-        | AuthAction::AlterTable {
-            table_name: name, ..
-        } => is_ours(name),
+    use AuthAction as A;
+    match *action {
+        A::Transaction { .. } | A::Attach { .. } | A::Detach { .. } | A::Unknown { .. } => true,
+        A::Pragma { pragma_name: name, pragma_value: value } => value.is_some() && !is_harmless_pragma(name),
+        #[rustfmt::skip]
+        A::Insert { table_name: name }
+        | A::Update { table_name: name, .. }
+        | A::Delete { table_name: name }
+        | A::CreateTable { table_name: name }
+        | A::CreateTempTable { table_name: name }
+        | A::CreateVtable { table_name: name, .. }
+        | A::AlterTable { table_name: name, .. }
+        | A::DropTable { table_name: name }
+        | A::CreateView { view_name: name }
+        | A::CreateTempView { view_name: name }
+        | A::DropView { view_name: name }
+        | A::CreateIndex { table_name: name, .. }
+        | A::DropIndex { table_name: name, .. }
+        | A::CreateTrigger { table_name: name, .. }
+        | A::CreateTempTrigger { table_name: name, .. }
+        | A::Savepoint { savepoint_name: name, .. } => is_ours(name),
         _ => false,
     }
 }
@@ -323,14 +275,10 @@ fn is_harmless_pragma(name: &str) -> bool {
         "table_list",
         "table_xinfo",
     ];
-    HARMLESS
-        .iter()
-        .any(|harmless| name.eq_ignore_ascii_case(harmless))
+    HARMLESS.iter().any(|harmless| name.eq_ignore_ascii_case(harmless))
 }
 
 fn is_ours(name: &str) -> bool {
     const PREFIX: &[u8] = b"postback_";
-    name.as_bytes()
-        .get(..PREFIX.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    name.as_bytes().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }

@@ -24,18 +24,14 @@ pub(crate) trait Task: Send {
 
 /// A [`Task`] made of a closure.
 pub(crate) struct Work<T, F> {
-    work: F,
+    run: F,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
 impl<T, F> Work<T, F> {
-    pub(crate) fn new(work: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
-        Self {
-            work,
-            result: None,
-            reply,
-        }
+    pub(crate) fn new(run: F, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { run, result: None, reply }
     }
 }
 
@@ -45,7 +41,7 @@ where
     F: FnMut(&mut WriteConnection) -> Result<T, StoreError> + Send,
 {
     fn run(&mut self, db: &mut WriteConnection) -> bool {
-        let result = (self.work)(db);
+        let result = (self.run)(db);
         let succeeded = result.is_ok();
         self.result = Some(result);
         succeeded
@@ -128,11 +124,7 @@ impl Writer {
         }
         if let Err(failure) = self.run_batch(&mut batch) {
             self.db.roll_back();
-            log_failure(
-                "a transaction was rolled back: its tasks are run one by one",
-                &failure,
-                batch.len(),
-            );
+            log_failure("a transaction was rolled back: its tasks are run one by one", &failure, batch.len());
             for task in batch {
                 self.serve_alone(task);
             }
@@ -168,9 +160,7 @@ impl Writer {
     }
 
     fn run_alone(&mut self, task: &mut dyn Task) -> Result<(), Failure> {
-        self.db
-            .begin()
-            .map_err(|error| Failure::Sqlite("begin a transaction", error))?;
+        self.db.begin().map_err(|error| Failure::Sqlite("begin a transaction", error))?;
         let result = self.run_task(task).and_then(|()| self.commit());
         if result.is_err() {
             self.db.roll_back();
@@ -181,9 +171,7 @@ impl Writer {
     fn run_task(&mut self, task: &mut dyn Task) -> Result<(), Failure> {
         let succeeded = catch_unwind(AssertUnwindSafe(|| task.run(&mut self.db)));
         if self.db.was_ended() {
-            return Err(Failure::Handler(
-                "the handler ended the transaction".to_owned(),
-            ));
+            return Err(Failure::Handler("the transaction ended while the handler ran".to_owned()));
         }
         match succeeded {
             Ok(true) => Ok(()),
@@ -196,9 +184,7 @@ impl Writer {
         self.db.commit().map_err(|error| {
             // A constraint that is checked at the end concerns what a handler wrote.
             if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) {
-                Failure::Handler(format!(
-                    "the handler's changes cannot be committed: {error}"
-                ))
+                Failure::Handler(format!("the handler's changes cannot be committed: {error}"))
             } else {
                 Failure::Sqlite("commit a transaction", error)
             }

@@ -17,10 +17,7 @@ async fn wallet_in_the_same_file_is_paid_once() -> Result<(), Box<dyn std::error
     let receiver = SqliteStore::open(game.file())?.receiver(|tx, decision| {
         tx.execute(
             "UPDATE players SET gems = gems + ?2 WHERE id = ?1",
-            (
-                decision.player().as_str(),
-                decision.balance_change().to_string(),
-            ),
+            (decision.player().as_str(), decision.balance_change().to_string()),
         )?;
         Ok(())
     });
@@ -28,9 +25,7 @@ async fn wallet_in_the_same_file_is_paid_once() -> Result<(), Box<dyn std::error
     let second = receiver.receive(genuine(completed("o1", 500))).await?;
     assert!(matches!(first, Receipt::Settled(_)), "{first:?}");
     assert_eq!(second, Receipt::Duplicate);
-    let gems: i64 = game
-        .connect()
-        .query_row("SELECT gems FROM players", [], |row| row.get(0))?;
+    let gems: i64 = game.connect().query_row("SELECT gems FROM players", [], |row| row.get(0))?;
     assert_eq!(gems, 510);
     receiver.store().close().await;
     Ok(())

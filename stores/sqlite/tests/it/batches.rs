@@ -8,8 +8,8 @@ use postback_sqlite::{SqliteStore, SqliteTransaction};
 use proptest::prelude::*;
 
 use crate::fixture::{
-    Calls, Game, Holder, Received, adjusted, calls_for, completed, credit, genuine, is_settled,
-    paying, receive_in_one_batch, record, recover, start, status,
+    Calls, Game, Holder, Received, adjusted, calls_for, completed, credit, genuine, is_settled, paying,
+    receive_in_one_batch, record, recover, start, status,
 };
 
 /// What the handler does for a delivery. All of them write to the wallet first.
@@ -40,8 +40,8 @@ enum Role {
 }
 
 use Role::{
-    Commits, Declines, Ends, EndsAndBegins, Fails, LeavesOpen, LeavesOpenAndFails, Panics, Pays,
-    Repeats, RollsBackTo, Saves, ViolatesLate,
+    Commits, Declines, Ends, EndsAndBegins, Fails, LeavesOpen, LeavesOpenAndFails, Panics, Pays, Repeats, RollsBackTo,
+    Saves, ViolatesLate,
 };
 
 const ROLES: [Role; 13] = [
@@ -159,21 +159,14 @@ async fn each_delivery_ends_as_if_alone(roles: &[Role]) {
         let expected = role_of(name).expected();
         let context = format!("{name} of {roles:?}: {:?}", received[at]);
         assert_eq!(status(&store, name).await, expected, "{context}");
-        assert_eq!(
-            received[at].is_ok(),
-            expected != RecordStatus::Pending,
-            "{context}"
-        );
+        assert_eq!(received[at].is_ok(), expected != RecordStatus::Pending, "{context}");
         let is_handler_error = matches!(received[at], Err(ReceiveError::Handler { .. }));
         assert!(received[at].is_ok() || is_handler_error, "{context}");
         let is_paid = expected == RecordStatus::Settled;
         assert_eq!(paid(name), i64::from(is_paid), "{context}");
         let calls = calls_for(&calls, name);
         if is_paid && !is_aborted {
-            assert_eq!(
-                calls, 1,
-                "called once for a delivery that succeeds: {context}"
-            );
+            assert_eq!(calls, 1, "called once for a delivery that succeeds: {context}");
         }
     }
     assert_eq!(paid("stray"), 0);
@@ -189,11 +182,7 @@ async fn each_delivery_ends_as_if_alone(roles: &[Role]) {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 #[test]
@@ -222,11 +211,7 @@ proptest! {
 async fn what_is_queued_shares_one_commit() {
     let (game, store) = prepare();
     let watcher = game.connect();
-    let version = || -> i64 {
-        watcher
-            .query_row("PRAGMA data_version", [], |row| row.get(0))
-            .unwrap()
-    };
+    let version = || -> i64 { watcher.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap() };
     let before = version();
     let receiver = paying(&store);
     let holder = Holder::new(&store, "holder").await;
@@ -287,14 +272,9 @@ async fn handler_cannot_leave_the_transaction() {
             .without_recovery();
         let events = (0..5).map(|at| completed(&format!("o{at}"), 1)).collect();
         let received = receive_in_one_batch(&meddling, events).await;
-        assert!(
-            received.iter().all(|one| is_settled(one) == is_ignored),
-            "{received:?}"
-        );
+        assert!(received.iter().all(|one| is_settled(one) == is_ignored), "{received:?}");
         assert_eq!(game.wallet().1, if is_ignored { 6 } else { 1 });
-        assert!(is_settled(
-            &paying(&store).receive(genuine(completed("good", 1))).await
-        ));
+        assert!(is_settled(&paying(&store).receive(genuine(completed("good", 1))).await));
     }
 }
 
@@ -316,9 +296,7 @@ async fn handler_may_use_the_connection_freely_otherwise() {
             credit(tx, decision)
         })
         .without_recovery();
-    assert!(is_settled(
-        &receiver.receive(genuine(completed("o1", 5))).await
-    ));
+    assert!(is_settled(&receiver.receive(genuine(completed("o1", 5))).await));
     assert_eq!(game.wallet(), (5, 1));
 }
 
@@ -339,23 +317,13 @@ async fn decisions_of_one_conversion_are_paid_in_order() {
     let calls = Calls::default();
     let failing = acting(&store, &calls);
     let received = failing.receive(genuine(completed("Fails-1", 500))).await;
-    assert!(
-        matches!(received, Err(ReceiveError::Handler { .. })),
-        "{received:?}"
-    );
-    let received = failing
-        .receive(genuine(adjusted("r1", "Fails-1", -200)))
-        .await;
-    assert!(
-        matches!(received, Err(ReceiveError::Handler { .. })),
-        "{received:?}"
-    );
+    assert!(matches!(received, Err(ReceiveError::Handler { .. })), "{received:?}");
+    let received = failing.receive(genuine(adjusted("r1", "Fails-1", -200))).await;
+    assert!(matches!(received, Err(ReceiveError::Handler { .. })), "{received:?}");
     let retry = record(&store, "Fails-1").await.retry().cloned().unwrap();
     assert_eq!((retry.attempts, calls_for(&calls, "Fails-1")), (2, 2));
     assert_eq!(game.wallet(), (0, 0));
-    let received = paying(&store)
-        .receive(genuine(adjusted("r2", "Fails-1", -300)))
-        .await;
+    let received = paying(&store).receive(genuine(adjusted("r2", "Fails-1", -300))).await;
     assert!(is_settled(&received), "{received:?}");
     assert_eq!(game.wallet(), (0, 3), "500, then -200, then -300");
 }
@@ -373,13 +341,8 @@ async fn panic_outside_the_handler_is_an_error_and_no_more() {
     let (game, store) = prepare();
     let broken = paying(&store).clock(BrokenClock);
     let failed = broken.receive(genuine(completed("o1", 500))).await;
-    let is_unavailable = matches!(
-        failed,
-        Err(ReceiveError::Store(StoreError::Unavailable { .. }))
-    );
+    let is_unavailable = matches!(failed, Err(ReceiveError::Store(StoreError::Unavailable { .. })));
     assert!(is_unavailable, "{failed:?}");
-    assert!(is_settled(
-        &paying(&store).receive(genuine(completed("o1", 500))).await
-    ));
+    assert!(is_settled(&paying(&store).receive(genuine(completed("o1", 500))).await));
     assert_eq!(game.wallet(), (500, 1));
 }

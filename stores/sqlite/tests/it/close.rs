@@ -8,9 +8,7 @@ use postback_sqlite::SqliteStore;
 use postback_sqlite::rusqlite::backup::Backup;
 use postback_sqlite::rusqlite::{Connection, OpenFlags};
 
-use crate::fixture::{
-    Game, Holder, completed, eventually, genuine, is_settled, paying, start, stored,
-};
+use crate::fixture::{Game, Holder, completed, eventually, genuine, is_settled, paying, start, stored};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_leaves_a_single_file() {
@@ -50,15 +48,9 @@ async fn closed_store_finishes_what_is_queued_and_refuses_more() {
         queued.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
     }
     let (one, other) = (store.clone(), store.clone());
-    let closing = [
-        start(async move { one.close().await }).await,
-        start(async move { other.close().await }).await,
-    ];
+    let closing = [start(async move { one.close().await }).await, start(async move { other.close().await }).await];
     let late = receiver.receive(genuine(completed("late", 1))).await;
-    assert!(
-        matches!(late, Err(ReceiveError::Store(StoreError::Closed))),
-        "{late:?}"
-    );
+    assert!(matches!(late, Err(ReceiveError::Store(StoreError::Closed))), "{late:?}");
     let late = store.list_pending(None, 1).await;
     assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
     assert!(is_settled(&holder.release().await));
@@ -77,10 +69,7 @@ async fn closed_store_finishes_what_is_queued_and_refuses_more() {
 async fn log_is_moved_into_the_file_although_others_use_it() {
     let game = Game::new();
     let store = game.open();
-    paying(&store)
-        .receive(genuine(completed("o1", 5)))
-        .await
-        .unwrap();
+    paying(&store).receive(genuine(completed("o1", 5))).await.unwrap();
     let other = game.connect();
     let count = "SELECT count(*) FROM credits";
     let _: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
@@ -91,18 +80,15 @@ async fn log_is_moved_into_the_file_although_others_use_it() {
 
 fn vacuum_into(from: &Path, to: &Path) {
     let db = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-    db.busy_timeout(Duration::from_secs(60)).unwrap();
-    db.execute("VACUUM INTO ?1", [to.to_str().unwrap()])
-        .unwrap();
+    db.busy_timeout(Duration::from_mins(1)).unwrap();
+    db.execute("VACUUM INTO ?1", [to.to_str().unwrap()]).unwrap();
 }
 
 fn copy_online(from: &Path, to: &Path) {
     let from = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut to = Connection::open(to).unwrap();
     let backup = Backup::new(&from, &mut to).unwrap();
-    backup
-        .run_to_completion(100, Duration::from_millis(1), None)
-        .unwrap();
+    backup.run_to_completion(100, Duration::from_millis(1), None).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,44 +110,29 @@ async fn restored_backup_is_consistent_and_goes_on() {
         });
         let (from, to) = (game.file(), game.directory().join("backup.db"));
         let backup = to.clone();
-        tokio::task::spawn_blocking(move || copy(&from, &backup))
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || copy(&from, &backup)).await.unwrap();
         busy.await.unwrap();
         store.close().await;
         assert_eq!(game.wallet(), (250, 250));
 
         std::fs::rename(&to, game.file()).unwrap();
-        let check: String = game
-            .connect()
-            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-            .unwrap();
+        let check: String = game.connect().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
         let (sum, rows) = game.wallet();
         let records = "SELECT count(*) FROM postback_records WHERE pending = 0";
-        let records: i64 = game
-            .connect()
-            .query_row(records, [], |row| row.get(0))
-            .unwrap();
+        let records: i64 = game.connect().query_row(records, [], |row| row.get(0)).unwrap();
         assert_eq!((sum, rows), (records, records), "wallet and records agree");
         assert!(rows >= 50);
 
         let store = SqliteStore::builder().open_existing(game.file()).unwrap();
         let receiver = paying(&store);
-        let known = receiver
-            .receive(genuine(completed("before-0", 1)))
-            .await
-            .unwrap();
+        let known = receiver.receive(genuine(completed("before-0", 1))).await.unwrap();
         assert_eq!(known, Receipt::Duplicate);
         for number in 0..200 {
             let event = completed(&format!("during-{number}"), 1);
             receiver.receive(genuine(event)).await.unwrap();
         }
-        assert_eq!(
-            game.wallet(),
-            (250, 250),
-            "what came after the backup is paid again"
-        );
+        assert_eq!(game.wallet(), (250, 250), "what came after the backup is paid again");
         store.close().await;
     }
 }

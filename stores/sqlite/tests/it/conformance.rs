@@ -1,6 +1,6 @@
 //! The suite that every store passes.
 
-use postback::store::conformance;
+use postback::testing::conformance;
 use postback_sqlite::SqliteStore;
 
 use crate::fixture::Game;
@@ -15,9 +15,7 @@ impl Games {
 
     fn open(&self) -> SqliteStore {
         let game = Game::without_file();
-        game.connect()
-            .execute_batch("CREATE TABLE balances (player TEXT PRIMARY KEY, amount TEXT NOT NULL)")
-            .unwrap();
+        game.connect().execute_batch("CREATE TABLE balances (player TEXT PRIMARY KEY, amount TEXT NOT NULL)").unwrap();
         let store = game.open();
         self.0.borrow_mut().push(game);
         store
@@ -44,9 +42,7 @@ async fn transactions_pass_the_conformance_suite() {
 
     fn balance(db: &Connection, player: &str) -> Result<Decimal> {
         let select = "SELECT amount FROM balances WHERE player = ?1";
-        let text: Option<String> = db
-            .query_row(select, [player], |row| row.get(0))
-            .optional()?;
+        let text: Option<String> = db.query_row(select, [player], |row| row.get(0)).optional()?;
         Ok(text.map_or(Decimal::ZERO, |text| text.parse().unwrap()))
     }
 
@@ -57,10 +53,7 @@ async fn transactions_pass_the_conformance_suite() {
             store.receiver(move |tx, decision| {
                 let player = decision.player().as_str();
                 let amount = balance(tx, player)? + decision.balance_change();
-                tx.execute(
-                    "INSERT OR REPLACE INTO balances VALUES (?1, ?2)",
-                    (player, amount.to_string()),
-                )?;
+                tx.execute("INSERT OR REPLACE INTO balances VALUES (?1, ?2)", (player, amount.to_string()))?;
                 script.end()
             })
         },

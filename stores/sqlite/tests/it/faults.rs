@@ -10,15 +10,12 @@ use postback::{DedupStore, Receipt, ReceiveError, StoreError};
 use postback_sqlite::SqliteStore;
 
 use crate::fixture::{
-    Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually,
-    genuine, impatient, is_settled, paying, record, recover, start, status, stored,
+    Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, genuine, impatient,
+    is_settled, paying, record, recover, start, status, stored,
 };
 
 fn is_unavailable(received: &Received) -> bool {
-    matches!(
-        received,
-        Err(ReceiveError::Store(StoreError::Unavailable { .. }))
-    )
+    matches!(received, Err(ReceiveError::Store(StoreError::Unavailable { .. })))
 }
 
 fn is_overloaded(received: &Received) -> bool {
@@ -30,20 +27,12 @@ async fn lock_of_another_process_is_an_error_until_released() {
     let game = Game::new();
     let store = impatient().open(game.file()).unwrap();
     let receiver = paying(&store);
-    receiver
-        .receive(genuine(completed("o1", 500)))
-        .await
-        .unwrap();
+    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
     let other = game.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (one, two) = tokio::join!(
-        receiver.receive(genuine(completed("o2", 1))),
-        receiver.accept(genuine(completed("o3", 1))),
-    );
-    assert!(
-        is_unavailable(&one) && is_unavailable(&two),
-        "{one:?} {two:?}"
-    );
+    let (one, two) =
+        tokio::join!(receiver.receive(genuine(completed("o2", 1))), receiver.accept(genuine(completed("o3", 1))),);
+    assert!(is_unavailable(&one) && is_unavailable(&two), "{one:?} {two:?}");
     let text = chain(&one.unwrap_err());
     assert!(text.contains("holds the file locked"), "{text}");
     assert!(stored(&store, "o1").await.is_some(), "reading goes on");
@@ -74,17 +63,11 @@ async fn reading_waits_neither_for_the_writer_nor_for_listings() {
 async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
     let game = Game::new();
     let timeout = Duration::from_millis(100);
-    let store = SqliteStore::builder()
-        .timeout(timeout)
-        .queue(64)
-        .open(game.file())
-        .unwrap();
+    let store = SqliteStore::builder().timeout(timeout).queue(64).open(game.file()).unwrap();
     let receiver = paying(&store);
     let holder = Holder::new(&store, "holder").await;
     for number in 0..3 {
-        let late = receiver
-            .receive(genuine(completed(&format!("o{number}"), 1)))
-            .await;
+        let late = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
         assert!(is_overloaded(&late), "{late:?}");
     }
     // Up to the length of the queue they wait; beyond that they get the error at once.
@@ -103,14 +86,9 @@ async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
 
     // The caller of the handler that hangs got the error, too. All of them are paid once it returns.
     assert!(is_overloaded(&holder.release().await));
-    eventually("everything queued is done", async || {
-        game.wallet() == (65, 65)
-    })
-    .await;
+    eventually("everything queued is done", async || game.wallet() == (65, 65)).await;
     for number in 0..64 {
-        let again = receiver
-            .receive(genuine(completed(&format!("o{number}"), 1)))
-            .await;
+        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
         assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
     }
     let again = receiver.receive(genuine(completed("beyond", 1))).await;
@@ -129,9 +107,7 @@ async fn callback_whose_caller_is_gone_is_done_once() {
     }
     holder.release().await.unwrap();
     for number in 0..20 {
-        let again = receiver
-            .receive(genuine(completed(&format!("o{number}"), 1)))
-            .await;
+        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
         assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
     }
     assert_eq!(game.wallet(), (21, 21));
@@ -161,27 +137,18 @@ async fn pending_decisions_survive_a_restart() {
 
 #[tokio::test]
 async fn unreadable_record_is_an_error_and_never_absent() {
-    let broken = [
-        ("{\"format\":1", "unreadable"),
-        ("{\"format\":9}", "newer"),
-        ("\u{feff}", "unreadable"),
-        ("", "unreadable"),
-    ];
+    let broken =
+        [("{\"format\":1", "unreadable"), ("{\"format\":9}", "newer"), ("\u{feff}", "unreadable"), ("", "unreadable")];
     let game = Game::new();
     let store = game.open();
     let receiver = paying(&store);
-    receiver
-        .receive(genuine(completed("o1", 500)))
-        .await
-        .unwrap();
+    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
     let intact = record(&store, "o1").await;
     for (json, word) in broken {
         let update = "UPDATE postback_records SET record = ?1 WHERE key LIKE '%/o1'";
         game.connect().execute(update, [json]).unwrap();
         let received = receiver.receive(genuine(completed("o1", 500))).await;
-        let Err(ReceiveError::Store(error)) = &received else {
-            panic!("{json}: {received:?}")
-        };
+        let Err(ReceiveError::Store(error)) = &received else { panic!("{json}: {received:?}") };
         assert_eq!(error.as_str(), word, "{json}");
         let loaded = store.load(intact.key()).await.unwrap_err();
         assert_eq!(loaded.as_str(), word, "{json}");
@@ -191,13 +158,8 @@ async fn unreadable_record_is_an_error_and_never_absent() {
     let bytes = "UPDATE postback_records SET record = CAST(x'ff' AS TEXT)";
     game.connect().execute(bytes, []).unwrap();
     let received = receiver.receive(genuine(completed("o1", 500))).await;
-    assert!(matches!(
-        received,
-        Err(ReceiveError::Store(StoreError::Unreadable { .. }))
-    ));
-    assert!(is_settled(
-        &receiver.receive(genuine(completed("o2", 1))).await
-    ));
+    assert!(matches!(received, Err(ReceiveError::Store(StoreError::Unreadable { .. }))));
+    assert!(is_settled(&receiver.receive(genuine(completed("o2", 1))).await));
     assert_eq!(game.wallet(), (501, 2), "the others are paid");
 }
 
@@ -207,10 +169,7 @@ async fn damaged_file_is_an_error_with_advice() {
     let store = game.open();
     let receiver = paying(&store);
     for number in 0..200 {
-        receiver
-            .receive(genuine(completed(&format!("o{number}"), 1)))
-            .await
-            .unwrap();
+        receiver.receive(genuine(completed(&format!("o{number}"), 1))).await.unwrap();
     }
     store.close().await;
     let mut bytes = std::fs::read(game.file()).unwrap();
@@ -222,9 +181,7 @@ async fn damaged_file_is_an_error_with_advice() {
     let receiver = paying(&store);
     let mut errors = Vec::new();
     for number in 0..200 {
-        let received = receiver
-            .receive(genuine(completed(&format!("o{number}"), 1)))
-            .await;
+        let received = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
         match received {
             Ok(Receipt::Duplicate) => {}
             Ok(other) => panic!("known before: {other:?}"),
@@ -232,10 +189,7 @@ async fn damaged_file_is_an_error_with_advice() {
         }
     }
     let advice = "the file is damaged: restore a backup";
-    assert!(
-        errors.iter().any(|error| error.contains(advice)),
-        "{errors:?}"
-    );
+    assert!(errors.iter().any(|error| error.contains(advice)), "{errors:?}");
 }
 
 /// A small disk of its own, or `None` without the right to mount one.
@@ -248,9 +202,7 @@ impl SmallDisk {
         std::fs::create_dir(&at).unwrap();
         let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
         let mounted = Command::new("mount").args(mount).arg(&at).output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then_some(Self(at))
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
     }
 }
 
@@ -274,8 +226,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
     std::fs::write(&ballast, vec![0; 300 * 1024]).unwrap();
     let store = SqliteStore::open(disk.0.join("game.db")).unwrap();
     let db = postback_sqlite::rusqlite::Connection::open(disk.0.join("game.db")).unwrap();
-    db.execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)")
-        .unwrap();
+    db.execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)").unwrap();
     let receiver = paying(&store);
     let mut paid: i64 = 0;
     let error = loop {
@@ -295,10 +246,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
     };
     let text = chain(&error);
     assert!(text.contains("the disk is full: free some space"), "{text}");
-    let count = || -> i64 {
-        db.query_row("SELECT count(*) FROM credits", [], |row| row.get(0))
-            .unwrap()
-    };
+    let count = || -> i64 { db.query_row("SELECT count(*) FROM credits", [], |row| row.get(0)).unwrap() };
     assert_eq!(count(), paid, "no more and no less than what was settled");
     std::fs::remove_file(&ballast).unwrap();
     let again = receiver.receive(genuine(completed("afterwards", 1))).await;
@@ -319,15 +267,8 @@ fn failing_writes_lose_nothing() {
         .args(["-c", "trap '' XFSZ; ulimit -S -f 600; exec \"$0\" \"$@\""])
         .arg(test.get_program())
         .args(test.get_args())
-        .envs(
-            test.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-    let mut process = shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .envs(test.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut orders = process.stdin.take().unwrap();
     let mut answers = Answers::of(process.stdout.take().unwrap());
     let mut pay = |number: i64| {
@@ -346,15 +287,10 @@ fn failing_writes_lose_nothing() {
     assert!(failed.contains("failed"), "{failed}");
     assert_eq!(game.wallet(), (paid, paid));
 
-    let unlimited = Command::new("prlimit")
-        .args(["--fsize=unlimited:", "--pid", &process.id().to_string()])
-        .status();
+    let unlimited = Command::new("prlimit").args(["--fsize=unlimited:", "--pid", &process.id().to_string()]).status();
     assert!(unlimited.unwrap().success());
     let again = pay(paid);
-    assert!(
-        ["settled", "duplicate"].contains(&again.as_str()),
-        "{again}"
-    );
+    assert!(["settled", "duplicate"].contains(&again.as_str()), "{again}");
     drop(orders);
     assert!(process.wait().unwrap().success());
     assert_eq!(game.wallet(), (paid + 1, paid + 1));
@@ -385,9 +321,7 @@ async fn process_pays_what_it_reads() {
     let store = SqliteStore::open(file).unwrap();
     let receiver = paying(&store);
     for line in std::io::stdin().lines() {
-        let received = receiver
-            .receive(genuine(completed(&line.unwrap(), 1)))
-            .await;
+        let received = receiver.receive(genuine(completed(&line.unwrap(), 1))).await;
         let answer = received.map_or_else(|error| chain(&error), |receipt| receipt.as_str().into());
         println!("\nanswer: {answer}");
     }
@@ -408,12 +342,7 @@ fn missing_permission_is_an_error_at_open() {
     let (file, fresh) = (game.file(), game.directory().join("fresh.db"));
     // Mode of the directory, mode of the file, the file, part of the error.
     let cases = [
-        (
-            0o777,
-            0o444,
-            &file,
-            "the file is read-only: make it and its directory writable",
-        ),
+        (0o777, 0o444, &file, "the file is read-only: make it and its directory writable"),
         (0o555, 0o444, &file, "writable"),
         (0o555, 0o666, &file, "writable"),
         (0o555, 0o666, &fresh, "writable"),
@@ -428,10 +357,7 @@ fn missing_permission_is_an_error_at_open() {
         let text = String::from_utf8_lossy(&output.stdout);
         let context = format!("{directory_mode:o} {file_mode:o}: {text}");
         assert!(output.status.success(), "{context}");
-        assert!(
-            text.contains(expected) && text.contains(path.to_str().unwrap()),
-            "{context}"
-        );
+        assert!(text.contains(expected) && text.contains(path.to_str().unwrap()), "{context}");
     }
 }
 
@@ -462,10 +388,6 @@ fn unprivileged(command: &Command, reachable: &Path) -> Command {
     } else {
         Command::new(command.get_program())
     };
-    unprivileged.args(command.get_args()).envs(
-        command
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    unprivileged.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     unprivileged
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use postback::guard::{Record, RecordStatus, Stored};
 use postback::{
-    Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, Receipt,
-    ReceiveError, Receiver, Recovery, RecoverySummary, Verified,
+    Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
+    Recovery, RecoverySummary, Verified,
 };
 use postback_sqlite::rusqlite::Connection;
 use postback_sqlite::{SqliteBuilder, SqliteStore, SqliteTransaction};
@@ -21,7 +21,7 @@ pub(crate) type GameReceiver = Receiver<SqliteStore, InTransaction<SqliteStore>>
 pub(crate) type Received = Result<Receipt, ReceiveError>;
 
 /// Longer than anything takes, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory with the game's database.
 pub(crate) struct Game {
@@ -32,9 +32,7 @@ impl Game {
     /// A game with a wallet.
     pub(crate) fn new() -> Self {
         let game = Self::without_file();
-        game.connect()
-            .execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)")
-            .unwrap();
+        game.connect().execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)").unwrap();
         game
     }
 
@@ -62,17 +60,13 @@ impl Game {
     /// The sum of all credits, and how many there are.
     pub(crate) fn wallet(&self) -> (i64, i64) {
         let select = "SELECT coalesce(sum(amount), 0), count(*) FROM credits";
-        self.connect()
-            .query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap()
+        self.connect().query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
     }
 
     /// The names of the files beside the database, and its own.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.directory()).unwrap();
-        let mut names: Vec<String> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -87,11 +81,7 @@ pub(crate) fn impatient() -> SqliteBuilder {
 pub(crate) fn credit(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
     tx.execute(
         "INSERT INTO credits VALUES (?1, ?2, ?3)",
-        (
-            decision.id().as_str(),
-            decision.player().as_str(),
-            decision.balance_change().to_string(),
-        ),
+        (decision.id().as_str(), decision.player().as_str(), decision.balance_change().to_string()),
     )?;
     Ok(())
 }
@@ -120,20 +110,13 @@ pub(crate) fn conversion(transaction: &str, original: Option<&str>, effect: Effe
 }
 
 pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Completed {
-        amount: amount.into(),
-        milestone: None,
-        reinstates: false,
-    };
+    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
     conversion(transaction, None, effect)
 }
 
 /// Changes what a conversion is worth.
 pub(crate) fn adjusted(transaction: &str, original: &str, by: i64) -> Event {
-    let effect = Effect::Adjusted {
-        by: by.into(),
-        same_transaction: false,
-    };
+    let effect = Effect::Adjusted { by: by.into(), same_transaction: false };
     conversion(transaction, Some(original), effect)
 }
 
@@ -170,7 +153,7 @@ pub(crate) async fn start<'a, T>(future: impl Future<Output = T> + Send + 'a) ->
 
 /// Keeps the writer busy until it is dropped.
 pub(crate) struct Holder {
-    _release: Sender<()>,
+    release: Sender<()>,
     received: tokio::task::JoinHandle<Received>,
 }
 
@@ -183,34 +166,25 @@ impl Holder {
         let receiver = store
             .receiver(move |tx, decision| {
                 let _ = started.send(());
-                let _ = released
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .recv();
+                let _ = released.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 credit(tx, decision)
             })
             .without_recovery();
         let event = genuine(completed(transaction, 1));
         let received = tokio::spawn(async move { receiver.receive(event).await });
         is_held.recv().await.unwrap();
-        Self {
-            _release: release,
-            received,
-        }
+        Self { release, received }
     }
 
     /// Lets the writer go on, and returns what became of the callback that held it.
     pub(crate) async fn release(self) -> Received {
-        drop(self._release);
+        drop(self.release);
         self.received.await.unwrap()
     }
 }
 
 /// Receives all of these in one batch, in this order.
-pub(crate) async fn receive_in_one_batch(
-    receiver: &GameReceiver,
-    events: Vec<Event>,
-) -> Vec<Received> {
+pub(crate) async fn receive_in_one_batch(receiver: &GameReceiver, events: Vec<Event>) -> Vec<Received> {
     let holder = Holder::new(receiver.store(), &format!("holder-{}", unique())).await;
     let mut started = Vec::new();
     for event in events {
@@ -245,17 +219,12 @@ const CHILD_FILE: &str = "POSTBACK_TEST_CHILD_FILE";
 /// This program, running only the test with this path, on a file.
 pub(crate) fn child(test: &str, file: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD_FILE, file);
+    command.args(["--exact", test, "--nocapture"]).env(CHILD_FILE, file);
     command
 }
 
 /// The file to work on, if this process was started by a test.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a test passes it to its own child process"
-)]
+#[allow(clippy::disallowed_methods, reason = "a test passes it to its own child process")]
 pub(crate) fn child_file() -> Option<PathBuf> {
     std::env::var_os(CHILD_FILE).map(PathBuf::from)
 }

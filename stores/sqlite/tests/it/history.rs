@@ -13,10 +13,7 @@ async fn history_shows_every_callback() {
     let game = Game::new();
     let store = game.open();
     let receiver = paying(&store);
-    let stage = Effect::Pending {
-        stage: "PENDING".into(),
-        amount: None,
-    };
+    let stage = Effect::Pending { stage: "PENDING".into(), amount: None };
     let events = [
         conversion("o1", None, stage),
         completed("o1", 500),
@@ -36,10 +33,7 @@ async fn history_shows_every_callback() {
         })
         .without_recovery();
     refusing.receive(genuine(completed("o2", 7))).await.unwrap();
-    refusing
-        .receive(genuine(adjusted("r2", "o2", -7)))
-        .await
-        .unwrap();
+    refusing.receive(genuine(adjusted("r2", "o2", -7))).await.unwrap();
     receiver.accept(genuine(completed("o3", 9))).await.unwrap();
 
     let select = "SELECT conversion, number, event, action, amount, state, player, received, delivered \
@@ -53,13 +47,7 @@ async fn history_shows_every_callback() {
         let number: i64 = row.get(1).unwrap();
         let action: Option<String> = row.get(3).unwrap();
         let key = text(0).replace("bitlabs/game/", "");
-        lines.push(format!(
-            "{key} {number} {} {} {} {}",
-            text(2),
-            action.as_deref().unwrap_or("-"),
-            text(4),
-            text(5)
-        ));
+        lines.push(format!("{key} {number} {} {} {} {}", text(2), action.as_deref().unwrap_or("-"), text(4), text(5)));
         assert_eq!(text(6), "player-7");
         assert!(text(7).starts_with("20"), "{}", text(7));
         let delivered: Option<String> = row.get(8).unwrap();
@@ -86,19 +74,11 @@ async fn history_skips_unreadable_records() {
     let store = game.open();
     let receiver = paying(&store);
     for transaction in ["o1", "o2"] {
-        receiver
-            .receive(genuine(completed(transaction, 1)))
-            .await
-            .unwrap();
+        receiver.receive(genuine(completed(transaction, 1))).await.unwrap();
     }
     let db = game.connect();
-    db.execute("UPDATE postback_records SET record = 'x' WHERE id = 1", [])
-        .unwrap();
-    let rows: i64 = db
-        .query_row("SELECT count(*) FROM postback_history", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
+    db.execute("UPDATE postback_records SET record = 'x' WHERE id = 1", []).unwrap();
+    let rows: i64 = db.query_row("SELECT count(*) FROM postback_history", [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 1);
 }
 
@@ -118,14 +98,11 @@ fn insert(db: &Connection, from: u32, until: u32) {
 fn logged(game: &Game, from: u32, until: u32) -> u64 {
     let db = game.connect();
     db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     for number in (from..until).step_by(64) {
         insert(&db, number, number + 64);
     }
-    std::fs::metadata(game.directory().join("game.db-wal"))
-        .unwrap()
-        .len()
+    std::fs::metadata(game.directory().join("game.db-wal")).unwrap().len()
 }
 
 #[tokio::test]
@@ -151,17 +128,13 @@ async fn player_is_found_in_a_history_with_gaps() {
     }
     let db = game.connect();
     // As if thousands had come before each, and most of them had been removed since.
-    db.execute("UPDATE postback_records SET id = id * 7000 - 20000", [])
-        .unwrap();
+    db.execute("UPDATE postback_records SET id = id * 7000 - 20000", []).unwrap();
     insert(&db, 0, 100);
 
     let player: PlayerId = "player-7".parse().unwrap();
     let mut found = Vec::new();
     loop {
-        let page = store
-            .list_by_player(&player, found.last(), 4)
-            .await
-            .unwrap();
+        let page = store.list_by_player(&player, found.last(), 4).await.unwrap();
         if page.is_empty() {
             break;
         }
@@ -178,10 +151,7 @@ async fn row_with_a_broken_key_hides_no_others() {
     let store = game.open();
     let receiver = paying(&store);
     for transaction in ["o1", "o2", "o3"] {
-        receiver
-            .accept(genuine(completed(transaction, 1)))
-            .await
-            .unwrap();
+        receiver.accept(genuine(completed(transaction, 1))).await.unwrap();
     }
     let broken = "UPDATE postback_records SET key = 'bitlabs/game/broken' WHERE id = 2";
     game.connect().execute(broken, []).unwrap();

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::similar_names, reason = "a receiver has received something")]
 
 mod api;
 mod batches;

@@ -53,14 +53,7 @@ fn event_of(message: &str) -> Event {
     match parts[1] {
         "pending" => {
             let stage = "PENDING".into();
-            conversion(
-                conversion_id,
-                None,
-                Effect::Pending {
-                    stage,
-                    amount: None,
-                },
-            )
+            conversion(conversion_id, None, Effect::Pending { stage, amount: None })
         }
         "completed" => completed(conversion_id, amount),
         "adjusted" => adjusted(&own, conversion_id, -amount),
@@ -99,10 +92,7 @@ impl Network {
 
     fn add_conversion(&mut self) {
         let number = self.expected.len();
-        let name = format!(
-            "{}{number}",
-            if number.is_multiple_of(4) { "e" } else { "t" }
-        );
+        let name = format!("{}{number}", if number.is_multiple_of(4) { "e" } else { "t" });
         let reward = 1 + i64::try_from(self.dice.below(90_000)).unwrap();
         let part = i64::try_from(self.dice.below(reward.unsigned_abs() + 1)).unwrap();
         let (words, balance): (&[&str], i64) = match self.dice.below(6) {
@@ -160,12 +150,7 @@ fn send(network: &Mutex<Network>, file: &Path, mut dice: Dice, give_up: Instant)
 }
 
 /// Sends to one process until it is time to kill it. Returns whether everything was taken.
-fn serve(
-    network: &Mutex<Network>,
-    orders: &mut ChildStdin,
-    answers: &Lines<String>,
-    end: Instant,
-) -> bool {
+fn serve(network: &Mutex<Network>, orders: &mut ChildStdin, answers: &Lines<String>, end: Instant) -> bool {
     let mut waiting: HashMap<usize, Message> = HashMap::new();
     let mut sent = 0;
     let mut is_over = false;
@@ -203,12 +188,7 @@ fn serve(
 
 /// Pays inside the transaction, except for conversions whose wallet is elsewhere.
 fn pay(db: &Connection, decision: &Decision) -> Result<(), HandlerError> {
-    let name = decision
-        .conversion()
-        .as_str()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
+    let name = decision.conversion().as_str().rsplit('/').next().unwrap_or_default();
     let insert = if name.starts_with('t') {
         "INSERT INTO credits VALUES (?1, ?2, ?3)"
     } else {
@@ -227,7 +207,7 @@ async fn process_receives_until_it_is_killed() {
     let store = SqliteStore::open(&file).unwrap();
     let within = store.receiver(|tx, decision| pay(tx, decision));
     let wallet = Connection::open(&file).unwrap();
-    wallet.busy_timeout(Duration::from_secs(60)).unwrap();
+    wallet.busy_timeout(Duration::from_mins(1)).unwrap();
     let wallet = Arc::new(Mutex::new(wallet));
     let elsewhere = Receiver::new(store, move |decision: Decision| {
         let wallet = Arc::clone(&wallet);
@@ -268,10 +248,7 @@ async fn process_receives_until_it_is_killed() {
     reading.await.unwrap();
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a test may take longer on request"
-)]
+#[allow(clippy::disallowed_methods, reason = "a test may take longer on request")]
 fn length() -> Duration {
     let seconds = std::env::var("POSTBACK_STORM_SECONDS");
     Duration::from_secs(seconds.map_or(4, |text| text.parse().expect("a number of seconds")))
@@ -280,10 +257,7 @@ fn length() -> Duration {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_nothing_and_pays_nothing_twice() {
     #[allow(clippy::disallowed_methods, reason = "a seed, which is printed")]
-    let seed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_micros();
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     let seed = u64::try_from(seed).unwrap() | 1;
     println!("seed {seed}");
     let game = Game::without_file();
@@ -296,7 +270,7 @@ async fn kill_9_loses_nothing_and_pays_nothing_twice() {
         outstanding: 0,
         expected: BTreeMap::new(),
     });
-    let give_up = until + Duration::from_secs(120);
+    let give_up = until + Duration::from_mins(2);
     let file = game.file();
     let kills: usize = thread::scope(|scope| {
         let senders: Vec<_> = [1, 2]
@@ -305,10 +279,7 @@ async fn kill_9_loses_nothing_and_pays_nothing_twice() {
                 scope.spawn(|| send(&network, &file, dice, give_up))
             })
             .into();
-        senders
-            .into_iter()
-            .map(|sender| sender.join().unwrap())
-            .sum()
+        senders.into_iter().map(|sender| sender.join().unwrap()).sum()
     });
     let expected = network.into_inner().unwrap().expected;
     println!("{kills} kills, {} conversions", expected.len());
@@ -316,9 +287,7 @@ async fn kill_9_loses_nothing_and_pays_nothing_twice() {
     // Whatever was accepted, or cut off while it was paid, is paid now. A lease must expire first.
     tokio::time::sleep(LEASE).await;
     let store = game.open();
-    let within = store
-        .receiver(|tx, decision| pay(tx, decision))
-        .without_recovery();
+    let within = store.receiver(|tx, decision| pay(tx, decision)).without_recovery();
     let summary = recover(&within).await;
     assert_eq!(summary.pending(), 0, "{summary:?}");
     store.close().await;
@@ -332,18 +301,11 @@ async fn kill_9_loses_nothing_and_pays_nothing_twice() {
                 (SELECT conversion, amount FROM credits UNION ALL SELECT conversion, amount FROM elsewhere) \
                 GROUP BY conversion";
     let mut statement = db.prepare(sums).unwrap();
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let paid: HashMap<String, i64> = rows.map(Result::unwrap).collect();
     for (name, balance) in &expected {
         let history = || history(&db, name);
-        assert_eq!(
-            paid.get(name).copied().unwrap_or(0),
-            *balance,
-            "{name}: {:#?}",
-            history()
-        );
+        assert_eq!(paid.get(name).copied().unwrap_or(0), *balance, "{name}: {:#?}", history());
     }
     let pending = "SELECT count(*) FROM postback_records WHERE pending = 1";
     let pending: i64 = db.query_row(pending, [], |row| row.get(0)).unwrap();

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use postback::MemoryStore;
-//! use postback::store::conformance;
+//! use postback::testing::conformance;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -30,6 +30,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::unreachable,
+    clippy::arithmetic_side_effects,
     reason = "a test suite fails by panicking"
 )]
 
@@ -42,11 +44,6 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use tokio::task::JoinSet;
 
-use super::{
-    DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, StoreError,
-    Stored, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version, erase_player,
-    prune,
-};
 use crate::clock::Timestamp;
 use crate::decision::{Action, Decision};
 use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
@@ -56,6 +53,10 @@ use crate::id::{PlayerId, RecordKey};
 use crate::network::Verified;
 use crate::protocol::{Receipt, Timing};
 use crate::receiver::{InTransaction, ReceiveError, Receiver};
+use crate::store::{
+    DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, StoreError, Stored, SwapOutcome,
+    Transaction, TransactionWork, TransactionalStore, Version, erase_player, json, prune,
+};
 
 /// Tests the promises of [`DedupStore`]. `open` opens an empty store.
 ///
@@ -84,11 +85,7 @@ pub async fn plain<S: DedupStore>(open: impl AsyncFn() -> S) {
 pub async fn shared<S: DedupStore>(one: &S, other: &S) {
     for round in 0..20 {
         let name = format!("shared-{round}");
-        let (first, second) = if round % 2 == 0 {
-            (one, other)
-        } else {
-            (other, one)
-        };
+        let (first, second) = if round % 2 == 0 { (one, other) } else { (other, one) };
         let pending = pending_record(completed(&name, "5"));
         let version = put(first, &pending).await;
         let stored = load(second, pending.key()).await;
@@ -107,10 +104,7 @@ pub async fn shared<S: DedupStore>(one: &S, other: &S) {
             .collect();
         let swaps = swaps.join_all().await;
         let won = swaps.iter().filter(|outcome| is_replaced(outcome)).count();
-        assert_eq!(
-            won, 1,
-            "exactly one of two handles must win a swap: {swaps:?}"
-        );
+        assert_eq!(won, 1, "exactly one of two handles must win a swap: {swaps:?}");
         assert!(
             pending_keys(second, 10).await.is_empty(),
             "a record that one handle settled must not be pending through the other"
@@ -120,30 +114,16 @@ pub async fn shared<S: DedupStore>(one: &S, other: &S) {
 
 async fn absent_record_is_none<S: DedupStore>(store: &S) {
     let key = completed("absent", "1").key();
-    assert_eq!(
-        load(store, &key).await,
-        None,
-        "a record that was never stored must be absent"
-    );
-    assert!(
-        pending_keys(store, 10).await.is_empty(),
-        "an empty store must list nothing"
-    );
+    assert_eq!(load(store, &key).await, None, "a record that was never stored must be absent");
+    assert!(pending_keys(store, 10).await.is_empty(), "an empty store must list nothing");
 }
 
 async fn every_swap_gives_a_new_version<S: DedupStore>(store: &S) {
     let pending = pending_record(completed("first", "500"));
     let mut versions = vec![put(store, &pending).await];
-    for record in [
-        pending.clone(),
-        delivered(pending.clone()),
-        delivered(pending),
-    ] {
+    for record in [pending.clone(), delivered(pending.clone()), delivered(pending)] {
         let version = replace(store, versions[versions.len() - 1], &record).await;
-        assert!(
-            !versions.contains(&version),
-            "a record must never have the same version twice"
-        );
+        assert!(!versions.contains(&version), "a record must never have the same version twice");
         versions.push(version);
         is_stored(store, version, &record).await;
     }
@@ -157,18 +137,10 @@ async fn lost_swap_returns_the_current_record<S: DedupStore>(store: &S) {
         SwapOutcome::Conflict(None),
         "a swap that expects a version must fail if there is no record"
     );
-    assert_eq!(
-        load(store, pending.key()).await,
-        None,
-        "a lost swap must store nothing"
-    );
+    assert_eq!(load(store, pending.key()).await, None, "a lost swap must store nothing");
 
     let first = put(store, &pending).await;
-    let wrong = [
-        None,
-        Some(Version::after(Some(first))),
-        Version::from_number(77),
-    ];
+    let wrong = [None, Some(Version::after(Some(first))), Version::from_number(77)];
     for expected in wrong {
         let current = stored(first, &pending);
         assert_eq!(
@@ -206,10 +178,7 @@ async fn records_come_back_unchanged<S: DedupStore>(store: &S) {
     big.query = "long=%F0%9F%8E%AE+%00&".repeat(4096);
     let mut big = delivered(pending_record(big));
     for stage in 0..500 {
-        let stage = Effect::Pending {
-            stage: format!("STAGE {stage}").into(),
-            amount: None,
-        };
+        let stage = Effect::Pending { stage: format!("STAGE {stage}").into(), amount: None };
         big = delivered(with(&big, conversion("big", stage)));
     }
     big.decline_head("no such player: 'Ω'", NOW);
@@ -218,35 +187,18 @@ async fn records_come_back_unchanged<S: DedupStore>(store: &S) {
 }
 
 async fn keys_are_exact<S: DedupStore>(store: &S) {
-    let mut records: Vec<Record> = ODD_IDS
-        .iter()
-        .map(|id| pending_record(completed(id, "5")))
-        .collect();
+    let mut records: Vec<Record> = ODD_IDS.iter().map(|id| pending_record(completed(id, "5"))).collect();
     for id in ODD_IDS {
         let kind = EventKind::Ban(BanStatus::Banned);
-        records.push(pending_record(Event {
-            player: player(id),
-            kind,
-            ..completed("tx", "0")
-        }));
+        records.push(pending_record(Event { player: player(id), kind, ..completed("tx", "0") }));
     }
-    let other_app = Event {
-        app: "Game".parse().unwrap(),
-        ..completed("tx", "5")
-    };
-    let other_network = Event {
-        network: "conformance.2".parse().unwrap(),
-        ..completed("tx", "5")
-    };
+    let other_app = Event { app: "Game".parse().unwrap(), ..completed("tx", "5") };
+    let other_network = Event { network: "conformance.2".parse().unwrap(), ..completed("tx", "5") };
     records.extend([other_app, other_network].map(pending_record));
     let mut versions = Vec::new();
     for record in &records {
         let key = record.key();
-        assert_eq!(
-            load(store, key).await,
-            None,
-            "similar keys must not be confused: {key}"
-        );
+        assert_eq!(load(store, key).await, None, "similar keys must not be confused: {key}");
         versions.push(put(store, record).await);
     }
     for (record, version) in records.iter().zip(versions) {
@@ -286,20 +238,14 @@ async fn pending_records_are_listed_in_order<S: DedupStore>(store: &S) {
             "exactly the records with a pending decision must be listed, in pages of {limit}"
         );
     }
-    let none = store
-        .list_pending(expected.last(), 10)
-        .await
-        .expect("list pending");
+    let none = store.list_pending(expected.last(), 10).await.expect("list pending");
     assert!(none.is_empty(), "nothing must be listed after the last key");
     let none = store.list_pending(None, 0).await.expect("list pending");
     assert!(none.is_empty(), "a page of zero must be empty");
 
     let settled = load(store, &completed("n0", "5").key()).await;
     let settled = settled.expect("a stored record must not be absent");
-    let by = Effect::Adjusted {
-        by: decimal("-5"),
-        same_transaction: true,
-    };
+    let by = Effect::Adjusted { by: decimal("-5"), same_transaction: true };
     let again = with(&settled.record, conversion("n0", by));
     replace(store, settled.version, &again).await;
     assert!(
@@ -313,33 +259,21 @@ async fn one_of_many_swaps_wins<S: DedupStore>(store: &S) {
     for _ in 0..4 {
         let swaps: JoinSet<_> = (0..CALLERS)
             .map(|caller| {
-                let event = Event {
-                    query: format!("caller={caller}"),
-                    ..completed("race", "5")
-                };
+                let event = Event { query: format!("caller={caller}"), ..completed("race", "5") };
                 let (store, record) = (store.clone(), pending_record(event));
                 async move { (swap(&store, expected, &record).await, record) }
             })
             .collect();
         let swaps = swaps.join_all().await;
-        let winners: Vec<_> = swaps
-            .iter()
-            .filter(|(outcome, _)| is_replaced(outcome))
-            .collect();
-        assert_eq!(
-            winners.len(),
-            1,
-            "exactly one of {CALLERS} swaps must win, at {expected:?}"
-        );
+        let winners: Vec<_> = swaps.iter().filter(|(outcome, _)| is_replaced(outcome)).collect();
+        assert_eq!(winners.len(), 1, "exactly one of {CALLERS} swaps must win, at {expected:?}");
         let (SwapOutcome::Replaced(version), winner) = winners[0] else {
             unreachable!("they were filtered");
         };
         let version = *version;
         let lost = SwapOutcome::Conflict(Some(stored(version, winner)));
         assert!(
-            swaps
-                .iter()
-                .all(|(outcome, _)| is_replaced(outcome) || *outcome == lost),
+            swaps.iter().all(|(outcome, _)| is_replaced(outcome) || *outcome == lost),
             "the losers of a race must get the winner's record"
         );
         is_stored(store, version, winner).await;
@@ -370,21 +304,11 @@ async fn listing_is_complete_during_writes<S: DedupStore>(store: &S) {
         work.spawn(async move { Some(pending_keys(&reader, 1 + number % 7).await) });
     }
     for mut listed in work.join_all().await.into_iter().flatten() {
-        assert!(
-            listed.is_sorted_by(|a, b| a < b),
-            "every key must be listed once, in order"
-        );
+        assert!(listed.is_sorted_by(|a, b| a < b), "every key must be listed once, in order");
         listed.retain(|key| steady.contains(key));
-        assert_eq!(
-            listed, steady,
-            "what is pending all the time must be in every listing"
-        );
+        assert_eq!(listed, steady, "what is pending all the time must be in every listing");
     }
-    assert_eq!(
-        pending_keys(store, 10).await,
-        steady,
-        "what is settled must not be listed"
-    );
+    assert_eq!(pending_keys(store, 10).await, steady, "what is settled must not be listed");
 }
 
 async fn dropped_operations_are_done_or_not<S: DedupStore>(store: &S) {
@@ -396,10 +320,7 @@ async fn dropped_operations_are_done_or_not<S: DedupStore>(store: &S) {
             SwapOutcome::Conflict(Some(current)) => current,
             SwapOutcome::Conflict(None) => panic!("a lost swap must return the current record"),
         };
-        assert_eq!(
-            found.record, record,
-            "a swap whose future was dropped must be done or not done, once"
-        );
+        assert_eq!(found.record, record, "a swap whose future was dropped must be done or not done, once");
         is_stored(store, found.version, &record).await;
     }
 }
@@ -416,9 +337,7 @@ async fn repeated_callbacks_are_paid_once<S: DedupStore>(store: &S) {
         }
     };
     let timing = Timing::default().busy_timeout(Duration::from_secs(60));
-    let receiver = Receiver::new(store.clone(), pay)
-        .timing(timing)
-        .without_recovery();
+    let receiver = Receiver::new(store.clone(), pay).timing(timing).without_recovery();
     let calls: JoinSet<_> = (0..CALLERS)
         .map(|_| {
             let receiver = receiver.clone();
@@ -432,41 +351,19 @@ async fn repeated_callbacks_are_paid_once<S: DedupStore>(store: &S) {
             "a repeated callback must be settled or a duplicate: {receipt:?}"
         );
     }
-    assert_eq!(
-        *paid.lock().unwrap(),
-        [decimal("500")],
-        "a repeated callback must be paid once"
-    );
+    assert_eq!(*paid.lock().unwrap(), [decimal("500")], "a repeated callback must be paid once");
 }
 
 async fn unusable_callbacks_are_kept_once<S: DedupStore>(store: &S) {
-    let list = async |after: Option<&KeptId>, limit| {
-        store
-            .list_unusable(after, limit)
-            .await
-            .expect("list unusable callbacks")
-    };
-    assert!(
-        list(None, 10).await.is_empty(),
-        "an empty store must list no unusable callbacks"
-    );
-    let mut expected: Vec<KeptCallback> = ODD_IDS
-        .iter()
-        .enumerate()
-        .map(|(number, id)| unusable(id, number as u64))
-        .collect();
+    let list =
+        async |after: Option<&KeptId>, limit| store.list_unusable(after, limit).await.expect("list unusable callbacks");
+    assert!(list(None, 10).await.is_empty(), "an empty store must list no unusable callbacks");
+    let mut expected: Vec<KeptCallback> =
+        ODD_IDS.iter().enumerate().map(|(number, id)| unusable(id, number as u64)).collect();
     for kept in &expected {
-        assert_eq!(
-            keep(store, kept).await,
-            0,
-            "keeping few callbacks must remove none"
-        );
+        assert_eq!(keep(store, kept).await, 0, "keeping few callbacks must remove none");
         let repeated = KeptCallback::new(kept.callback.clone(), kept.received.after(HOUR));
-        assert_eq!(
-            keep(store, &repeated).await,
-            0,
-            "a repetition must remove nothing"
-        );
+        assert_eq!(keep(store, &repeated).await, 0, "a repetition must remove nothing");
     }
     expected.sort_by(|a, b| a.id.cmp(&b.id));
     for limit in [1, 2, 7, expected.len(), 1000] {
@@ -485,19 +382,10 @@ async fn unusable_callbacks_are_kept_once<S: DedupStore>(store: &S) {
         );
     }
     let removed = expected.remove(0);
-    let remove = async || {
-        store
-            .remove_unusable(&removed.id)
-            .await
-            .expect("remove a callback")
-    };
+    let remove = async || store.remove_unusable(&removed.id).await.expect("remove a callback");
     assert!(remove().await, "a kept callback must be removed");
     assert!(!remove().await, "a callback must not be removed twice");
-    assert_eq!(
-        list(None, 1000).await,
-        expected,
-        "the other callbacks must stay"
-    );
+    assert_eq!(list(None, 1000).await, expected, "the other callbacks must stay");
 }
 
 async fn unusable_callbacks_are_bounded<S: DedupStore>(store: &S) {
@@ -531,19 +419,12 @@ async fn unusable_callbacks_are_bounded<S: DedupStore>(store: &S) {
         removed += keep(store, &nth(number)).await;
     }
     // "boundary" and "later" are older than all of these.
-    assert_eq!(
-        removed,
-        surplus + 2,
-        "the store must report how many callbacks it removed"
-    );
+    assert_eq!(removed, surplus + 2, "the store must report how many callbacks it removed");
     let mut listed = 0;
     let mut oldest = u64::MAX;
     let mut after = None;
     loop {
-        let page = store
-            .list_unusable(after.as_ref(), 1000)
-            .await
-            .expect("list");
+        let page = store.list_unusable(after.as_ref(), 1000).await.expect("list");
         listed += page.len();
         let received = page.iter().map(|kept| kept.received.as_millis());
         oldest = received.chain([oldest]).min().unwrap();
@@ -552,15 +433,9 @@ async fn unusable_callbacks_are_bounded<S: DedupStore>(store: &S) {
             None => break,
         }
     }
-    assert_eq!(
-        listed, MAX_KEPT,
-        "the number of unusable callbacks must be bounded"
-    );
+    assert_eq!(listed, MAX_KEPT, "the number of unusable callbacks must be bounded");
     let expected = nth(surplus).received.as_millis();
-    assert_eq!(
-        oldest, expected,
-        "the oldest callbacks beyond the bound must be removed"
-    );
+    assert_eq!(oldest, expected, "the oldest callbacks beyond the bound must be removed");
 }
 
 /// Tests the promises of [`Retention`]. `open` opens an empty store.
@@ -581,21 +456,11 @@ async fn removal_compares_the_version<S: Retention>(store: &S) {
     let second = replace(store, first, &delivered(record.clone())).await;
     let remove = async |version| store.remove(record.key(), version).await.expect("remove");
     for wrong in [first, Version::after(Some(second))] {
-        assert!(
-            !remove(wrong).await,
-            "another version than the stored one must not be removed"
-        );
-        assert!(
-            load(store, record.key()).await.is_some(),
-            "a lost removal must change nothing"
-        );
+        assert!(!remove(wrong).await, "another version than the stored one must not be removed");
+        assert!(load(store, record.key()).await.is_some(), "a lost removal must change nothing");
     }
     assert!(remove(second).await, "the stored version must be removed");
-    assert_eq!(
-        load(store, record.key()).await,
-        None,
-        "a removed record must be absent"
-    );
+    assert_eq!(load(store, record.key()).await, None, "a removed record must be absent");
     assert!(!remove(second).await, "a record must not be removed twice");
     let version = put(store, &record).await;
     is_stored(store, version, &record).await;
@@ -610,68 +475,34 @@ async fn unchanged_records_are_listed<S: Retention>(store: &S) {
     let late = NOW.after(HOUR);
     put(store, &delivered(pending_record(completed("old", "5")))).await;
     put(store, &pending_record(completed("open", "5"))).await;
-    let Applied::Decided(mut new) = apply(
-        &Record::new(completed("new", "5").key()),
-        &Arc::new(completed("new", "5")),
-        late,
-    ) else {
+    let Applied::Decided(mut new) =
+        apply(&Record::new(completed("new", "5").key()), &Arc::new(completed("new", "5")), late)
+    else {
         panic!("a new message must be decided");
     };
     new.settle_head(late);
     put(store, &new).await;
-    let listed = store
-        .list_unchanged_since(late, None, 10)
-        .await
-        .expect("list unchanged");
+    let listed = store.list_unchanged_since(late, None, 10).await.expect("list unchanged");
     let old = completed("old", "5").key();
-    assert_eq!(
-        listed,
-        [old.clone()],
-        "settled records that did not change since must be listed"
-    );
-    assert_eq!(
-        prune(store, NOW).await.expect("prune").removed,
-        0,
-        "the moment is exclusive"
-    );
-    assert_eq!(
-        prune(store, late).await.expect("prune").removed,
-        1,
-        "old records are pruned"
-    );
-    assert_eq!(
-        load(store, &old).await,
-        None,
-        "a pruned record must be absent"
-    );
+    assert_eq!(listed, std::slice::from_ref(&old), "settled records that did not change since must be listed");
+    assert_eq!(prune(store, NOW).await.expect("prune").removed, 0, "the moment is exclusive");
+    assert_eq!(prune(store, late).await.expect("prune").removed, 1, "old records are pruned");
+    assert_eq!(load(store, &old).await, None, "a pruned record must be absent");
     for kept in ["open", "new"] {
         let key = completed(kept, "5").key();
-        assert!(
-            load(store, &key).await.is_some(),
-            "pruning must leave what is {kept}"
-        );
+        assert!(load(store, &key).await.is_some(), "pruning must leave what is {kept}");
     }
 }
 
 async fn players_are_listed_exactly<S: Retention>(store: &S) {
     for (number, id) in ODD_IDS.iter().enumerate() {
-        let event = Event {
-            player: player(id),
-            ..completed(&format!("t{number}"), "5")
-        };
+        let event = Event { player: player(id), ..completed(&format!("t{number}"), "5") };
         put(store, &delivered(pending_record(event))).await;
     }
     for (number, id) in ODD_IDS.iter().enumerate() {
-        let listed = store
-            .list_by_player(&player(id), None, 10)
-            .await
-            .expect("list by player");
+        let listed = store.list_by_player(&player(id), None, 10).await.expect("list by player");
         let expected = completed(&format!("t{number}"), "5").key();
-        assert_eq!(
-            listed,
-            [expected],
-            "exactly the records of {id:?} must be listed"
-        );
+        assert_eq!(listed, [expected], "exactly the records of {id:?} must be listed");
     }
 }
 
@@ -680,59 +511,29 @@ async fn erased_player_is_not_paid_again<S: Retention>(store: &S) {
     let settled = delivered(pending_record(event.clone()));
     put(store, &settled).await;
     put(store, &pending_record(completed("open", "5"))).await;
-    let ban = Event {
-        kind: EventKind::Ban(BanStatus::Banned),
-        ..completed("none", "0")
-    };
+    let ban = Event { kind: EventKind::Ban(BanStatus::Banned), ..completed("none", "0") };
     put(store, &delivered(pending_record(ban.clone()))).await;
-    let other = Event {
-        player: player("somebody-else"),
-        ..completed("other", "5")
-    };
+    let other = Event { player: player("somebody-else"), ..completed("other", "5") };
     put(store, &delivered(pending_record(other.clone()))).await;
 
-    let erased = erase_player(store, &event.player)
-        .await
-        .expect("erase a player");
+    let erased = erase_player(store, &event.player).await.expect("erase a player");
     let counts = (erased.redacted, erased.removed, erased.pending);
-    assert_eq!(
-        counts,
-        (1, 1, 1),
-        "one record redacted, one ban removed, one record pending"
-    );
-    assert_eq!(
-        load(store, &ban.key()).await,
-        None,
-        "an erased player's ban must be removed"
-    );
+    assert_eq!(counts, (1, 1, 1), "one record redacted, one ban removed, one record pending");
+    assert_eq!(load(store, &ban.key()).await, None, "an erased player's ban must be removed");
     let record = load(store, &event.key()).await.expect("a record").record;
-    let json = super::json::write(&record).expect("write a record");
+    let json = json::write(&record).expect("write a record");
     assert!(
         !json.contains(event.player.as_str()) && !json.contains(&event.query),
         "an erased record must contain neither player nor query"
     );
     assert!(
-        matches!(
-            apply(&record, &Arc::new(event.clone()), NOW),
-            Applied::Duplicate { .. }
-        ),
+        matches!(apply(&record, &Arc::new(event.clone()), NOW), Applied::Duplicate { .. }),
         "an erased player's callback must still be a duplicate"
     );
-    let found = store
-        .list_by_player(&event.player, None, 10)
-        .await
-        .expect("list by player");
-    assert_eq!(
-        found,
-        [completed("open", "5").key()],
-        "an erased record must not be found again"
-    );
+    let found = store.list_by_player(&event.player, None, 10).await.expect("list by player");
+    assert_eq!(found, [completed("open", "5").key()], "an erased record must not be found again");
     let kept = load(store, &other.key()).await.expect("a record").record;
-    assert_eq!(
-        kept.player(),
-        Some(&other.player),
-        "other players must not be touched"
-    );
+    assert_eq!(kept.player(), Some(&other.player), "other players must not be touched");
 }
 
 async fn long_listings_are_complete<S: Retention>(store: &S) {
@@ -744,18 +545,10 @@ async fn long_listings_are_complete<S: Retention>(store: &S) {
         })
         .collect();
     writes.join_all().await;
-    let erased = erase_player(store, &completed("t0", "5").player)
-        .await
-        .expect("erase a player");
-    assert_eq!(
-        erased.redacted, 600,
-        "every page of a player's records must be listed"
-    );
+    let erased = erase_player(store, &completed("t0", "5").player).await.expect("erase a player");
+    assert_eq!(erased.redacted, 600, "every page of a player's records must be listed");
     let pruned = prune(store, NOW.after(HOUR)).await.expect("prune");
-    assert_eq!(
-        pruned.removed, 600,
-        "every page of old records must be listed"
-    );
+    assert_eq!(pruned.removed, 600, "every page of old records must be listed");
 }
 
 /// How the handler under test ends. A handler changes the balance first and then returns [`Script::end`].
@@ -827,22 +620,14 @@ pub async fn transactional<S: TransactionalStore>(
     let start = async || {
         let (store, script) = (open().await, Script::default());
         let receiver = receiver(&store, script.clone()).without_recovery();
-        Wallet {
-            receiver,
-            script,
-            balance: &balance,
-            player: player("player-7"),
-        }
+        Wallet { receiver, script, balance: &balance, player: player("player-7") }
     };
     start().await.callback_pays_once().await;
     for end in [End::Fail, End::Panic] {
         start().await.failed_handler_leaves_no_trace(end).await;
     }
     start().await.declined_decision_leaves_no_trace().await;
-    start()
-        .await
-        .accepted_callbacks_are_delivered_in_order()
-        .await;
+    start().await.accepted_callbacks_are_delivered_in_order().await;
     start().await.concurrent_callbacks_pay_once_each().await;
     start().await.dropped_callbacks_pay_once().await;
     start().await.failed_work_rolls_back().await;
@@ -873,61 +658,22 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
 
     async fn callback_pays_once(self) {
         let event = completed("t1", "500.25");
-        let receipt = self
-            .receive(event.clone())
-            .await
-            .expect("receive a callback");
-        assert!(
-            matches!(receipt, Receipt::Settled(_)),
-            "settled by the first call: {receipt:?}"
-        );
-        let receipt = self
-            .receive(event.clone())
-            .await
-            .expect("receive a callback");
-        assert_eq!(
-            receipt,
-            Receipt::Duplicate,
-            "a repetition must be a duplicate"
-        );
-        self.has("500.25", "a repeated callback must be paid once")
-            .await;
-        assert_eq!(
-            self.script.calls(),
-            1,
-            "the handler must be called once per decision"
-        );
+        let receipt = self.receive(event.clone()).await.expect("receive a callback");
+        assert!(matches!(receipt, Receipt::Settled(_)), "settled by the first call: {receipt:?}");
+        let receipt = self.receive(event.clone()).await.expect("receive a callback");
+        assert_eq!(receipt, Receipt::Duplicate, "a repetition must be a duplicate");
+        self.has("500.25", "a repeated callback must be paid once").await;
+        assert_eq!(self.script.calls(), 1, "the handler must be called once per decision");
 
-        let by = Effect::Adjusted {
-            by: decimal("-500.25"),
-            same_transaction: true,
-        };
-        self.receive(conversion("t1", by))
-            .await
-            .expect("receive a reversal");
-        self.has("0", "a reversal must take back what was paid")
-            .await;
-        let conflict = self
-            .receive(completed("t1", "900"))
-            .await
-            .expect("receive a conflict");
-        let Receipt::Settled(decision) = conflict else {
-            panic!("a conflict must be delivered")
-        };
-        assert!(
-            matches!(decision.action(), Action::Conflict { .. }),
-            "another amount is a conflict"
-        );
+        let by = Effect::Adjusted { by: decimal("-500.25"), same_transaction: true };
+        self.receive(conversion("t1", by)).await.expect("receive a reversal");
+        self.has("0", "a reversal must take back what was paid").await;
+        let conflict = self.receive(completed("t1", "900")).await.expect("receive a conflict");
+        let Receipt::Settled(decision) = conflict else { panic!("a conflict must be delivered") };
+        assert!(matches!(decision.action(), Action::Conflict { .. }), "another amount is a conflict");
         self.has("0", "a conflict must move nothing").await;
-        assert!(
-            !self.record(&event).await.is_pending(),
-            "everything was delivered"
-        );
-        assert_eq!(
-            self.script.calls(),
-            3,
-            "the handler must be called once per decision"
-        );
+        assert!(!self.record(&event).await.is_pending(), "everything was delivered");
+        assert_eq!(self.script.calls(), 3, "the handler must be called once per decision");
     }
 
     async fn failed_handler_leaves_no_trace(self, end: End) {
@@ -935,121 +681,52 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
         self.script.set(end);
         let store = self.receiver.store();
         for _ in 0..2 {
-            let error = self
-                .receive(event.clone())
-                .await
-                .expect_err("the handler failed");
-            assert!(
-                matches!(error, ReceiveError::Handler { .. }),
-                "the handler failed: {error:?}"
-            );
-            self.has("0", "what a failed handler did must be undone")
-                .await;
+            let error = self.receive(event.clone()).await.expect_err("the handler failed");
+            assert!(matches!(error, ReceiveError::Handler { .. }), "the handler failed: {error:?}");
+            self.has("0", "what a failed handler did must be undone").await;
             assert_eq!(
                 pending_keys(store, 10).await,
                 [event.key()],
                 "a decision whose handler failed must be stored as pending"
             );
         }
-        let attempts = self
-            .record(&event)
-            .await
-            .retry()
-            .map(|retry| retry.attempts);
+        let attempts = self.record(&event).await.retry().map(|retry| retry.attempts);
         assert_eq!(attempts, Some(2), "failed attempts must be counted durably");
         self.script.set(End::Succeed);
-        let receipt = self
-            .receiver
-            .deliver(event.key())
-            .await
-            .expect("deliver what is pending");
-        assert_eq!(
-            receipt,
-            Receipt::NothingPending,
-            "a retried decision must be delivered"
-        );
-        self.has("500", "a retried decision must be paid once")
-            .await;
-        assert!(
-            pending_keys(store, 10).await.is_empty(),
-            "a delivered decision is not pending"
-        );
+        let receipt = self.receiver.deliver(event.key()).await.expect("deliver what is pending");
+        assert_eq!(receipt, Receipt::NothingPending, "a retried decision must be delivered");
+        self.has("500", "a retried decision must be paid once").await;
+        assert!(pending_keys(store, 10).await.is_empty(), "a delivered decision is not pending");
     }
 
     async fn declined_decision_leaves_no_trace(self) {
         let event = completed("t1", "500");
         self.script.set(End::Decline);
-        let receipt = self
-            .receive(event.clone())
-            .await
-            .expect("receive a callback");
-        assert!(
-            matches!(receipt, Receipt::Declined(_)),
-            "declined for good: {receipt:?}"
-        );
+        let receipt = self.receive(event.clone()).await.expect("receive a callback");
+        assert!(matches!(receipt, Receipt::Declined(_)), "declined for good: {receipt:?}");
         self.script.set(End::Succeed);
-        let receipt = self
-            .receive(event.clone())
-            .await
-            .expect("receive a callback");
-        assert_eq!(
-            receipt,
-            Receipt::Duplicate,
-            "a declined callback must not be retried"
-        );
-        self.has("0", "what a declining handler did must be undone")
-            .await;
+        let receipt = self.receive(event.clone()).await.expect("receive a callback");
+        assert_eq!(receipt, Receipt::Duplicate, "a declined callback must not be retried");
+        self.has("0", "what a declining handler did must be undone").await;
         let record = self.record(&event).await;
-        assert!(
-            record.closed().is_some() && !record.is_pending(),
-            "declined money closes"
-        );
+        assert!(record.closed().is_some() && !record.is_pending(), "declined money closes");
     }
 
     async fn accepted_callbacks_are_delivered_in_order(self) {
         let first = completed("t1", "500");
-        let by = Effect::Adjusted {
-            by: decimal("-200"),
-            same_transaction: true,
-        };
+        let by = Effect::Adjusted { by: decimal("-200"), same_transaction: true };
         for event in [first.clone(), conversion("t1", by)] {
-            let receipt = self
-                .receiver
-                .accept(genuine(event))
-                .await
-                .expect("accept a callback");
-            assert!(
-                matches!(receipt, Receipt::Accepted(_)),
-                "accepted for later: {receipt:?}"
-            );
+            let receipt = self.receiver.accept(genuine(event)).await.expect("accept a callback");
+            assert!(matches!(receipt, Receipt::Accepted(_)), "accepted for later: {receipt:?}");
         }
-        self.has(
-            "0",
-            "an accepted callback must not be paid before it is delivered",
-        )
-        .await;
-        assert_eq!(
-            self.script.calls(),
-            0,
-            "accepting must not call the handler"
-        );
+        self.has("0", "an accepted callback must not be paid before it is delivered").await;
+        assert_eq!(self.script.calls(), 0, "accepting must not call the handler");
         self.script.set(End::Fail);
-        self.receiver
-            .deliver(first.key())
-            .await
-            .expect_err("the handler failed");
-        assert_eq!(
-            self.script.calls(),
-            1,
-            "nothing must be delivered past a failed decision"
-        );
+        self.receiver.deliver(first.key()).await.expect_err("the handler failed");
+        assert_eq!(self.script.calls(), 1, "nothing must be delivered past a failed decision");
         self.script.set(End::Succeed);
-        self.receiver
-            .deliver(first.key())
-            .await
-            .expect("deliver what is pending");
-        self.has("300", "every accepted callback must be delivered")
-            .await;
+        self.receiver.deliver(first.key()).await.expect("deliver what is pending");
+        self.has("300", "every accepted callback must be delivered").await;
     }
 
     async fn concurrent_callbacks_pay_once_each(self) {
@@ -1078,56 +755,32 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
                 "a concurrent callback must be settled or a duplicate: {receipt:?}"
             );
         }
-        self.has(
-            "40",
-            "concurrent callbacks of eight conversions must be paid once each",
-        )
-        .await;
+        self.has("40", "concurrent callbacks of eight conversions must be paid once each").await;
     }
 
     async fn dropped_callbacks_pay_once(self) {
         for number in 0..20 {
             let event = completed(&format!("t{number}"), "5");
             poll_once(self.receive(event.clone())).await;
-            self.receive(event)
-                .await
-                .expect("receive a callback after a dropped call");
+            self.receive(event).await.expect("receive a callback after a dropped call");
         }
-        self.has(
-            "100",
-            "a callback whose first call was dropped must be paid once",
-        )
-        .await;
+        self.has("100", "a callback whose first call was dropped must be paid once").await;
         let store = self.receiver.store();
-        assert!(
-            pending_keys(store, 10).await.is_empty(),
-            "all of them were delivered"
-        );
+        assert!(pending_keys(store, 10).await.is_empty(), "all of them were delivered");
     }
 
     async fn failed_work_rolls_back(self) {
         let result = self.transact("t1", Step::FailAfterHandling).await;
-        assert!(
-            matches!(result, Err(StoreError::Overloaded)),
-            "an error of the work must be returned"
-        );
+        assert!(matches!(result, Err(StoreError::Overloaded)), "an error of the work must be returned");
         self.has("0", "failed work must be rolled back").await;
         let stored = load(self.receiver.store(), &completed("t1", "5").key()).await;
         assert_eq!(stored, None, "failed work must be rolled back");
-        self.transact("t1", Step::RollBackSecond)
-            .await
-            .expect("the store works after a rollback");
+        self.transact("t1", Step::RollBackSecond).await.expect("the store works after a rollback");
     }
 
     async fn savepoint_undoes_only_what_follows(self) {
-        self.transact("t1", Step::RollBackSecond)
-            .await
-            .expect("commit");
-        self.has(
-            "5",
-            "a rolled back savepoint must undo the handler's work, and only that",
-        )
-        .await;
+        self.transact("t1", Step::RollBackSecond).await.expect("commit");
+        self.has("5", "a rolled back savepoint must undo the handler's work, and only that").await;
         let key = completed("t1", "5").key();
         let stored = load(self.receiver.store(), &key).await.expect("committed");
         assert_eq!(
@@ -1140,10 +793,7 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
     async fn transact(&self, transaction: &str, step: Step) -> Result<(), StoreError> {
         let event = Arc::new(completed(transaction, "5"));
         let handler = self.receiver.handler().handler();
-        self.receiver
-            .store()
-            .transact(&event.key(), handler, Work { event, step })
-            .await
+        self.receiver.store().transact(&event.key(), handler, Work { event, step }).await
     }
 }
 
@@ -1175,20 +825,10 @@ impl TransactionWork for Work {
             transaction.savepoint().await?;
             let swapped = transaction.swap(expected, &record).await?;
             let version = Version::after(expected);
-            assert_eq!(
-                swapped,
-                SwapOutcome::Replaced(version),
-                "a swap in a transaction"
-            );
-            let seen = transaction
-                .load(&key)
-                .await?
-                .expect("a transaction sees its own swap");
+            assert_eq!(swapped, SwapOutcome::Replaced(version), "a swap in a transaction");
+            let seen = transaction.load(&key).await?.expect("a transaction sees its own swap");
             assert_eq!(seen.version, version, "a transaction must see its own swap");
-            transaction
-                .handle(&decision)
-                .await
-                .expect("the handler succeeds");
+            transaction.handle(&decision).await.expect("the handler succeeds");
             if round == 0 {
                 transaction.release_savepoint().await?;
             } else {
@@ -1200,21 +840,10 @@ impl TransactionWork for Work {
             }
             expected = Some(version);
         }
-        let seen = transaction
-            .load(&key)
-            .await?
-            .expect("the first swap was kept");
-        assert_eq!(
-            seen,
-            stored(Version::FIRST, &record),
-            "the first swap must be current again"
-        );
+        let seen = transaction.load(&key).await?.expect("the first swap was kept");
+        assert_eq!(seen, stored(Version::FIRST, &record), "the first swap must be current again");
         let lost = transaction.swap(None, &record).await?;
-        assert_eq!(
-            lost,
-            SwapOutcome::Conflict(Some(seen)),
-            "a lost swap in a transaction"
-        );
+        assert_eq!(lost, SwapOutcome::Conflict(Some(seen)), "a lost swap in a transaction");
         Ok(())
     }
 }
@@ -1272,11 +901,7 @@ fn player(id: &str) -> PlayerId {
 }
 
 fn conversion(transaction: &str, effect: Effect) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: transaction.parse().unwrap(),
-        original: None,
-        effect,
-    };
+    let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect };
     let (network, app) = ("conformance".parse().unwrap(), "game".parse().unwrap());
     let mut event = Event::new(network, app, player("player-7"), kind);
     event.endpoint = "offers".into();
@@ -1286,14 +911,7 @@ fn conversion(transaction: &str, effect: Effect) -> Event {
 
 fn completed(transaction: &str, amount: &str) -> Event {
     let amount = decimal(amount);
-    conversion(
-        transaction,
-        Effect::Completed {
-            amount,
-            milestone: None,
-            reinstates: false,
-        },
-    )
+    conversion(transaction, Effect::Completed { amount, milestone: None, reinstates: false })
 }
 
 fn genuine(event: Event) -> Verified<Event> {
@@ -1318,10 +936,7 @@ fn delivered(mut record: Record) -> Record {
 }
 
 fn stored(version: Version, record: &Record) -> Stored {
-    Stored {
-        version,
-        record: record.clone(),
-    }
+    Stored { version, record: record.clone() }
 }
 
 fn is_replaced(outcome: &SwapOutcome) -> bool {
@@ -1350,26 +965,17 @@ async fn put<S: DedupStore>(store: &S, record: &Record) -> Version {
 async fn replace<S: DedupStore>(store: &S, version: Version, record: &Record) -> Version {
     match swap(store, Some(version), record).await {
         SwapOutcome::Replaced(new) if new != version => new,
-        other => panic!(
-            "a swap that expects the stored version must replace the record: {}: {other:?}",
-            record.key()
-        ),
+        other => panic!("a swap that expects the stored version must replace the record: {}: {other:?}", record.key()),
     }
 }
 
 async fn is_stored<S: DedupStore>(store: &S, version: Version, record: &Record) {
-    let found = load(store, record.key())
-        .await
-        .expect("a stored record must not be absent");
-    assert_eq!(
-        found,
-        stored(version, record),
-        "a record must come back as it was stored"
-    );
+    let found = load(store, record.key()).await.expect("a stored record must not be absent");
+    assert_eq!(found, stored(version, record), "a record must come back as it was stored");
     // Decimals are equal whatever their scale; as text they are not.
     assert_eq!(
-        super::json::write(&found.record).expect("write a record"),
-        super::json::write(record).expect("write a record"),
+        json::write(&found.record).expect("write a record"),
+        json::write(record).expect("write a record"),
         "every digit of an amount must come back"
     );
 }
@@ -1378,14 +984,8 @@ async fn is_stored<S: DedupStore>(store: &S, version: Version, record: &Record) 
 async fn pending_keys<S: DedupStore>(store: &S, limit: usize) -> Vec<RecordKey> {
     let mut keys: Vec<RecordKey> = Vec::new();
     loop {
-        let page = store
-            .list_pending(keys.last(), limit)
-            .await
-            .expect("list pending records");
-        assert!(
-            page.len() <= limit,
-            "a page must not be longer than its limit"
-        );
+        let page = store.list_pending(keys.last(), limit).await.expect("list pending records");
+        assert!(page.len() <= limit, "a page must not be longer than its limit");
         let is_last = page.len() < limit;
         keys.extend(page);
         if is_last {
@@ -1406,10 +1006,7 @@ fn unusable(id: &str, after_millis: u64) -> KeptCallback {
 }
 
 async fn keep<S: DedupStore>(store: &S, kept: &KeptCallback) -> usize {
-    store
-        .keep_unusable(kept)
-        .await
-        .expect("keep an unusable callback")
+    store.keep_unusable(kept).await.expect("keep an unusable callback")
 }
 
 /// Polls a future once and drops it.
@@ -1424,44 +1021,16 @@ async fn poll_once<F: Future>(future: F) {
 
 /// Messages of every kind, with texts and amounts at the edge of what is possible.
 fn every_kind() -> Vec<Event> {
-    let amounts = [
-        "0",
-        "0.00",
-        "1.50",
-        "79228162514264337593543950335",
-        "0.0000000000000000000000000001",
-    ];
-    let mut events: Vec<Event> = amounts
-        .iter()
-        .enumerate()
-        .map(|(at, amount)| completed(&format!("amount-{at}"), amount))
-        .collect();
-    let ignored = |status: &'static str, reason| Effect::Ignored {
-        status: status.into(),
-        reason,
-    };
+    let amounts = ["0", "0.00", "1.50", "79228162514264337593543950335", "0.0000000000000000000000000001"];
+    let mut events: Vec<Event> =
+        amounts.iter().enumerate().map(|(at, amount)| completed(&format!("amount-{at}"), amount)).collect();
+    let ignored = |status: &'static str, reason| Effect::Ignored { status: status.into(), reason };
     let effects = [
-        Effect::Pending {
-            stage: "PENDING".into(),
-            amount: None,
-        },
-        Effect::Pending {
-            stage: "ПРОВЕРКА ⏳".into(),
-            amount: Some(decimal("12.3400")),
-        },
-        Effect::Completed {
-            amount: decimal("7"),
-            milestone: Some("SCREENOUT".into()),
-            reinstates: true,
-        },
-        Effect::Adjusted {
-            by: decimal("-7.0"),
-            same_transaction: true,
-        },
-        Effect::Adjusted {
-            by: decimal("7.000"),
-            same_transaction: false,
-        },
+        Effect::Pending { stage: "PENDING".into(), amount: None },
+        Effect::Pending { stage: "ПРОВЕРКА ⏳".into(), amount: Some(decimal("12.3400")) },
+        Effect::Completed { amount: decimal("7"), milestone: Some("SCREENOUT".into()), reinstates: true },
+        Effect::Adjusted { by: decimal("-7.0"), same_transaction: true },
+        Effect::Adjusted { by: decimal("7.000"), same_transaction: false },
         Effect::Revoked,
         ignored("LATER", IgnoreReason::UnknownState),
         ignored("", IgnoreReason::EmptyState),
@@ -1470,18 +1039,10 @@ fn every_kind() -> Vec<Event> {
     for (at, effect) in effects.into_iter().enumerate() {
         events.push(conversion(&format!("effect-{at}"), effect));
     }
-    let bans = [
-        BanStatus::Banned,
-        BanStatus::Active,
-        BanStatus::Unknown("シャドウ".into()),
-    ];
+    let bans = [BanStatus::Banned, BanStatus::Active, BanStatus::Unknown("シャドウ".into())];
     for (at, status) in bans.into_iter().enumerate() {
         let banned = player(&format!("player-{at}"));
-        events.push(Event {
-            player: banned,
-            kind: EventKind::Ban(status),
-            ..completed("tx", "0")
-        });
+        events.push(Event { player: banned, kind: EventKind::Ban(status), ..completed("tx", "0") });
     }
     let mut full = completed("full", "500");
     full.usd = Some(decimal("-4.200"));
