@@ -1,6 +1,6 @@
 //! `postback serve --demo`: everything in one process, to try it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ const URL: &str = "https://demo.example/callbacks/offers?player=[%USER:UID%]&tx=
 /// The backend's wallet: balances by player, and the ids that were booked.
 #[derive(Default)]
 struct Wallet {
-    booked: HashMap<String, ()>,
+    booked: HashSet<String>,
     balances: HashMap<String, Decimal>,
 }
 
@@ -98,7 +98,7 @@ async fn book(State(wallet): State<Arc<Mutex<Wallet>>>, Json(webhook): Json<Valu
     };
     let balance = {
         let mut wallet = wallet.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = wallet.booked.insert(text("id").to_owned(), ()).is_none();
+        let is_new = wallet.booked.insert(text("id").to_owned());
         let balance = wallet.balances.entry(text("player").to_owned()).or_default();
         if is_new {
             *balance = balance.saturating_add(change);

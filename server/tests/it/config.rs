@@ -35,6 +35,10 @@ app     = "my-game"
 secret  = "secret-of-acme"
 senders = ["192.0.2.1", "2001:db8::/32"]
 proxies = ["127.0.0.1"]
+[[endpoint]]
+network   = "admob"
+app       = "my-game"
+player_in = "custom_data.player"
 [networks.acme.request]
 macro = "{NAME}"
 url   = "?uid={uid}&tx={tx}&amount={amount}&sig={sig}"
@@ -68,10 +72,11 @@ fn valid_configuration_lists_its_endpoints() {
     let (status, out, err) = check(&setup, VALID);
     assert_eq!((status, err.as_str()), (0, ""));
     for line in [
-        "the configuration is valid: 3 endpoints, sqlite store",
+        "the configuration is valid: 4 endpoints, sqlite store",
         "  bitlabs/my-game offers at /callbacks/offers",
         "  notik/my-game postbacks at /callbacks/notik",
         "  acme/my-game postbacks at /callbacks/acme",
+        "  admob/my-game rewards at /callbacks/admob",
     ] {
         assert!(out.lines().any(|known| known == line), "{line}: {out}");
     }
@@ -197,7 +202,13 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             "proxies = \"127.0.0.1\"",
             "check.toml:29: endpoint 3.proxies: not a list of texts",
         ),
-        ("hmac-sha256", "crc32", "check.toml:30: networks.acme:"),
+        ("hmac-sha256", "crc32", "check.toml:34: networks.acme:"),
+        ("custom_data.player", "cookie", "check.toml:33: endpoint 4.player_in: unknown place"),
+        (
+            "player_in = \"custom_data.player\"",
+            "secret = \"x\"",
+            "check.toml:33: endpoint 4.secret: AdMob has no secret: remove it",
+        ),
         ("[backend]", "[backends]", "backend: missing table: add [backend]"),
         ("listen = \"127.0.0.1:8080\"\n", "", "listen: missing key: add listen = …"),
         ("[admin]", "[admin", "check.toml:9:"),

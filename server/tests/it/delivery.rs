@@ -2,10 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
+use axum::http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use postback_test_servers::{Postgres, wait_until};
 
 use crate::backend::Backend;
-use crate::client::Client;
+use crate::client;
 use crate::program::{Server, Setup, command, offer, run};
 use crate::storm::is_long;
 use crate::webhook::Recorder;
@@ -17,11 +23,11 @@ fn send_many(server: &Server, from: usize, count: usize) -> f64 {
     std::thread::scope(|scope| {
         for sender in 0..SENDERS {
             scope.spawn(move || {
-                let mut client = Client::new(server.public);
+                let mut caller = client::Client::new(server.public);
                 for number in (from..from + count).skip(sender).step_by(SENDERS) {
                     let player = format!("player-{}", number % 1000);
                     let target = offer(&player, &format!("o{number}"), "10", "COMPLETED").target();
-                    let response = client.send("GET", &target, &[]).expect("a response");
+                    let response = caller.send("GET", &target, &[]).expect("a response");
                     assert_eq!(response.status, 200, "{}", response.body);
                 }
             });
@@ -118,6 +124,64 @@ fn graceful_stop_finishes_deliveries() {
     assert_eq!(backend.received().len(), 1);
     let (status, _, err) = run(&mut command(setup.directory.path(), &["show", "--pending"]));
     assert_eq!((status, err.as_str()), (1, "nothing is pending\n"));
+}
+
+/// Prints how fast a backlog is delivered, and how fast the same client posts the same bodies with nothing durable.
+#[test]
+fn delivery_rate_beside_that_of_a_plain_client() {
+    let count = if is_long() { 20_000 } else { 1_000 };
+    let setup = Setup::new();
+    let mut server = setup.start();
+    send_many(&server, 0, count);
+    assert_eq!(server.stop(), Some(0));
+    let backend = Recorder::accepting(setup.backend);
+    let began = Instant::now();
+    server.start();
+    while backend.received().len() < count {
+        assert!(began.elapsed() < Duration::from_secs(300), "{}", server.admin("/api/status"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let durable = began.elapsed();
+    let bodies: Vec<Bytes> = backend.received().into_iter().map(|webhook| webhook.text.into_bytes().into()).collect();
+    let url = format!("http://127.0.0.1:{}/decisions", setup.backend);
+    let plain = post_all(&url, bodies);
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    let rate = |elapsed: Duration| count as f64 / elapsed.as_secs_f64();
+    eprintln!(
+        "{count} decisions: {:.0}/s delivered from SQLite, {:.0}/s posted with nothing durable",
+        rate(durable),
+        rate(plain)
+    );
+}
+
+/// Posts bodies with the server's client and concurrency.
+fn post_all(url: &str, bodies: Vec<Bytes>) -> Duration {
+    const CONCURRENCY: usize = 32;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let began = Instant::now();
+        let mut running = tokio::task::JoinSet::new();
+        for body in bodies {
+            if running.len() >= CONCURRENCY {
+                running.join_next().await.expect("a response").expect("a response");
+            }
+            let request = Request::post(url)
+                .header("content-type", "application/json")
+                .header("webhook-id", "plain")
+                .header("webhook-timestamp", "0")
+                .header("webhook-signature", "v1,none")
+                .body(Full::from(body))
+                .expect("a request");
+            let client = client.clone();
+            running.spawn(async move {
+                let response = client.request(request).await.expect("a response");
+                response.into_body().collect().await.expect("a body");
+            });
+        }
+        while running.join_next().await.is_some() {}
+        began.elapsed()
+    })
 }
 
 /// The long form has 100,000 pending decisions.

@@ -1,8 +1,11 @@
 //! Tests of the program `postback`, as processes.
 #![allow(
+    clippy::assigning_clones,
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::format_push_string,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     clippy::panic,
     clippy::unwrap_used,
     missing_docs,

@@ -1,4 +1,4 @@
-//! The page in Chromium, driven over the DevTools protocol.
+//! The page in Chromium, driven over the `DevTools` protocol.
 
 use std::fs;
 use std::net::TcpStream;

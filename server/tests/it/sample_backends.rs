@@ -189,7 +189,8 @@ fn go_pays_once() {
         return;
     }
     let Some(directory) = installed("go", |directory| {
-        install(Command::new("go").args(["build", "-o", "sample", "."]).current_dir(directory))
+        install(Command::new("go").args(["mod", "tidy"]).current_dir(directory))
+            && install(Command::new("go").args(["build", "-o", "sample", "."]).current_dir(directory))
     }) else {
         return;
     };

@@ -27,7 +27,7 @@ pub(crate) struct Received {
 
 type Respond = dyn FnMut(&Received) -> (u16, String) + Send;
 
-/// A backend in this process that records what it is sent and responds as told.
+/// A backend in this process that records what it is sent, with programmed responses.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     requests: Arc<Mutex<Vec<Received>>>,
