@@ -364,7 +364,7 @@ impl Dispatcher {
                     self.set_probe_at(Duration::from_millis(100));
                 }
             }
-            Outcome::Failed { error, outage } => self.on_failure(error, outage, was_probe),
+            Outcome::Failed { error, outage } => self.on_failure(&error, outage, was_probe),
             Outcome::Unreadable => {
                 if was_probe {
                     self.set_probe_at(Duration::ZERO);
@@ -398,22 +398,22 @@ impl Dispatcher {
         }
     }
 
-    fn on_failure(&mut self, error: String, outage: Outage, was_probe: bool) {
+    fn on_failure(&mut self, error: &str, outage: Outage, was_probe: bool) {
         self.failed_since_success = true;
         {
             let mut status = self.shared.status();
             status.failed = status.failed.saturating_add(1);
-            status.last_error = Some(error.clone());
+            status.last_error = Some(error.to_owned());
         }
         match (&mut self.breaker, outage) {
             (Breaker::Closed { timeouts }, Outage::No) => *timeouts = 0,
             (Breaker::Closed { timeouts }, Outage::Perhaps) => {
                 *timeouts = timeouts.saturating_add(1);
                 if *timeouts >= TIMEOUTS_TO_OPEN {
-                    self.open(&error);
+                    self.open(error);
                 }
             }
-            (Breaker::Closed { .. }, Outage::Yes) => self.open(&error),
+            (Breaker::Closed { .. }, Outage::Yes) => self.open(error),
             (Breaker::Open { .. }, Outage::No) => {
                 self.breaker = Breaker::Closed { timeouts: 0 };
                 self.on_backend_up();

@@ -1,8 +1,8 @@
 //! `postback serve --demo`: everything in one process, to try it.
 
-use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
@@ -23,33 +23,30 @@ const NETWORK_SECRET: &str = "demo-secret-do-not-use";
 const BACKEND_SECRET: &str = "whsec_ZGVtby1zZWNyZXQtZG8tbm90LXVzZS1hbnl3aGVyZQ==";
 const URL: &str = "https://demo.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
 
-/// Where the demo listens.
-const PUBLIC: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
-
 /// The backend's wallet: balances by player, and the ids that were booked.
 #[derive(Default)]
 struct Wallet {
-    booked: HashMap<String, ()>,
+    booked: HashSet<String>,
     balances: HashMap<String, Decimal>,
 }
 
-/// Runs the demo until it is interrupted.
-pub(crate) async fn run() -> anyhow::Result<bool> {
+/// Runs the demo until it is interrupted. The admin port is the next one after `port`; with 0, both are free ones.
+pub(crate) async fn run(port: u16) -> anyhow::Result<bool> {
     serve::start_logging(LogFormat::Text);
     let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let file = demo_file();
+    let admin_port = if port == 0 { 0 } else { port.saturating_add(1) };
     let text = format!(
-        "listen = \"{PUBLIC}\"\nstore = \"sqlite:{}\"\n[backend]\nurl = \"http://{}/decisions\"\nsecret = \"{BACKEND_SECRET}\"\n\
-         [admin]\nlisten = \"{ADMIN}\"\n[[endpoint]]\nnetwork = \"bitlabs\"\napp = \"demo\"\nsecret = \"{NETWORK_SECRET}\"\n\
-         family = \"offers\"\nurl = \"{URL}\"\n",
+        "listen = \"127.0.0.1:{port}\"\nstore = \"sqlite:{}\"\n[backend]\nurl = \"http://{}/decisions\"\nsecret = \
+         \"{BACKEND_SECRET}\"\n[admin]\nlisten = \"127.0.0.1:{admin_port}\"\n[[endpoint]]\nnetwork = \"bitlabs\"\napp = \"demo\"\n\
+         secret = \"{NETWORK_SECRET}\"\nfamily = \"offers\"\nurl = \"{URL}\"\n",
         file.display(),
         backend.local_addr()?
     );
     let config = Config::parse("demo", &text)?;
     let ports = Ports::bind(&config).await?;
     let store = config.store.open().await?;
-    print_requests(&file)?;
+    print_requests(&ports, &file)?;
     let routes = Router::new().route("/decisions", post(book)).with_state(Arc::new(Mutex::new(Wallet::default())));
     tokio::spawn(async move { axum::serve(backend, routes).await });
     serve::serve(config, ports, store).await?;
@@ -61,7 +58,8 @@ fn demo_file() -> PathBuf {
     std::env::temp_dir().join(format!("postback-demo-{}.db", std::process::id()))
 }
 
-fn print_requests(file: &std::path::Path) -> anyhow::Result<()> {
+fn print_requests(ports: &Ports, file: &Path) -> anyhow::Result<()> {
+    let public = ports.public.local_addr()?;
     print("A demo network, with a backend in this process that prints every decision. Try, in another terminal:\n")?;
     let signer = Signer::new(NETWORK_SECRET, URL);
     let callbacks: [(&str, &[(&str, &str)]); 4] = [
@@ -77,7 +75,7 @@ fn print_requests(file: &std::path::Path) -> anyhow::Result<()> {
         ("pending: nothing is paid", &[("player", "player-8"), ("tx", "o234"), ("gems", "300"), ("state", "PENDING")]),
     ];
     for (text, values) in callbacks {
-        print(format_args!("  # {text}\n  curl 'http://{PUBLIC}{}'", signer.sign(values).target()))?;
+        print(format_args!("  # {text}\n  curl 'http://{public}{}'", signer.sign(values).target()))?;
     }
     let forged = Signer::new("guessed", URL).sign(&[
         ("player", "player-9"),
@@ -85,8 +83,11 @@ fn print_requests(file: &std::path::Path) -> anyhow::Result<()> {
         ("gems", "9999"),
         ("state", "COMPLETED"),
     ]);
-    print(format_args!("  # a forgery: 403\n  curl 'http://{PUBLIC}{}'", forged.target()))?;
-    print(format_args!("\nThe page: http://{ADMIN}/   The store: {}\n", file.display()))
+    print(format_args!("  # a forgery: 403\n  curl 'http://{public}{}'", forged.target()))?;
+    if let Some(admin) = &ports.admin {
+        print(format_args!("\nThe page: http://{}/", admin.local_addr()?))?;
+    }
+    print(format_args!("The store: {}\n", file.display()))
 }
 
 /// What a backend does: book each decision once, by its id.
@@ -97,7 +98,7 @@ async fn book(State(wallet): State<Arc<Mutex<Wallet>>>, Json(webhook): Json<Valu
     };
     let balance = {
         let mut wallet = wallet.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = wallet.booked.insert(text("id").to_owned(), ()).is_none();
+        let is_new = wallet.booked.insert(text("id").to_owned());
         let balance = wallet.balances.entry(text("player").to_owned()).or_default();
         if is_new {
             *balance = balance.saturating_add(change);

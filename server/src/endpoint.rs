@@ -5,6 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use axum::routing::MethodRouter;
+use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
 use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
 use postback::network::{
     self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders,
@@ -19,7 +20,7 @@ use crate::delivery::ServerReceiver;
 use crate::serve::Intake;
 
 /// The keys that an `[[endpoint]]` table may have.
-pub(crate) const KEYS: [&str; 21] = [
+pub(crate) const KEYS: [&str; 23] = [
     "network",
     "app",
     "secret",
@@ -41,10 +42,15 @@ pub(crate) const KEYS: [&str; 21] = [
     "proxies",
     "enforce_senders",
     "accept_probe",
+    "keys_file",
+    "player_in",
 ];
 
 /// Those that only BitLabs has.
 const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros", "state_parameter"];
+
+/// Those that only `AdMob` has.
+const ADMOB_KEYS: [&str; 2] = ["keys_file", "player_in"];
 
 /// The value of a key, as far as options need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +163,7 @@ pub(crate) struct ConfiguredEndpoint {
     pub(crate) url: String,
     /// What the network's signature does not cover, although it decides about money.
     pub(crate) uncovered: Vec<String>,
+    needs_no_secret: bool,
     /// Its secret, for `simulate`. Networks that sign nothing may have none.
     secret: Option<Zeroizing<String>>,
     /// `None` for BitLabs.
@@ -175,6 +182,7 @@ impl ConfiguredEndpoint {
             endpoint: Box::new(endpoint),
             url: url.to_owned(),
             uncovered: Vec::new(),
+            needs_no_secret: false,
             secret: None,
             description: None,
         }
@@ -194,15 +202,19 @@ impl ConfiguredEndpoint {
         settings: &EndpointSettings<'_>,
         networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
-        if settings.network == "bitlabs" {
-            return Self::bitlabs(settings);
+        match settings.network {
+            "bitlabs" => return Self::bitlabs(settings),
+            "admob" => return Self::admob(settings),
+            _ => {}
         }
         let description = match networks.get(settings.network) {
             Some(description) => description.clone(),
             None => network::preset(settings.network).map_err(|error| match error {
                 ConfigError::UnknownNetwork { name, fix } if fix.starts_with("use ") => problem(
                     "network",
-                    format!("unknown network {name:?}: use bitlabs, a preset, or describe it in [networks.{name}]"),
+                    format!(
+                        "unknown network {name:?}: use bitlabs, admob, a preset, or describe it in [networks.{name}]"
+                    ),
                 ),
                 error => problem("network", error),
             })?,
@@ -267,8 +279,52 @@ impl ConfiguredEndpoint {
         built.map_err(|error| problem("url", error))
     }
 
+    /// `AdMob` signs with keys that Google publishes, so there is no secret.
+    fn admob(settings: &EndpointSettings<'_>) -> Result<Self, EndpointProblem> {
+        let own = ["senders", "proxies", "enforce_senders"];
+        let is_other = |key: &&str| !ADMOB_KEYS.contains(key) && !own.contains(key);
+        let others: Vec<&'static str> = KEYS.into_iter().skip(4).filter(is_other).collect();
+        settings.reject(&others, "remove it")?;
+        if settings.secret.is_some() {
+            return Err(problem("secret", "AdMob has no secret: remove it"));
+        }
+        let mut builder = match settings.text("keys_file")? {
+            None => admob::app(settings.app, HttpsKeys::google()),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| problem("keys_file", format!("cannot read file {path}: {error}")))?;
+                let keys = VerificationKeys::from_json(&text);
+                admob::app(settings.app, keys.map_err(|error| problem("keys_file", error))?)
+            }
+        };
+        let url = settings.url.unwrap_or("https://YOUR-HOST/callbacks/admob");
+        if settings.url.is_some() {
+            builder = builder.url(url);
+        }
+        if let Some(place) = settings.text("player_in")? {
+            builder = builder.player(match (place, place.strip_prefix("custom_data.")) {
+                ("user_id", _) => PlayerIn::UserId,
+                ("custom_data", _) => PlayerIn::CustomData,
+                (_, Some(name)) => PlayerIn::CustomDataField(name.to_owned()),
+                _ => {
+                    let fix = "unknown place: use \"user_id\", \"custom_data\" or \"custom_data.NAME\"";
+                    return Err(problem("player_in", fix));
+                }
+            });
+        }
+        if let Some(senders) = Self::senders(settings)? {
+            builder = builder.senders(senders);
+        }
+        let endpoint = builder.build().map_err(|error| {
+            let key = if matches!(error, ConfigError::Name(_)) { "app" } else { "url" };
+            problem(key, error)
+        })?;
+        Ok(Self { needs_no_secret: true, ..Self::new(endpoint, url) })
+    }
+
     fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
         settings.reject(&BITLABS_KEYS, "only BitLabs has it")?;
+        settings.reject(&ADMOB_KEYS, "only AdMob has it")?;
         let mut builder = description.app(settings.app);
         if let Some(url) = settings.url {
             builder = builder.url(url);
@@ -371,7 +427,7 @@ impl ConfiguredEndpoint {
     }
 
     pub(crate) fn has_secret(&self) -> bool {
-        self.secret.is_some()
+        self.needs_no_secret || self.secret.is_some()
     }
 
     /// The first secret of its list.

@@ -53,6 +53,9 @@ struct ServeArguments {
     /// Run without a configuration: a demo network, a SQLite file, and a backend that prints what it is sent.
     #[arg(long, conflicts_with = "config")]
     demo: bool,
+    /// The demo's port. The admin page gets the next one.
+    #[arg(long, value_name = "PORT", default_value_t = 8080, requires = "demo")]
+    demo_port: u16,
 }
 
 fn main() -> ExitCode {
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
 /// Whether the answer of a command that asks something is yes.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Serve(arguments) if arguments.demo => in_runtime(demo::run()),
+        Command::Serve(arguments) if arguments.demo => in_runtime(demo::run(arguments.demo_port)),
         Command::Serve(arguments) => in_runtime(async move {
             serve::run(Config::read(&arguments.config)?).await?;
             Ok(true)

@@ -269,11 +269,11 @@ impl WebhookSender {
             .header("webhook-signature", signatures.join(" "))
             .body(Full::from(body))?;
         let exchange = async {
-            let response = self.client.request(request).await.map_err(unreachable)?;
+            let response = self.client.request(request).await.map_err(|error| unreachable(&error))?;
             let status = response.status();
             let content = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
             // The status decides; only a refusal needs the body.
-            let content = content.map_or_else(|_| Bytes::new(), |content| content.to_bytes());
+            let content = content.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
             Ok((status, content))
         };
         let limit = self.backend.timeout;
@@ -298,7 +298,7 @@ struct Refusal {
 }
 
 /// The innermost reason: `Connection refused (os error 111)`. It names neither host nor path.
-fn unreachable(error: hyper_util::client::legacy::Error) -> BackendError {
+fn unreachable(error: &hyper_util::client::legacy::Error) -> BackendError {
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -18,7 +18,7 @@ pub(crate) fn summary_json(record: &Record) -> Value {
         "key": record.key(),
         "network": record.key().network(),
         "app": record.key().app(),
-        "player": record.lookup_player().map(|player| player.as_str()),
+        "player": record.lookup_player().map(postback::PlayerId::as_str),
         "status": record.status().as_str(),
         "balance": plain(record.balance()),
         "decided": plain(record.decided()),

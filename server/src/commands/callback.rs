@@ -77,7 +77,7 @@ impl Verify {
             }
             return Ok(all_genuine);
         }
-        for url in urls(self.url.as_deref())? {
+        for url in urls(self.url.as_deref()) {
             all_genuine &= self.verify(&config, "GET", url?.trim())?;
         }
         Ok(all_genuine)
@@ -192,7 +192,7 @@ impl Explain {
         let explainer =
             Explainer { secrets, template: self.template.as_ref().map(parse).transpose()?, hosts: self.host };
         let mut all_genuine = true;
-        for url in urls(self.url.as_deref())? {
+        for url in urls(self.url.as_deref()) {
             let explanation = explainer.explain(url?.trim());
             all_genuine &= explanation.outcome == Outcome::Genuine;
             if self.json {

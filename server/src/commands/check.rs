@@ -38,6 +38,7 @@ impl Check {
                 Ok(true)
             }
             (Some(url), "bitlabs") => check_bitlabs(url),
+            (Some(url), "admob") => check_admob(url),
             (Some(url), name) => check_described(url, name),
         }
     }
@@ -110,6 +111,19 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
     Ok(can_be_used)
 }
 
+fn check_admob(url: &str) -> anyhow::Result<bool> {
+    let settings =
+        EndpointSettings { network: "admob", app: "check", secret: None, url: Some(url), options: HashMap::new() };
+    match ConfiguredEndpoint::build(&settings, &HashMap::new()) {
+        Ok(_) => print("can be used")?,
+        Err(problem) => {
+            print(format_args!("cannot be used: {}", problem.text))?;
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn check_described(url: &str, name: &str) -> anyhow::Result<bool> {
     let description = network::preset(name)?;
     let findings = description.check_url(url);
@@ -163,10 +177,16 @@ impl Url {
         let base = self.base.trim_end_matches('/');
         match self.network.as_str() {
             "list" => {
+                print("admob")?;
                 print("bitlabs")?;
                 for name in network::presets() {
                     print(name)?;
                 }
+            }
+            "admob" => {
+                print(format_args!("{base}/callbacks/admob"))?;
+                note("Google appends its own parameters, signs them, and publishes the keys: there is no secret.");
+                note("The app must pass the player in the SDK's server-side verification options.");
             }
             "bitlabs" => {
                 let Some((family, query)) = BITLABS.iter().find(|(name, _)| *name == self.family) else {

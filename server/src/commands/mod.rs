@@ -1,4 +1,5 @@
 //! The commands beside `serve`.
+#![allow(clippy::doc_markdown, reason = "doc comments of arguments are help texts")]
 
 pub(crate) mod callback;
 pub(crate) mod check;
@@ -31,12 +32,12 @@ pub(crate) fn note(line: impl std::fmt::Display) {
 }
 
 /// The URL that was given, or one a line from standard input.
-fn urls(given: Option<&str>) -> anyhow::Result<Box<dyn Iterator<Item = std::io::Result<String>>>> {
+fn urls(given: Option<&str>) -> Box<dyn Iterator<Item = std::io::Result<String>>> {
     match given {
-        Some(url) if url != "-" => Ok(Box::new(std::iter::once(Ok(url.to_owned())))),
+        Some(url) if url != "-" => Box::new(std::iter::once(Ok(url.to_owned()))),
         _ => {
             let lines = std::io::stdin().lock().lines();
-            Ok(Box::new(lines.filter(|line| line.as_ref().map_or(true, |line| !line.trim().is_empty()))))
+            Box::new(lines.filter(|line| line.as_ref().map_or(true, |line| !line.trim().is_empty())))
         }
     }
 }

@@ -57,6 +57,7 @@ pub(crate) struct Simulate {
 }
 
 /// One callback to send.
+#[derive(Clone, Copy)]
 struct Step {
     says: &'static str,
     /// The transaction's number within the scenario.

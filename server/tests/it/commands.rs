@@ -1,0 +1,195 @@
+//! The commands' output.
+
+use std::fs;
+use std::process::Command;
+
+use postback_test_servers::wait_until;
+
+use crate::program::{SECRET, Setup, command, offer, run};
+use crate::webhook::Recorder;
+
+/// Runs a command in the setup's directory.
+fn ask(setup: &Setup, arguments: &[&str]) -> (i32, String, String) {
+    run(&mut program(setup, arguments))
+}
+
+fn program(setup: &Setup, arguments: &[&str]) -> Command {
+    command(setup.directory.path(), arguments)
+}
+
+#[test]
+fn sign_and_verify_agree_with_the_networks_vector() {
+    let setup = Setup::new();
+    let (config, ..) = setup.configure("postback.toml");
+    let url = "https://publisher.com/complete?uid=8cc877ee-af19-488d-b28d-216fb866b996&val=500";
+    let mut sign = program(&setup, &["sign", url]);
+    let (status, out, _) = run(sign.env("BITLABS_APP_SECRET", "JLOIAUNMHFli7ZJOQVEzm98rzqnm9"));
+    assert_eq!((status, out), (0, format!("{url}&hash=dbcd6bb8ca677344592842a52b4fca9bec36cd4b\n")));
+
+    let callback = offer("player-7", "o233", "500", "COMPLETED");
+    let config = config.to_str().expect("a path");
+    let (status, out, err) = ask(&setup, &["verify", "--config", config, callback.url()]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.starts_with("genuine: completed (COMPLETE) 500 (bitlabs offers)\n"), "{out}");
+    assert!(out.contains("  record       bitlabs/my-game/conversion/o233\n"), "{out}");
+    let forged = callback.target().replace("500", "501");
+    let (status, out, _) = ask(&setup, &["verify", "--config", config, &forged]);
+    assert_eq!(status, 1);
+    assert!(out.starts_with("not genuine: wrong signature"), "{out}");
+    let (status, out, _) = ask(&setup, &["verify", "--config", config, "/other?a=1"]);
+    assert_eq!((status, out.as_str()), (1, "unknown endpoint: no endpoint has the path /other\n"));
+
+    let log = format!(
+        "127.0.0.1 - - [10/Oct/2026:13:55:36 +0000] \"GET {} HTTP/1.1\" 200 7\n127.0.0.1 - - [x] \"GET /favicon.ico HTTP/1.1\" 404 0\njunk\n",
+        callback.target()
+    );
+    fs::write(setup.path("access.log"), log).expect("a log");
+    let (status, out, _) = ask(&setup, &["verify", "--config", config, "--json", "--access-log", "access.log"]);
+    assert_eq!(status, 0);
+    let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!((&lines[0]["outcome"], &lines[0]["event"]["player"]), (&"genuine".into(), &"player-7".into()));
+}
+
+#[test]
+fn url_prints_what_check_accepts_for_every_network() {
+    let setup = Setup::new();
+    let (_, names, _) = ask(&setup, &["url", "list"]);
+    assert!(names.lines().count() > 30, "{names}");
+    for name in names.lines() {
+        let (status, out, err) = ask(&setup, &["url", name, "--base", "https://game.example"]);
+        assert_eq!(status, 0, "{name}");
+        let url = out.lines().next().expect("a URL");
+        assert!(url.starts_with("https://game.example/"), "{name}: {url}");
+        assert!(!err.is_empty());
+        let (status, out, _) = ask(&setup, &["check", "--network", name, url]);
+        assert_eq!(status, 0, "{name}: {url}: {out}");
+    }
+    let (status, out, _) = ask(&setup, &["check", "https://game.example/cb?player=[%USER:UDI%]"]);
+    assert_eq!(status, 1);
+    assert!(out.contains("USER:UID"), "{out}");
+    let (status, out, _) = ask(&setup, &["check", "--network", "lootably", "https://game.example/cb?userID={userID}"]);
+    assert_eq!(status, 1);
+    assert!(out.contains("error: "), "{out}");
+    let (status, _, err) = ask(&setup, &["url", "lotably"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("did you mean \"lootably\"?"), "{err}");
+}
+
+#[test]
+fn show_finds_players_transactions_and_pending_decisions() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    server.take(&offer("p2", "o2", "500", "COMPLETED"));
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    // The store is read while the server runs.
+    let (status, out, _) = ask(&setup, &["show", "--pending"]);
+    assert_eq!(status, 0);
+    assert_eq!(out.matches("  player ").count(), 2);
+    assert!(out.contains("failed attempts, the last") && out.contains("backend not reachable"), "{out}");
+    let (_, out, err) = ask(&setup, &["show", "--pending", "--limit", "1"]);
+    assert_eq!(out.matches("  player ").count(), 1);
+    assert!(err.contains("only the first 1 are shown"));
+    let backend = Recorder::accepting(setup.backend);
+    backend.wait_for(2);
+    assert_eq!(server.stop(), Some(0));
+    for subject in ["p1", "o1", "bitlabs/my-game/conversion/o1"] {
+        let (status, out, _) = ask(&setup, &["show", subject]);
+        assert_eq!(status, 0, "{subject}");
+        assert!(out.starts_with("bitlabs/my-game/conversion/o1  player p1  settled  balance 500\n"), "{out}");
+        assert!(out.contains("offers: completed (COMPLETE) 500\n    pay 500, delivered "), "{out}");
+    }
+    let (status, _, err) = ask(&setup, &["show", "--store", "sqlite:postback.db", "o1"]);
+    assert_eq!((status, err.as_str()), (1, "nothing was found\n"));
+    let arguments =
+        ["show", "--store", "sqlite:postback.db", "--network", "bitlabs", "--app", "my-game", "--json", "o1"];
+    let (status, out, _) = ask(&setup, &arguments);
+    assert_eq!(status, 0);
+    let record: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(record["balance"], "500");
+    let (status, _, err) = ask(&setup, &["show", "--store", "sqlite:missing.db", "o1"]);
+    assert!(status == 2 && err.contains("missing.db"), "{err}");
+    assert!(!setup.path("missing.db").exists());
+}
+
+#[test]
+fn import_is_dry_and_pays_nothing_again() {
+    let setup = Setup::new();
+    let list = "transaction,player,amount,taken_back,milestone,paid_at\n\
+                o1,p1,500,,completed,2025-11-30 23:59:59\no2,p2,120,20,,\no3,p3,,,,1700000000\n";
+    fs::write(setup.path("paid.csv"), list).expect("a list");
+    let import = |more: &[&str]| {
+        let mut arguments = vec!["import", "sqlite:postback.db", "paid.csv", "--app", "my-game"];
+        arguments.extend(more);
+        ask(&setup, &arguments)
+    };
+    let (status, _, err) = import(&[]);
+    assert!(status == 2 && err.contains("add --create for a new one"), "{err}");
+    let (status, out, err) = import(&["--create"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.starts_with("would be: 3 imported, 1 imported as closed"), "{out}");
+    assert!(out.contains("a completed callback of another milestone pays"), "{out}");
+    assert!(out.contains("Nothing was written."));
+    assert!(err.contains("line 4: imported without an amount"), "{err}");
+    assert!(!setup.path("postback.db").exists());
+    let (status, out, _) = import(&["--create", "--write"]);
+    assert!(status == 0 && out.starts_with("3 imported, 1 imported as closed"), "{out}");
+    let (status, out, _) = import(&["--write"]);
+    assert!(status == 0 && out.starts_with("0 imported, 0 imported as closed, 4 imported before"), "{out}");
+
+    let backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    assert_eq!(server.take(&offer("p1", "o1", "500", "COMPLETED")), "duplicate");
+    assert_eq!(server.take(&offer("p2", "o2", "120", "COMPLETED")), "duplicate");
+    assert_eq!(server.take(&offer("p3", "o3", "900", "COMPLETED")), "closed");
+    server.take(&offer("p2", "o2", "120", "RECONCILED"));
+    drop(backend);
+
+    for (list, expected) in [
+        (
+            "transaction,amount,milestone\no1,500,DONE\n",
+            "line 2: unknown milestone: use COMPLETE, SCREENOUT or START_BONUS",
+        ),
+        ("transaction,amount\no1,5,00\n", "line 2: 3 fields, but the header has 2"),
+        ("transaction,amount\no1,1e3\n", "line 2: amount: not a plain number"),
+        ("transaction,amount\no1,-5\n", "line 2: negative amount"),
+        ("transaction,amount,paid_at\no1,5,yesterday\n", "line 2: paid_at: write 2026-11-30T23:59:59Z"),
+        ("transaction,gems\no1,5\n", "unknown column \"gems\""),
+        ("transaction,player\no1,p1\n", "missing column \"amount\""),
+        ("transaction,amount\n", "the file has no line below its header"),
+    ] {
+        fs::write(setup.path("paid.csv"), list).expect("a list");
+        let (status, _, err) = import(&["--write"]);
+        assert!(status == 2 && err.contains(expected), "{expected}: {err}");
+    }
+}
+
+#[test]
+fn simulation_of_bitlabs_and_described_networks_is_right() {
+    let mut setup = Setup::new();
+    let described = ["adgem", "cpx", "lootably", "monlix", "notik", "theoremreach"];
+    for name in described {
+        let (_, out, _) = ask(&setup, &["url", name, "--base", "https://game.example"]);
+        let url = out.lines().next().expect("a URL").replace("YOUR_SECRET", SECRET);
+        setup.end.push_str(&format!(
+            "[[endpoint]]\nnetwork = \"{name}\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"{url}\"\n"
+        ));
+    }
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    let to = format!("http://127.0.0.1:{}", server.public);
+    let admin = format!("http://127.0.0.1:{}", server.admin);
+    for network in described.into_iter().chain(["bitlabs"]) {
+        let (status, out, err) = ask(&setup, &["simulate", network, "--to", &to, "--admin", &admin]);
+        assert_eq!(status, 0, "{out}{err}");
+        for scenario in ["reward ", "duplicate ", "forgery "] {
+            assert!(out.contains(scenario), "{out}");
+        }
+        assert!(out.trim_end().ends_with(", 0 wrong"), "{out}");
+    }
+    let (status, _, err) = ask(&setup, &["simulate", "bitlabs", "--to", "http://192.0.2.1:8080"]);
+    assert!(status == 2 && err.contains("--allow-remote"), "{err}");
+    let (status, _, err) = ask(&setup, &["simulate", "ayet", "--to", &to]);
+    assert!(status == 2 && err.contains("no endpoint of \"ayet\""), "{err}");
+}

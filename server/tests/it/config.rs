@@ -1,0 +1,291 @@
+//! The configuration: every key wrong once, and what keeps a server from starting.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::program::{Setup, command, next_port, run};
+
+/// A valid configuration with every key.
+const VALID: &str = r#"listen = "127.0.0.1:8080"
+store  = "sqlite:postback.db"
+log    = "json"
+[backend]
+url     = "http://127.0.0.1:9000/decisions"
+secret  = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+timeout = "10s"
+concurrency = 8
+[admin]
+listen = "127.0.0.1:8081"
+token  = "a-long-random-token"
+[[endpoint]]
+network = "bitlabs"
+app     = "my-game"
+secret  = "first,second"
+family  = "offers"
+url     = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]"
+acknowledge = ["screenouts"]
+[[endpoint]]
+network = "notik"
+app     = "my-game"
+secret  = "secret-of-notik"
+url     = "https://game.example/callbacks/notik?user_id={user_id}&amount={amount}&payout={payout}&txn_id={txn_id}&rewarded_txn_id={rewarded_txn_id}"
+[[endpoint]]
+network = "acme"
+app     = "my-game"
+secret  = "secret-of-acme"
+senders = ["192.0.2.1", "2001:db8::/32"]
+proxies = ["127.0.0.1"]
+[[endpoint]]
+network   = "admob"
+app       = "my-game"
+player_in = "custom_data.player"
+[networks.acme.request]
+macro = "{NAME}"
+url   = "?uid={uid}&tx={tx}&amount={amount}&sig={sig}"
+[networks.acme.macros]
+uid    = "the player"
+tx     = "the transaction"
+amount = "the reward"
+sig    = "the signature"
+[networks.acme.fields]
+player      = "uid"
+transaction = "tx"
+amount      = "amount"
+[networks.acme.authentication]
+kind     = "message"
+hash     = "hmac-sha256"
+encoding = "hex"
+in       = "sig"
+message  = "{uid}:{tx}:{amount}"
+[networks.acme.meaning]
+always = "completed"
+"#;
+
+fn check(setup: &Setup, text: &str) -> (i32, String, String) {
+    fs::write(setup.path("check.toml"), text).expect("the configuration");
+    run(&mut command(setup.directory.path(), &["check", "--config", "check.toml"]))
+}
+
+#[test]
+fn valid_configuration_lists_its_endpoints() {
+    let setup = Setup::new();
+    let (status, out, err) = check(&setup, VALID);
+    assert_eq!((status, err.as_str()), (0, ""));
+    for line in [
+        "the configuration is valid: 4 endpoints, sqlite store",
+        "  bitlabs/my-game offers at /callbacks/offers",
+        "  notik/my-game postbacks at /callbacks/notik",
+        "  acme/my-game postbacks at /callbacks/acme",
+        "  admob/my-game rewards at /callbacks/admob",
+    ] {
+        assert!(out.lines().any(|known| known == line), "{line}: {out}");
+    }
+    assert!(!setup.path("postback.db").exists());
+}
+
+#[test]
+fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
+    let setup = Setup::new();
+    // What to replace, with what, and what the error says.
+    let cases = [
+        (
+            r#"listen = "127.0.0.1:8080""#,
+            r#"listen = "localhost:8080""#,
+            "check.toml:1: listen: invalid address: write IP:PORT",
+        ),
+        (
+            r#"listen = "127.0.0.1:8080""#,
+            "listen = 8080",
+            "check.toml:1: listen: not a text: put it in quotation marks",
+        ),
+        (
+            r#"listen = "127.0.0.1:8080""#,
+            r#"lisen = "127.0.0.1:8080""#,
+            "check.toml:1: lisen: unknown key: did you mean \"listen\"?",
+        ),
+        (
+            r#"store  = "sqlite:postback.db""#,
+            r#"store = "mysql://x""#,
+            "check.toml:2: store: unknown store: write \"sqlite:PATH\"",
+        ),
+        (
+            r#"store  = "sqlite:postback.db""#,
+            r#"store = "env:UNSET_URL""#,
+            "check.toml:2: store: environment variable UNSET_URL is not set",
+        ),
+        (r#"log    = "json""#, r#"log = "xml""#, "check.toml:3: log: unknown log format: use \"text\" or \"json\""),
+        (
+            "http://127.0.0.1:9000/decisions",
+            "ftp://127.0.0.1/x",
+            "check.toml:5: backend.url: invalid URL: write http://HOST",
+        ),
+        (
+            "http://127.0.0.1:9000/decisions",
+            "http://user:pw@127.0.0.1/x",
+            "check.toml:5: backend.url: credentials in the URL",
+        ),
+        (
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "secret",
+            "check.toml:6: backend.secret: invalid secret: expected \"whsec_\"",
+        ),
+        (
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "file:missing.txt",
+            "check.toml:6: backend.secret: cannot read file missing.txt",
+        ),
+        (
+            r#"timeout = "10s""#,
+            r#"timeout = "soon""#,
+            "check.toml:7: backend.timeout: invalid duration: write \"500ms\"",
+        ),
+        ("concurrency = 8", "concurrency = 0", "check.toml:8: backend.concurrency: not a whole number from 1 to 1024"),
+        (
+            "[admin]\nlisten = \"127.0.0.1:8081\"",
+            "[admin]\nlisten = \"127.0.0.1:8080\"",
+            "check.toml:9: admin.listen: same address as listen",
+        ),
+        (
+            "127.0.0.1:8081\"\ntoken  = \"a-long-random-token\"",
+            "0.0.0.0:8081\"",
+            "check.toml:10: admin.listen: admin port without a token",
+        ),
+        ("a-long-random-token", "short", "check.toml:11: admin.token: token shorter than 16 characters"),
+        (
+            r#"network = "bitlabs""#,
+            r#"network = "bitlab""#,
+            "check.toml:13: endpoint 1.network: unknown network \"bitlab\"",
+        ),
+        (
+            r#"network = "notik""#,
+            r#"network = "notic""#,
+            "check.toml:20: endpoint 2.network: unknown network \"notic\": did you mean \"notik\"?",
+        ),
+        (
+            "app     = \"my-game\"\nsecret  = \"first",
+            "app     = \"my game\"\nsecret  = \"first",
+            "check.toml:14: endpoint 1.app:",
+        ),
+        (
+            "first,second",
+            "env:UNSET_SECRET",
+            "check.toml:15: endpoint 1.secret: environment variable UNSET_SECRET is not set: set it",
+        ),
+        (
+            "first,second",
+            "first,,second",
+            "check.toml:15: endpoint 1.secret: invalid App Secret: empty secret (number 2)",
+        ),
+        (
+            r#"family  = "offers""#,
+            r#"family = "offer""#,
+            "check.toml:16: endpoint 1.family: unknown family: use one of offers,",
+        ),
+        ("&state=[%OFFER:TASK:STATE%]", "&state=[%OFFER:STATE%]", "check.toml:17: endpoint 1.url:"),
+        ("&tx=[%TX%]", "&amp;tx=[%TX%]", "check.toml:17: endpoint 1.url:"),
+        (
+            r#"acknowledge = ["screenouts"]"#,
+            r#"acknowledge = ["all"]"#,
+            "check.toml:18: endpoint 1.acknowledge: unknown word",
+        ),
+        (
+            "secret  = \"secret-of-notik\"",
+            "family = \"offers\"",
+            "check.toml:22: endpoint 2.family: not for this network",
+        ),
+        ("user_id={user_id}&", "", "check.toml:23: endpoint 2.url:"),
+        ("callbacks/notik?", "callbacks/offers?", "check.toml:23: endpoint 2.url: same path as endpoint 1"),
+        ("callbacks/notik?", "health?", "check.toml:23: endpoint 2.url: the path /health is the server's own"),
+        ("192.0.2.1", "192.0.2", "check.toml:28: endpoint 3.senders: invalid address \"192.0.2\""),
+        (
+            "proxies = [\"127.0.0.1\"]",
+            "proxies = \"127.0.0.1\"",
+            "check.toml:29: endpoint 3.proxies: not a list of texts",
+        ),
+        ("hmac-sha256", "crc32", "check.toml:34: networks.acme:"),
+        ("custom_data.player", "cookie", "check.toml:33: endpoint 4.player_in: unknown place"),
+        (
+            "player_in = \"custom_data.player\"",
+            "secret = \"x\"",
+            "check.toml:33: endpoint 4.secret: AdMob has no secret: remove it",
+        ),
+        ("[backend]", "[backends]", "backend: missing table: add [backend]"),
+        ("listen = \"127.0.0.1:8080\"\n", "", "listen: missing key: add listen = …"),
+        ("[admin]", "[admin", "check.toml:9:"),
+    ];
+    for (valid, wrong, expected) in cases {
+        assert!(VALID.contains(valid), "{valid}");
+        let (status, out, err) = check(&setup, &VALID.replacen(valid, wrong, 1));
+        assert_eq!((status, out.as_str()), (2, ""), "{wrong}: {err}");
+        assert!(err.contains(expected), "{wrong}: expected {expected:?}: {err}");
+        assert!(!err.contains("secret-of") && !err.contains("first"), "{err}");
+    }
+}
+
+#[test]
+fn all_errors_are_reported_at_once() {
+    let setup = Setup::new();
+    let text = VALID
+        .replace("\"json\"", "\"xml\"")
+        .replace("\"10s\"", "\"never\"")
+        .replace("first,second", "env:UNSET_SECRET")
+        .replace("192.0.2.1", "192.0.2");
+    let (status, _, err) = check(&setup, &text);
+    assert_eq!(status, 2);
+    assert!(err.starts_with("postback: invalid configuration, 4 errors:\n"), "{err}");
+    assert_eq!(err.lines().count(), 5, "{err}");
+}
+
+#[test]
+fn secrets_come_from_the_environment_and_from_files() {
+    let setup = Setup::new();
+    fs::write(setup.path("secret.txt"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("a file");
+    let text = VALID
+        .replace("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "file:secret.txt")
+        .replace("first,second", "env:APP_SECRET");
+    fs::write(setup.path("check.toml"), text).expect("the configuration");
+    let mut check = command(setup.directory.path(), &["check", "--config", "check.toml"]);
+    let (status, _, err) = run(check.env("APP_SECRET", "one,two"));
+    assert_eq!((status, err.as_str()), (0, ""));
+}
+
+#[test]
+fn server_that_cannot_start_says_why_and_creates_nothing() {
+    let setup = Setup::new();
+    let (config, public, _) = setup.configure("postback.toml");
+    let valid = fs::read_to_string(&config).expect("the configuration");
+    let closed = next_port();
+    let serve = |text: &str| {
+        fs::write(&config, text).expect("the configuration");
+        run(&mut command(setup.directory.path(), &["serve", "--config", "postback.toml"]))
+    };
+    let with_store = |store: &str| valid.replace("sqlite:postback.db", store);
+    let cases = [
+        (with_store("sqlite:missing/postback.db"), "missing/postback.db"),
+        (with_store(&format!("postgres://postgres@127.0.0.1:{closed}/x")), "127.0.0.1"),
+        (with_store(&format!("redis://127.0.0.1:{closed}")), "127.0.0.1"),
+        (valid.replace("secret = \"a-secret", "secret = \"env:UNSET_SECRET"), "UNSET_SECRET"),
+        (valid.replace("family", "famly"), "did you mean \"family\"?"),
+    ];
+    for (text, expected) in cases {
+        let (status, out, err) = serve(&text);
+        assert_eq!((status, out.as_str()), (2, ""), "{err}");
+        let errors: Vec<&str> = err.lines().filter(|line| line.starts_with("postback: ")).collect();
+        assert_eq!(errors.len(), 1, "{err}");
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    let occupied = TcpListener::bind(("127.0.0.1", public)).expect("the port is free");
+    let (status, _, err) = serve(&valid);
+    assert_eq!(status, 2);
+    assert!(err.contains(&format!("cannot listen on 127.0.0.1:{public} (listen)")), "{err}");
+    drop(occupied);
+    let mut left: Vec<String> = fs::read_dir(setup.directory.path())
+        .expect("the directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, ["postback.toml"]);
+    let (status, _, err) = run(&mut command(setup.directory.path(), &["serve", "--config", "missing.toml"]));
+    assert_eq!(status, 2);
+    assert!(err.contains("cannot read configuration missing.toml"), "{err}");
+}

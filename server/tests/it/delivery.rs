@@ -1,0 +1,222 @@
+//! Delivery: outages, restarts, several servers, and a backlog.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use postback_test_servers::{Postgres, wait_until};
+
+use crate::backend::Backend;
+use crate::client;
+use crate::program::{Server, Setup, command, offer, run};
+use crate::storm::is_long;
+use crate::webhook::Recorder;
+
+/// Sends this many callbacks over several connections, and returns the rate.
+fn send_many(server: &Server, from: usize, count: usize) -> f64 {
+    const SENDERS: usize = 16;
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for sender in 0..SENDERS {
+            scope.spawn(move || {
+                let mut caller = client::Client::new(server.public);
+                for number in (from..from + count).skip(sender).step_by(SENDERS) {
+                    let player = format!("player-{}", number % 1000);
+                    let target = offer(&player, &format!("o{number}"), "10", "COMPLETED").target();
+                    let response = caller.send("GET", &target, &[]).expect("a response");
+                    assert_eq!(response.status, 200, "{}", response.body);
+                }
+            });
+        }
+    });
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = count as f64 / began.elapsed().as_secs_f64();
+    rate
+}
+
+#[test]
+fn network_gets_200_while_the_backend_is_down() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    for number in 0..20 {
+        assert_eq!(server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED")), "accepted");
+    }
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    // Pending decisions survive a crash, and are delivered at once after a restart.
+    server.kill();
+    let mut backend = Backend::new(setup.backend, setup.directory.path());
+    backend.start();
+    server.start();
+    wait_until("everything is booked", || backend.bookings().len() == 20);
+    assert!(server.log().contains("backend is down"));
+}
+
+#[test]
+fn first_success_after_an_outage_releases_the_rest() {
+    let setup = Setup::new();
+    let server = setup.start();
+    for number in 0..200 {
+        server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    let mut backend = Backend::new(setup.backend, setup.directory.path());
+    backend.start();
+    wait_until("everything is booked", || backend.bookings().len() == 200);
+    let status = server.admin("/api/status");
+    assert_eq!(status["delivery"]["backend_up"], true);
+    assert!(status["delivery"]["last_success"].is_string());
+}
+
+#[test]
+fn retry_command_delivers_without_the_server() {
+    let setup = Setup::new();
+    let mut server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    server.take(&offer("p2", "o2", "10", "COMPLETED"));
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    assert_eq!(server.stop(), Some(0));
+    let config = server.config().to_str().expect("a path").to_owned();
+    let retry = || run(&mut command(setup.directory.path(), &["retry", "--config", &config]));
+    let (status, out, err) = retry();
+    assert_eq!((status, out.as_str()), (1, "0 delivered, 0 in delivery elsewhere, 2 failed\n"));
+    assert!(err.contains("backend not reachable"), "{err}");
+    let backend = Recorder::accepting(setup.backend);
+    let (status, out, _) = retry();
+    assert_eq!((status, out.as_str()), (0, "2 delivered, 0 in delivery elsewhere, 0 failed\n"));
+    assert_eq!(backend.received().len(), 2);
+}
+
+#[test]
+fn another_server_takes_over_when_one_dies() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let mut setup = Setup::new();
+    setup.store = postgres.create_database();
+    setup.backend_keys = "timeout = \"1s\"".to_owned();
+    let mut first = setup.start_as("first.toml");
+    let second = setup.start_as("second.toml");
+    for number in 0..50 {
+        first.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    first.kill();
+    let mut backend = Backend::new(setup.backend, setup.directory.path());
+    backend.start();
+    wait_until("the other server delivers everything", || backend.bookings().len() == 50);
+    drop(second);
+}
+
+#[test]
+fn graceful_stop_finishes_deliveries() {
+    let setup = Setup::new();
+    let backend = Recorder::start(setup.backend, |_| {
+        std::thread::sleep(Duration::from_millis(300));
+        (200, String::new())
+    });
+    let mut server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    wait_until("the delivery runs", || server.admin("/api/status")["delivery"]["running"] == 1);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(backend.received().len(), 1);
+    let (status, _, err) = run(&mut command(setup.directory.path(), &["show", "--pending"]));
+    assert_eq!((status, err.as_str()), (1, "nothing is pending\n"));
+}
+
+/// Prints how fast a backlog is delivered, and how fast the same client posts the same bodies with nothing durable.
+#[test]
+fn delivery_rate_beside_that_of_a_plain_client() {
+    let count = if is_long() { 20_000 } else { 1_000 };
+    let setup = Setup::new();
+    let mut server = setup.start();
+    send_many(&server, 0, count);
+    assert_eq!(server.stop(), Some(0));
+    let backend = Recorder::accepting(setup.backend);
+    let began = Instant::now();
+    server.start();
+    while backend.received().len() < count {
+        assert!(began.elapsed() < Duration::from_secs(300), "{}", server.admin("/api/status"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let durable = began.elapsed();
+    let bodies: Vec<Bytes> = backend.received().into_iter().map(|webhook| webhook.text.into_bytes().into()).collect();
+    let url = format!("http://127.0.0.1:{}/decisions", setup.backend);
+    let plain = post_all(&url, bodies);
+    #[expect(clippy::cast_precision_loss, reason = "rates for people")]
+    let rate = |elapsed: Duration| count as f64 / elapsed.as_secs_f64();
+    eprintln!(
+        "{count} decisions: {:.0}/s delivered from SQLite, {:.0}/s posted with nothing durable",
+        rate(durable),
+        rate(plain)
+    );
+}
+
+/// Posts bodies with the server's client and concurrency.
+fn post_all(url: &str, bodies: Vec<Bytes>) -> Duration {
+    const CONCURRENCY: usize = 32;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let began = Instant::now();
+        let mut running = tokio::task::JoinSet::new();
+        for body in bodies {
+            if running.len() >= CONCURRENCY {
+                running.join_next().await.expect("a response").expect("a response");
+            }
+            let request = Request::post(url)
+                .header("content-type", "application/json")
+                .header("webhook-id", "plain")
+                .header("webhook-timestamp", "0")
+                .header("webhook-signature", "v1,none")
+                .body(Full::from(body))
+                .expect("a request");
+            let client = client.clone();
+            running.spawn(async move {
+                let response = client.request(request).await.expect("a response");
+                response.into_body().collect().await.expect("a body");
+            });
+        }
+        while running.join_next().await.is_some() {}
+        began.elapsed()
+    })
+}
+
+/// The long form has 100,000 pending decisions.
+#[test]
+fn backlog_costs_no_memory_and_drains() {
+    let (small, large) = if is_long() { (2_000, 100_000) } else { (200, 2_000) };
+    let setup = Setup::new();
+    let mut server = setup.start();
+    send_many(&server, 0, small);
+    let memory_before = server.memory();
+    let rate = send_many(&server, small, large - small);
+    let memory_after = server.memory();
+    server.kill();
+    let began = Instant::now();
+    server.start();
+    let startup = began.elapsed();
+    let mut backend = Backend::new(setup.backend, setup.directory.path());
+    backend.start();
+    let began = Instant::now();
+    wait_until_delivered(&server, 600);
+    let drained = began.elapsed();
+    assert_eq!(backend.bookings().len(), large);
+    let memory_at_the_end = server.memory();
+    eprintln!(
+        "backlog of {large}: accepted {rate:.0}/s, memory {memory_before} MiB with {small} pending, {memory_after} MiB \
+         with {large}, {memory_at_the_end} MiB after draining; startup {startup:?}, drained in {drained:?}"
+    );
+    // The store's cache and the allocator account for this; a decision kept in memory would take a kilobyte.
+    assert!(memory_after < memory_before + 160, "{memory_before} MiB, then {memory_after} MiB");
+}
+
+fn wait_until_delivered(server: &Server, seconds: u64) {
+    let began = Instant::now();
+    while server.admin("/api/pending")["records"] != serde_json::json!([]) {
+        assert!(began.elapsed() < Duration::from_secs(seconds), "still pending: {}", server.admin("/api/status"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

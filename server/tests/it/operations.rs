@@ -1,0 +1,126 @@
+//! Operations: metrics, the systemd unit, the demo, and the documentation's own examples.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use postback_test_servers::{send_signal, wait_until};
+
+use crate::client::get;
+use crate::program::{Setup, command, offer, run};
+use crate::webhook::Recorder;
+
+fn repository() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+#[test]
+fn metrics_count_callbacks_and_deliveries() {
+    let setup = Setup::new();
+    let backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    backend.wait_for(1);
+    let wanted = [
+        "postback_callbacks_total{network=\"bitlabs\",app=\"my-game\",kind=\"completed\",outcome=\"reward\",reason=\"\"} 1",
+        "outcome=\"duplicate\",reason=\"\"} 1",
+        "postback_deliveries_total{result=\"delivered\"} 1",
+        "postback_backend_up 1",
+        "postback_last_callback_timestamp_seconds{network=\"bitlabs\",app=\"my-game\",endpoint=\"offers\"} ",
+        "postback_connections{port=\"public\"} ",
+        "postback_delivery_duration_seconds_bucket{result=\"delivered\",le=\"0.05\"} ",
+        "# HELP postback_deliveries_total Webhook deliveries by result",
+    ];
+    wait_until("the metrics are there", || {
+        let metrics = get(server.admin, "/metrics").body;
+        wanted.iter().all(|line| metrics.contains(line))
+    });
+}
+
+#[test]
+fn systemd_unit_is_valid() {
+    let unit = repository().join("server/deploy/postback.service");
+    let text = fs::read_to_string(&unit).expect("the unit");
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
+        eprintln!("SKIPPED: systemd-analyze is not installed");
+        return;
+    };
+    assert!(version.status.success());
+    // The program is not installed here: check everything but its path.
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = directory.path().join("postback.service");
+    fs::write(&copy, text.replace("/usr/local/bin/postback", env!("CARGO_BIN_EXE_postback"))).expect("a copy");
+    let output = Command::new("systemd-analyze").arg("verify").arg(&copy).output().expect("systemd-analyze");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    let own: Vec<&str> = messages.lines().filter(|line| line.contains("postback.service")).collect();
+    assert!(output.status.success() && own.is_empty(), "{messages}");
+}
+
+#[test]
+fn configurations_in_the_docs_are_valid() {
+    let text = fs::read_to_string(repository().join("docs/server.md")).expect("the guide");
+    let setup = Setup::new();
+    let mut checked = 0;
+    for block in text.split("```toml").skip(1) {
+        let block = block.split("```").next().expect("the block's end");
+        if !block.contains("listen") || !block.contains("[backend]") {
+            continue;
+        }
+        fs::write(setup.path("docs.toml"), block).expect("a file");
+        let mut check = command(setup.directory.path(), &["check", "--config", "docs.toml"]);
+        for name in ["BITLABS_APP_SECRET", "LOOTABLY_SECRET", "POSTBACK_ADMIN_TOKEN"] {
+            check.env(name, "a-secret-that-is-long-enough");
+        }
+        check.env("POSTBACK_BACKEND_SECRET", crate::program::BACKEND_SECRET);
+        let (status, _, err) = run(&mut check);
+        assert_eq!(status, 0, "{err}");
+        checked += 1;
+    }
+    assert!(checked > 0);
+}
+
+#[test]
+fn demo_prints_requests_that_work() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut child = command(directory.path(), &["serve", "--demo", "--demo-port", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .env("TMPDIR", directory.path())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("standard output")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    let mut requests = Vec::new();
+    loop {
+        let line = next();
+        if let Some(url) = line.trim().strip_prefix("curl 'http://127.0.0.1:") {
+            let (port, target) = url.trim_end_matches('\'').split_once('/').expect("a target");
+            requests.push((port.parse::<u16>().expect("a port"), format!("/{target}")));
+        }
+        if line.starts_with("The page: ") {
+            break;
+        }
+    }
+    let port = requests[0].0;
+    wait_until("the demo answers", || {
+        crate::client::Client::new(port).send("GET", "/health", &[]).is_some_and(|response| response.status == 200)
+    });
+    let responses: Vec<_> = requests
+        .iter()
+        .map(|(port, target)| get(*port, target))
+        .map(|response| (response.status, response.body))
+        .collect();
+    let expected = [(200, "accepted"), (200, "duplicate"), (200, "accepted"), (200, "accepted"), (403, "forbidden")];
+    assert_eq!(responses, expected.map(|(status, body)| (status, body.to_owned())));
+    let mut printed = String::new();
+    while printed.matches("backend: ").count() < 3 {
+        printed.push_str(&next());
+    }
+    for line in ["reward 500 for player-7, who now has 500", "reversal -200 for player-7, who now has 300"] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    send_signal("INT", child.id());
+    assert_eq!(child.wait().expect("the program ends").code(), Some(0));
+}

@@ -1,0 +1,200 @@
+//! The sample backends: each verifies with its language's published Standard Webhooks library, and pays once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use postback_test_servers::wait_until;
+use rusqlite::Connection;
+
+use crate::client::Client;
+use crate::program::{Setup, offer};
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("backends")
+}
+
+/// Ends the sample when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether a program can be run. Node and Python must be there where servers are required.
+fn is_installed(program: &str, arguments: &[&str]) -> bool {
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let is_installed = status.is_ok_and(|status| status.success());
+    let required = matches!(program, "node" | "npm" | "python3")
+        && std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+    assert!(is_installed || !required, "{program} is not installed");
+    if !is_installed {
+        eprintln!("SKIPPED: {program} is not installed");
+    }
+    is_installed
+}
+
+/// Runs a step of an installation. Returns whether it succeeded.
+fn install(command: &mut Command) -> bool {
+    let output = command.stdin(Stdio::null()).output().expect("the program starts");
+    if !output.status.success() {
+        eprintln!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    output.status.success()
+}
+
+/// Copies the sample, so that nothing is installed into the source tree.
+fn copy(name: &str, to: &Path) {
+    for entry in fs::read_dir(samples().join(name)).expect("the sample") {
+        let entry = entry.expect("a file");
+        if entry.file_type().expect("a type").is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
+        }
+    }
+}
+
+/// A directory with what a sample needs, which is installed once for each build directory.
+fn installed(name: &str, steps: impl FnOnce(&Path) -> bool) -> Option<PathBuf> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-backends").join(name);
+    fs::create_dir_all(&directory).expect("a directory");
+    copy(name, &directory);
+    let marker = directory.join(".installed");
+    if !marker.exists() {
+        if !steps(&directory) {
+            let required = matches!(name, "express" | "fastapi")
+                && std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+            assert!(!required, "the packages for {name} cannot be installed");
+            eprintln!("SKIPPED: the packages for {name} cannot be installed");
+            return None;
+        }
+        fs::write(marker, "").expect("a marker");
+    }
+    Some(directory)
+}
+
+/// Runs a sample against a server: rewards, duplicates, a reversal, a forged webhook.
+fn check(mut command: Command) {
+    let setup = Setup::new();
+    let ledger = setup.path("sample.db");
+    let log = fs::File::create(setup.path("sample.log")).expect("a log");
+    let child = command
+        .env("PORT", setup.backend.to_string())
+        .env("POSTBACK_BACKEND_SECRET", &setup.secret)
+        .env("DATABASE", &ledger)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a log"))
+        .stderr(log)
+        .spawn();
+    let _running = Running(child.expect("the sample starts"));
+    let output = || fs::read_to_string(setup.path("sample.log")).unwrap_or_default();
+    let port = setup.backend;
+    let began = std::time::Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(began.elapsed().as_secs() < 60, "the sample does not listen: {}", output());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let forged = Client::new(port).send(
+        "POST",
+        "/decisions",
+        &[
+            ("content-type", "application/json"),
+            ("content-length", "0"),
+            ("webhook-id", "x"),
+            ("webhook-timestamp", "1700000000"),
+            ("webhook-signature", "v1,AAAA"),
+        ],
+    );
+    let status = forged.expect("a response").status;
+    assert!((400..500).contains(&status), "{status}: {}", output());
+    let server = setup.start();
+    for _ in 0..2 {
+        server.get(&offer("p1", "o1", "500", "COMPLETED").target());
+        server.get(&offer("p1", "o1", "200", "RECONCILED").target());
+        server.get(&offer("p2", "o2", "2.5", "COMPLETED").target());
+        server.get(&offer("p3", "o3", "70", "PENDING").target());
+    }
+    let balance = |player: &str| {
+        let database = Connection::open(&ledger).ok()?;
+        let sql = "SELECT CAST(balance AS TEXT) FROM players WHERE id = ?1";
+        database.query_row(sql, [player], |row| row.get::<_, String>(0)).ok()
+    };
+    let is = |player: &str, expected: f64| {
+        balance(player)
+            .and_then(|text| text.parse::<f64>().ok())
+            .is_some_and(|balance| (balance - expected).abs() < 1e-9)
+    };
+    wait_until(&format!("the sample books: {}", output()), || is("p1", 300.0) && is("p2", 2.5));
+    wait_until("everything is delivered", || server.admin("/api/pending")["records"] == serde_json::json!([]));
+    // The same decision once more, as after a lost response, changes nothing.
+    assert!(is("p1", 300.0) && is("p2", 2.5));
+}
+
+#[test]
+fn express_pays_once() {
+    if !is_installed("node", &["--version"]) || !is_installed("npm", &["--version"]) {
+        return;
+    }
+    let Some(directory) = installed("express", |directory| {
+        install(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(directory))
+    }) else {
+        return;
+    };
+    let mut command = Command::new("node");
+    command.arg("server.js").current_dir(directory);
+    check(command);
+}
+
+#[test]
+fn fastapi_pays_once() {
+    if !is_installed("python3", &["--version"]) {
+        return;
+    }
+    let Some(directory) = installed("fastapi", |directory| {
+        let venv = directory.join("venv");
+        let pip = venv.join("bin/pip");
+        install(Command::new("python3").args(["-m", "venv"]).arg(&venv))
+            && install(Command::new(pip).args(["install", "--quiet", "-r", "requirements.txt"]).current_dir(directory))
+    }) else {
+        return;
+    };
+    let mut command = Command::new(directory.join("venv/bin/python"));
+    command.arg("server.py").current_dir(directory);
+    check(command);
+}
+
+#[test]
+fn php_pays_once() {
+    let modules = Command::new("php").arg("-m").output().map(|output| output.stdout).unwrap_or_default();
+    let has_sqlite = String::from_utf8_lossy(&modules).contains("pdo_sqlite");
+    if !has_sqlite || !is_installed("php", &["--version"]) || !is_installed("composer", &["--version"]) {
+        eprintln!("SKIPPED: php with pdo_sqlite, or composer, is not installed");
+        return;
+    }
+    let Some(directory) = installed("php", |directory| {
+        install(Command::new("composer").args(["install", "--no-interaction", "--quiet"]).current_dir(directory))
+    }) else {
+        return;
+    };
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec php -S 127.0.0.1:$PORT server.php"]).current_dir(directory);
+    check(command);
+}
+
+#[test]
+fn go_pays_once() {
+    if !is_installed("go", &["version"]) {
+        return;
+    }
+    let Some(directory) = installed("go", |directory| {
+        install(Command::new("go").args(["mod", "tidy"]).current_dir(directory))
+            && install(Command::new("go").args(["build", "-o", "sample", "."]).current_dir(directory))
+    }) else {
+        return;
+    };
+    let mut command = Command::new(directory.join("sample"));
+    command.current_dir(directory);
+    check(command);
+}
