@@ -4,11 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postback::{Action, Clock as _, Event, EventKind, Receipt, SystemClock, Timestamp};
+use postback::{Action, Clock as _, EndpointLabels, Event, EventKind, Receipt, SystemClock, Timestamp};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::endpoint::ConfiguredEndpoint;
 use crate::webhook::rfc3339;
 
 /// How many callbacks are remembered.
@@ -54,9 +53,8 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(endpoints: &[ConfiguredEndpoint]) -> Self {
-        let keys = endpoints.iter().map(|endpoint| {
-            let labels = endpoint.labels();
+    pub(crate) fn new<'e>(endpoints: impl Iterator<Item = EndpointLabels<'e>>) -> Self {
+        let keys = endpoints.map(|labels| {
             (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned())
         });
         Self {

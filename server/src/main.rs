@@ -10,8 +10,10 @@ mod endpoint;
 mod environment;
 mod feed;
 mod http;
+mod intake;
 mod serve;
 mod shutdown;
+mod state;
 mod store;
 mod webhook;
 

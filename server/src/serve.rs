@@ -28,8 +28,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{Config, LogFormat};
 use crate::delivery::{Delivery, ServerReceiver};
 use crate::endpoint::ConfiguredEndpoint;
-use crate::feed::{Feed, Item};
+use crate::feed::Feed;
+use crate::intake::Intake;
 use crate::shutdown::Shutdown;
+use crate::state::Server;
 use crate::store::AnyStore;
 use crate::webhook::WebhookSender;
 use crate::{admin, environment, http};
@@ -39,72 +41,6 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// Everything that requests need.
-pub(crate) struct Server {
-    pub(crate) receiver: ServerReceiver,
-    pub(crate) delivery: Delivery,
-    pub(crate) feed: Feed,
-    pub(crate) endpoints: Vec<ConfiguredEndpoint>,
-    pub(crate) store_kind: &'static str,
-    pub(crate) started: Timestamp,
-    pub(crate) metrics: PrometheusHandle,
-    pub(crate) shutdown: Shutdown,
-}
-
-impl Server {
-    /// Network and app of every endpoint.
-    pub(crate) fn apps(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.endpoints.iter().map(|endpoint| {
-            let labels = endpoint.labels();
-            (labels.network, labels.app)
-        })
-    }
-}
-
-/// Takes verified callbacks from the routes: stores them, responds, and has them delivered.
-#[derive(Clone)]
-pub(crate) struct Intake(Arc<Server>);
-
-impl Receive for Intake {
-    fn receive(
-        &self,
-        callback: impl Into<Verified<Event>> + Send,
-    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
-        let callback: Verified<Event> = callback.into();
-        let server = Arc::clone(&self.0);
-        async move {
-            let known = (*callback).clone();
-            let receipt = server.receiver.accept(callback).await?;
-            if let Receipt::Accepted(decision) = &receipt {
-                server.delivery.accepted(decision.conversion().clone());
-            }
-            server.feed.push_taken(&known, &receipt);
-            Ok(receipt)
-        }
-    }
-
-    async fn keep(&self, unusable: &Unusable) -> Result<(), StoreError> {
-        self.0.receiver.keep(unusable).await?;
-        let callback = &unusable.callback;
-        let (network, app) = (callback.network.as_str(), callback.app.as_str());
-        if let Some(counts) = self.0.feed.counts(network, app, &callback.endpoint) {
-            counts.unusable.fetch_add(1, Ordering::Relaxed);
-        }
-        self.0.feed.push(Item {
-            network: network.to_owned(),
-            app: app.to_owned(),
-            endpoint: callback.endpoint.to_string(),
-            outcome: "unusable",
-            reason: Some(unusable.problem.to_string()),
-            ..Item::default()
-        });
-        Ok(())
-    }
-
-    /// The server has its own delivery.
-    fn start(&self) {}
-}
 
 /// The ports of a server, bound before anything is created.
 pub(crate) struct Ports {
@@ -142,7 +78,7 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let server = Arc::new(Server {
         receiver,
         delivery,
-        feed: Feed::new(&config.endpoints),
+        feed: Arc::new(Feed::new(config.endpoints.iter().map(ConfiguredEndpoint::labels))),
         endpoints: config.endpoints,
         store_kind: config.store.kind(),
         started: SystemClock.now(),
@@ -276,7 +212,11 @@ struct Site {
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let intake = Intake(Arc::clone(server));
+    let intake = Intake {
+        receiver: server.receiver.clone(),
+        delivery: server.delivery.clone(),
+        feed: Arc::clone(&server.feed),
+    };
     let routes = server
         .endpoints
         .iter()

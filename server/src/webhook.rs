@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::config::Backend;
 
 /// The shortest key that the specification allows, in bytes.
 const MIN_KEY_BYTES: usize = 24;
@@ -238,6 +237,16 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_timer(TokioTimer::new())
         .build(connector))
+}
+
+/// The game's backend: where decisions go.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) url: Uri,
+    /// The first one signs, and so do the others, while a secret is being replaced.
+    pub(crate) secrets: Vec<SigningSecret>,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: usize,
 }
 
 /// Sends decisions to the backend. The handler of the server's receiver.

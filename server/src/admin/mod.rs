@@ -27,7 +27,7 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::broadcast::error::RecvError;
 use zeroize::Zeroizing;
 
-use crate::serve::Server;
+use crate::state::Server;
 use crate::webhook::rfc3339;
 
 use view::summary_json;
