@@ -14,11 +14,7 @@ pub enum Action {
     /// The handler ends.
     Handle { on: usize, end: End },
     /// A job is done inside one transaction of the store.
-    Transact {
-        job: Job,
-        calls: Calls,
-        commit: Commit,
-    },
+    Transact { job: Job, calls: Calls, commit: Commit },
     /// A process dies and starts anew. Its handler may just have taken effect.
     Crash { on: usize, took_effect: bool },
     /// Time passes.
@@ -69,16 +65,13 @@ pub enum Commit {
     Done,
     /// Rolled back, or the process died before.
     Lost,
-    /// It took place, but nobody was informed, or the process died after it.
+    /// It took place, but the caller got no answer, or the process died after it.
     Unseen,
 }
 
 impl Setting {
     pub fn possible(&self, world: &World, actions: &mut Vec<Action>) {
-        let idle = world
-            .processes
-            .iter()
-            .position(|process| process.work.is_none());
+        let idle = world.processes.iter().position(|process| process.work.is_none());
         if let Some(on) = idle {
             for job in self.possible_jobs(world) {
                 match (self.wallet, job) {
@@ -103,28 +96,16 @@ impl Setting {
                 actions.push(Action::Step { on });
             }
             if world.left.crashes > 0 {
-                actions.push(Action::Crash {
-                    on,
-                    took_effect: false,
-                });
+                actions.push(Action::Crash { on, took_effect: false });
                 if work.handler_until.is_some() {
-                    actions.push(Action::Crash {
-                        on,
-                        took_effect: true,
-                    });
+                    actions.push(Action::Crash { on, took_effect: true });
                 }
             }
         }
         self.possible_times(world, actions);
         for which in 0..world.late.len() {
-            actions.push(Action::Late {
-                which,
-                takes_effect: true,
-            });
-            actions.push(Action::Late {
-                which,
-                takes_effect: false,
-            });
+            actions.push(Action::Late { which, takes_effect: true });
+            actions.push(Action::Late { which, takes_effect: false });
         }
         // A row whose conversion has pending decisions is imported later.
         if !world.is_pending() {
@@ -160,8 +141,7 @@ impl Setting {
     }
 
     fn possible_ends(&self, world: &World, on: usize, actions: &mut Vec<Action>) {
-        let Some(Command::Handle { decision, .. }) =
-            world.processes[on].work.as_ref().map(|work| work.command())
+        let Some(Command::Handle { decision, .. }) = world.processes[on].work.as_ref().map(|work| work.command())
         else {
             return;
         };
@@ -177,12 +157,8 @@ impl Setting {
         if world.left.failures > 0 {
             add(End::Failed { took_effect: false });
             add(End::Failed { took_effect: true });
-            add(End::TimedOut {
-                takes_effect: TakesEffect::Before,
-            });
-            add(End::TimedOut {
-                takes_effect: TakesEffect::PerhapsLater,
-            });
+            add(End::TimedOut { takes_effect: TakesEffect::Before });
+            add(End::TimedOut { takes_effect: TakesEffect::PerhapsLater });
         }
     }
 }
@@ -206,25 +182,20 @@ fn possible_transactions(world: &World, job: Job, actions: &mut Vec<Action>) {
 impl Setting {
     fn is_its_turn(&self, world: &World, message: usize) -> bool {
         let mut before = world.senders[..message].iter();
-        !self.in_order
-            || world.senders[message].answered.is_none()
-                && before.all(|before| before.answered.is_some())
+        !self.in_order || world.senders[message].answered.is_none() && before.all(|before| before.answered.is_some())
     }
 
     /// Whether nothing is under way and nothing is sent, unless something is repeated.
     fn is_calm(&self, world: &World) -> bool {
         let mut senders = world.senders.iter().enumerate();
-        let is_silent =
-            senders.all(|(message, sender)| sender.left == 0 || !self.is_its_turn(world, message));
+        let is_silent = senders.all(|(message, sender)| sender.left == 0 || !self.is_its_turn(world, message));
         world.is_idle() && is_silent
     }
 
     fn possible_times(&self, world: &World, actions: &mut Vec<Action>) {
         let next = world.now.after(TICK);
         // A handler is stopped at its end, before more time passes.
-        let is_stopped_first = world
-            .works()
-            .any(|work| work.handler_until.is_some_and(|until| until <= next));
+        let is_stopped_first = world.works().any(|work| work.handler_until.is_some_and(|until| until <= next));
         let is_calm = self.is_calm(world);
         let is_leased = world.lease_end(timing().max_lease).is_some();
         let may_pass = world.left.ticks > 0 && !world.is_idle();

@@ -17,7 +17,7 @@ pub enum Fault {
     ConflictBlocksReinstatement,
     /// Declining a decision that moves no money closes the conversion.
     DeclinedNoticeCloses,
-    /// If the record changed while the handler ran, the cursor is advanced without regard to the lease.
+    /// If the record changed while the handler ran, the cursor is advanced without a look at the lease.
     SettlesWithoutTheToken,
     /// What is due is computed from delivered decisions.
     DueFromDelivered,
@@ -54,9 +54,7 @@ pub(crate) fn advanced(stored: &Stored) -> Record {
     edited(&stored.record, |json| {
         let cursor = json["cursor"].as_u64().unwrap();
         let entries = json["entries"].as_array_mut().unwrap();
-        let next = entries
-            .iter_mut()
-            .find(|entry| entry["number"].as_u64().unwrap() > cursor);
+        let next = entries.iter_mut().find(|entry| entry["number"].as_u64().unwrap() > cursor);
         if let Some(entry) = next {
             entry["delivered"] = json!(0);
             json["cursor"] = entry["number"].clone();

@@ -18,14 +18,8 @@ use crate::world::{Answer, Job, Process, ProcessClock, Sender, Wallet, Work, Wor
 
 impl Setting {
     pub fn beginning(&self) -> World {
-        let idle = Process {
-            clock: ProcessClock::Right,
-            work: None,
-        };
-        let sender = |left: &u8| Sender {
-            left: *left,
-            answered: None,
-        };
+        let idle = Process { clock: ProcessClock::Right, work: None };
+        let sender = |left: &u8| Sender { left: *left, answered: None };
         World {
             stored: None,
             wallet: Wallet::default(),
@@ -68,10 +62,7 @@ impl Setting {
                 world.left.jumps -= 1;
                 world.processes[on].clock = to;
             }
-            Action::Late {
-                which,
-                takes_effect,
-            } => {
+            Action::Late { which, takes_effect } => {
                 let decision = world.late.remove(which);
                 if takes_effect {
                     self.take_effect(world, &decision);
@@ -105,16 +96,12 @@ impl Setting {
         let key = || self.messages[0].key();
         match (job, self.wallet) {
             (Job::Accept(message), _) => Protocol::accept(event(message), timing()),
-            (Job::Receive(message), WalletKind::Idempotent) => {
-                Protocol::receive(event(message), timing())
-            }
+            (Job::Receive(message), WalletKind::Idempotent) => Protocol::receive(event(message), timing()),
             (Job::Receive(message), WalletKind::Transaction) => {
                 Protocol::receive_in_transaction(event(message), timing())
             }
             (Job::Recover, WalletKind::Idempotent) => Protocol::deliver(key(), timing()),
-            (Job::Recover, WalletKind::Transaction) => {
-                Protocol::deliver_in_transaction(key(), timing())
-            }
+            (Job::Recover, WalletKind::Transaction) => Protocol::deliver_in_transaction(key(), timing()),
         }
     }
 
@@ -124,9 +111,7 @@ impl Setting {
         };
         let input = match work.command() {
             Command::Load(_) => Input::Loaded(world.stored.clone()),
-            Command::Swap { expected, record } => {
-                Input::Swapped(self.swap(world, &mut work, expected, record))
-            }
+            Command::Swap { expected, record } => Input::Swapped(self.swap(world, &mut work, expected, record)),
             Command::Wait(_) => Input::Waited,
             _ => return,
         };
@@ -151,8 +136,7 @@ impl Setting {
                 };
                 let others = world.processes.iter().enumerate();
                 let mut others = others.filter(|(at, _)| *at != on);
-                world.overlapped |=
-                    others.any(|(_, process)| process.work.as_deref().is_some_and(is_at_work));
+                world.overlapped |= others.any(|(_, process)| process.work.as_deref().is_some_and(is_at_work));
                 work.handler_until = Some(world.now.after(limit));
                 work.leased = world.version();
             } else {
@@ -160,10 +144,8 @@ impl Setting {
             }
         }
         let command = work.command();
-        let is_under_way = matches!(
-            command,
-            Command::Load(_) | Command::Swap { .. } | Command::Handle { .. } | Command::Wait(_)
-        );
+        let is_under_way =
+            matches!(command, Command::Load(_) | Command::Swap { .. } | Command::Handle { .. } | Command::Wait(_));
         if is_under_way {
             world.processes[on].work = Some(Arc::new(work));
         } else {
@@ -172,13 +154,7 @@ impl Setting {
         }
     }
 
-    fn swap(
-        &self,
-        world: &mut World,
-        work: &mut Work,
-        expected: Option<Version>,
-        mut record: Record,
-    ) -> SwapOutcome {
+    fn swap(&self, world: &mut World, work: &mut Work, expected: Option<Version>, mut record: Record) -> SwapOutcome {
         let result = work.result.take();
         let is_current = world.version() == expected;
         match self.fault {
@@ -197,29 +173,17 @@ impl Setting {
             }
             Some(Fault::NoFencing) if result.is_some() => return replace(world, record),
             Some(Fault::DueFromDelivered) => {
-                let known = world
-                    .stored
-                    .as_ref()
-                    .map_or(0, |stored| stored.record.entries().len());
+                let known = world.stored.as_ref().map_or(0, |stored| stored.record.entries().len());
                 if record.entries().len() > known && record.pending().count() > 1 {
                     record = faults::due_from_delivered(&record);
                 }
             }
-            Some(Fault::DeclinedNoticeCloses)
-                if record
-                    .entries()
-                    .iter()
-                    .any(|entry| entry.declined().is_some()) =>
-            {
+            Some(Fault::DeclinedNoticeCloses) if record.entries().iter().any(|entry| entry.declined().is_some()) => {
                 record = faults::closed(&record);
             }
             _ => {}
         }
-        if is_current {
-            replace(world, record)
-        } else {
-            SwapOutcome::Conflict(world.stored.clone())
-        }
+        if is_current { replace(world, record) } else { SwapOutcome::Conflict(world.stored.clone()) }
     }
 
     fn handle(&self, world: &mut World, on: usize, end: End) {
@@ -236,14 +200,10 @@ impl Setting {
         }
         match end {
             End::Done | End::Failed { took_effect: true } => self.take_effect(world, &decision),
-            End::TimedOut {
-                takes_effect: TakesEffect::Before,
-            } => {
+            End::TimedOut { takes_effect: TakesEffect::Before } => {
                 self.take_effect(world, &decision);
             }
-            End::TimedOut {
-                takes_effect: TakesEffect::PerhapsLater,
-            } => {
+            End::TimedOut { takes_effect: TakesEffect::PerhapsLater } => {
                 world.late.push(decision);
             }
             End::Declined => {
@@ -302,11 +262,7 @@ impl Setting {
                     assert_eq!(expected, world.version(), "nobody else is at work");
                     Input::Swapped(replace(world, record))
                 }
-                Command::SwapAndHandle {
-                    expected,
-                    record,
-                    decision,
-                } => {
+                Command::SwapAndHandle { expected, record, decision } => {
                     assert_eq!(expected, world.version(), "nobody else is at work");
                     let before = world.clone();
                     replace(world, record);
@@ -333,17 +289,12 @@ impl Setting {
     }
 
     fn is_wrongly_known(&self, world: &World, event: &Event) -> bool {
-        let mut entries = world
-            .stored
-            .iter()
-            .flat_map(|stored| stored.record.entries());
+        let mut entries = world.stored.iter().flat_map(|stored| stored.record.entries());
         match self.fault {
             Some(Fault::TransactionAloneIsTheKey) => {
                 entries.any(|entry| transaction(entry.event()) == transaction(event))
             }
-            Some(Fault::ConflictBlocksReinstatement) => {
-                entries.any(|entry| entry.event().kind == event.kind)
-            }
+            Some(Fault::ConflictBlocksReinstatement) => entries.any(|entry| entry.event().kind == event.kind),
             _ => false,
         }
     }
@@ -426,8 +377,7 @@ fn is_next(world: &World, decision: &Decision) -> bool {
         if earlier.id() == decision.id() {
             return true;
         }
-        let is_declined =
-            entry.declined().is_some() || world.wallet.declined.contains(earlier.id());
+        let is_declined = entry.declined().is_some() || world.wallet.declined.contains(earlier.id());
         if !is_declined && !world.wallet.carried_out.contains(earlier.id()) {
             return false;
         }
@@ -436,15 +386,11 @@ fn is_next(world: &World, decision: &Decision) -> bool {
 }
 
 fn failed() -> HandlerResult {
-    HandlerResult::Failed {
-        error: "wallet down".into(),
-    }
+    HandlerResult::Failed { error: "wallet down".into() }
 }
 
 fn declined() -> HandlerResult {
-    HandlerResult::Declined {
-        reason: "no such player".into(),
-    }
+    HandlerResult::Declined { reason: "no such player".into() }
 }
 
 fn transaction(event: &Event) -> Option<&str> {

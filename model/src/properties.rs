@@ -10,8 +10,7 @@ use crate::setting::{Setting, WalletKind};
 use crate::world::{Answer, ProcessClock, World};
 
 pub const ONCE: &str = "no decision takes effect twice";
-pub const ORDER: &str =
-    "every decision is stored before it takes effect, and takes effect in order";
+pub const ORDER: &str = "every decision is stored before it takes effect, and takes effect in order";
 pub const BOUNDS: &str = "the balance stays between zero and what was completed";
 pub const AGREE: &str = "wallet and record agree, but for the decision that is being delivered";
 pub const TARGET: &str = "what was decided is what is due";
@@ -71,27 +70,19 @@ impl Model for Setting {
             Property::always(TARGET, |setting: &Self, world: &World| {
                 let is_importing = !setting.past.is_empty();
                 let stored = world.stored.as_ref().map(|stored| &stored.record);
-                stored.is_none_or(|record| {
-                    is_importing || record.closed().is_some() || is_decided(setting, record)
-                })
+                stored.is_none_or(|record| is_importing || record.closed().is_some() || is_decided(setting, record))
             }),
             Property::always(ANSWERED, |setting: &Self, world: &World| {
                 let messages = setting.messages.iter().zip(&world.senders);
-                messages.into_iter().all(|(event, sender)| {
-                    sender
-                        .answered
-                        .is_none_or(|answer| is_kept(world, event, answer))
-                })
+                messages
+                    .into_iter()
+                    .all(|(event, sender)| sender.answered.is_none_or(|answer| is_kept(world, event, answer)))
             }),
             Property::always(CLOSED, |_: &Self, world: &World| {
                 let stored = world.stored.as_ref().map(|stored| &stored.record);
-                stored.is_none_or(|record| {
-                    record.closed().is_none() || record.entries().iter().any(is_declined_money)
-                })
+                stored.is_none_or(|record| record.closed().is_none() || record.entries().iter().any(is_declined_money))
             }),
-            Property::always(ENDS, |_: &Self, world: &World| {
-                world.works().all(|work| work.turns <= MAX_TURNS)
-            }),
+            Property::always(ENDS, |_: &Self, world: &World| world.works().all(|work| work.turns <= MAX_TURNS)),
             Property::always(REST, |setting: &Self, world: &World| {
                 let mut actions = Vec::new();
                 setting.possible(world, &mut actions);
@@ -110,18 +101,13 @@ impl Model for Setting {
 impl Setting {
     /// What must come about somewhere, or the setting tries less than it says.
     fn reached(&self) -> Vec<Property<Self>> {
-        let mut reached: Vec<Property<Self>> = vec![Property::sometimes(
-            "a reward is paid",
-            |_: &Self, world: &World| !world.wallet.balance.is_zero(),
-        )];
+        let mut reached: Vec<Property<Self>> =
+            vec![Property::sometimes("a reward is paid", |_: &Self, world: &World| !world.wallet.balance.is_zero())];
         if self.messages.len() > 1 && self.processes > 1 && !self.in_order && self.past.is_empty() {
-            reached.push(Property::sometimes(
-                "several decisions are pending",
-                |_: &Self, world: &World| {
-                    let stored = world.stored.as_ref();
-                    stored.is_some_and(|stored| stored.record.pending().count() > 1)
-                },
-            ));
+            reached.push(Property::sometimes("several decisions are pending", |_: &Self, world: &World| {
+                let stored = world.stored.as_ref();
+                stored.is_some_and(|stored| stored.record.pending().count() > 1)
+            }));
         }
         let is_leased = self.wallet == WalletKind::Idempotent && self.processes > 1;
         if is_leased && self.messages.len() > 1 && !self.in_order {
@@ -129,23 +115,18 @@ impl Setting {
                 "a callback is stored while a handler runs",
                 |_: &Self, world: &World| {
                     world.works().any(|work| {
-                        work.leased
-                            .is_some_and(|version| Some(version) != world.version())
+                        work.leased.is_some_and(|version| Some(version) != world.version())
                             && is_held(world, &work.command())
                     })
                 },
             ));
         }
         if is_leased && self.troubles.stalls > 0 {
-            reached.push(Property::sometimes(
-                "a handler is overtaken",
-                |_: &Self, world: &World| {
-                    world.works().any(|work| {
-                        matches!(work.command(), Command::Handle { .. })
-                            && !is_held(world, &work.command())
-                    })
-                },
-            ));
+            reached.push(Property::sometimes("a handler is overtaken", |_: &Self, world: &World| {
+                world
+                    .works()
+                    .any(|work| matches!(work.command(), Command::Handle { .. }) && !is_held(world, &work.command()))
+            }));
         }
         if self.troubles.jumps > 0 {
             reached.push(Property::sometimes(
@@ -154,43 +135,29 @@ impl Setting {
                     let mut processes = world.processes.iter();
                     processes.any(|process| {
                         process.clock == ProcessClock::Ahead
-                            && process
-                                .work
-                                .as_ref()
-                                .is_some_and(|work| work.leased.is_some())
+                            && process.work.as_ref().is_some_and(|work| work.leased.is_some())
                     })
                 },
             ));
         }
-        if self.wallet == WalletKind::Idempotent
-            && self.troubles.crashes + self.troubles.failures > 0
-        {
-            reached.push(Property::sometimes(
-                "a decision that took effect is repeated",
-                |_: &Self, world: &World| {
-                    world.works().any(|work| match work.command() {
-                        Command::Handle { decision, .. } => {
-                            world.wallet.carried_out.contains(decision.id())
-                        }
-                        _ => false,
-                    })
-                },
-            ));
+        if self.wallet == WalletKind::Idempotent && self.troubles.crashes + self.troubles.failures > 0 {
+            reached.push(Property::sometimes("a decision that took effect is repeated", |_: &Self, world: &World| {
+                world.works().any(|work| match work.command() {
+                    Command::Handle { decision, .. } => world.wallet.carried_out.contains(decision.id()),
+                    _ => false,
+                })
+            }));
         }
         if self.troubles.declines > 0 {
-            reached.push(Property::sometimes(
-                "a conversion is closed",
-                |_: &Self, world: &World| {
-                    let stored = world.stored.as_ref();
-                    stored.is_some_and(|stored| stored.record.closed().is_some())
-                },
-            ));
+            reached.push(Property::sometimes("a conversion is closed", |_: &Self, world: &World| {
+                let stored = world.stored.as_ref();
+                stored.is_some_and(|stored| stored.record.closed().is_some())
+            }));
         }
         if !self.past.is_empty() {
-            reached.push(Property::sometimes(
-                "a callback arrives before its row",
-                |_: &Self, world: &World| !world.wallet.balance.is_zero() && !world.rows.is_empty(),
-            ));
+            reached.push(Property::sometimes("a callback arrives before its row", |_: &Self, world: &World| {
+                !world.wallet.balance.is_zero() && !world.rows.is_empty()
+            }));
         }
         reached
     }
@@ -230,11 +197,7 @@ fn target<'a>(events: impl Iterator<Item = &'a Event>) -> Decimal {
             _ => {}
         }
     }
-    if is_revoked {
-        Decimal::ZERO
-    } else {
-        (completed + adjusted).max(Decimal::ZERO).min(completed)
-    }
+    if is_revoked { Decimal::ZERO } else { (completed + adjusted).max(Decimal::ZERO).min(completed) }
 }
 
 fn is_decided(setting: &Setting, record: &Record) -> bool {
@@ -246,11 +209,7 @@ fn is_decided(setting: &Setting, record: &Record) -> bool {
 /// The same transaction, state and amount. An imported message differs in what does not matter.
 fn is_same(a: &Event, b: &Event) -> bool {
     let key = |event: &Event| match &event.kind {
-        EventKind::Conversion {
-            transaction,
-            effect,
-            ..
-        } => {
+        EventKind::Conversion { transaction, effect, .. } => {
             let amount = match effect {
                 Effect::Completed { amount, .. } => Some(*amount),
                 Effect::Adjusted { by, .. } => Some(*by),
@@ -268,13 +227,9 @@ fn is_kept(world: &World, event: &Event, answer: Answer) -> bool {
         return false;
     };
     let record = &stored.record;
-    let mut entries = record
-        .entries()
-        .iter()
-        .filter(|entry| is_same(entry.event(), event));
-    let is_dealt_with = |entry: &Entry| {
-        entry.delivered().is_some() || entry.declined().is_some() || record.closed().is_some()
-    };
+    let mut entries = record.entries().iter().filter(|entry| is_same(entry.event(), event));
+    let is_dealt_with =
+        |entry: &Entry| entry.delivered().is_some() || entry.declined().is_some() || record.closed().is_some();
     match answer {
         Answer::Stored => entries.next().is_some(),
         Answer::Delivered => entries.any(is_dealt_with),
@@ -305,11 +260,7 @@ fn is_as_due(setting: &Setting, world: &World) -> bool {
     };
     let due = setting.expected.unwrap_or_else(|| {
         let messages = setting.messages.iter();
-        if setting.repeats {
-            target(messages)
-        } else {
-            target(messages.filter(is_known))
-        }
+        if setting.repeats { target(messages) } else { target(messages.filter(is_known)) }
     });
     world.wallet.balance + world.paid_earlier() == due
 }

@@ -12,10 +12,7 @@ pub const TICK: Duration = Duration::from_secs(10);
 
 /// The lease is three ticks. One wait for another process, then 503: further waits would repeat the same look.
 pub fn timing() -> Timing {
-    Timing::default()
-        .lease(TICK * 3)
-        .max_lease(TICK * 60)
-        .busy_timeout(Duration::from_millis(20))
+    Timing::default().lease(TICK * 3).max_lease(TICK * 60).busy_timeout(Duration::from_millis(20))
 }
 
 /// One bounded world, to be explored completely.
@@ -172,69 +169,32 @@ fn event(transaction: &str, original: Option<&str>, effect: Effect) -> Event {
 
 pub fn pending(transaction: &str) -> Event {
     let stage = "PENDING".into();
-    event(
-        transaction,
-        None,
-        Effect::Pending {
-            stage,
-            amount: None,
-        },
-    )
+    event(transaction, None, Effect::Pending { stage, amount: None })
 }
 
 pub fn completed(transaction: &str, amount: &str) -> Event {
     let amount = decimal(amount);
     let (milestone, reinstates) = (None, false);
-    event(
-        transaction,
-        None,
-        Effect::Completed {
-            amount,
-            milestone,
-            reinstates,
-        },
-    )
+    event(transaction, None, Effect::Completed { amount, milestone, reinstates })
 }
 
 /// A completed message that makes the reward due again after a revocation.
 pub fn reinstating(transaction: &str, amount: &str) -> Event {
     let amount = decimal(amount);
     let (milestone, reinstates) = (None, true);
-    event(
-        transaction,
-        None,
-        Effect::Completed {
-            amount,
-            milestone,
-            reinstates,
-        },
-    )
+    event(transaction, None, Effect::Completed { amount, milestone, reinstates })
 }
 
 /// A state change of the same transaction that takes `amount` back.
 pub fn reconciled(transaction: &str, amount: &str) -> Event {
     let by = -decimal(amount);
-    event(
-        transaction,
-        None,
-        Effect::Adjusted {
-            by,
-            same_transaction: true,
-        },
-    )
+    event(transaction, None, Effect::Adjusted { by, same_transaction: true })
 }
 
 /// A message with a transaction of its own that adjusts another one.
 pub fn adjustment(transaction: &str, original: &str, by: &str) -> Event {
     let by = decimal(by);
-    event(
-        transaction,
-        Some(original),
-        Effect::Adjusted {
-            by,
-            same_transaction: false,
-        },
-    )
+    event(transaction, Some(original), Effect::Adjusted { by, same_transaction: false })
 }
 
 pub fn revoked(transaction: &str) -> Event {
@@ -243,20 +203,12 @@ pub fn revoked(transaction: &str) -> Event {
 
 /// A conversion whose messages have one transaction.
 pub fn by_state() -> Vec<Event> {
-    vec![
-        pending("o1"),
-        completed("o1", "500"),
-        reconciled("o1", "200"),
-    ]
+    vec![pending("o1"), completed("o1", "500"), reconciled("o1", "200")]
 }
 
 /// A conversion whose reversal and restoration are messages of their own.
 pub fn by_reference() -> Vec<Event> {
-    vec![
-        completed("s1", "500"),
-        adjustment("r1", "s1", "-500"),
-        adjustment("r2", "s1", "300"),
-    ]
+    vec![completed("s1", "500"), adjustment("r1", "s1", "-500"), adjustment("r2", "s1", "300")]
 }
 
 /// A conversion that is taken back as a whole.

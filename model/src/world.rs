@@ -115,15 +115,7 @@ pub struct Work {
 
 impl Work {
     pub fn new(job: Job, protocol: Protocol) -> Self {
-        Self {
-            job,
-            protocol,
-            handler_until: None,
-            leased: None,
-            result: None,
-            before: None,
-            turns: 0,
-        }
+        Self { job, protocol, handler_until: None, leased: None, result: None, before: None, turns: 0 }
     }
 
     pub fn command(&self) -> Command {
@@ -159,20 +151,13 @@ impl World {
 
     /// What an earlier receiver paid, as far as it was imported.
     pub fn paid_earlier(&self) -> Decimal {
-        let entries = self
-            .stored
-            .iter()
-            .flat_map(|stored| stored.record.entries());
+        let entries = self.stored.iter().flat_map(|stored| stored.record.entries());
         let imported = entries.filter(|entry| entry.is_imported());
-        imported
-            .filter_map(|entry| Some(entry.action()?.balance_change()))
-            .sum()
+        imported.filter_map(|entry| Some(entry.action()?.balance_change())).sum()
     }
 
     pub fn works(&self) -> impl Iterator<Item = &Work> {
-        self.processes
-            .iter()
-            .filter_map(|process| process.work.as_deref())
+        self.processes.iter().filter_map(|process| process.work.as_deref())
     }
 
     /// Whether nothing is under way.
@@ -181,9 +166,7 @@ impl World {
     }
 
     pub fn is_pending(&self) -> bool {
-        self.stored
-            .as_ref()
-            .is_some_and(|stored| stored.record.is_pending())
+        self.stored.as_ref().is_some_and(|stored| stored.record.is_pending())
     }
 
     /// When a lease that a right clock believes in expires.
@@ -196,8 +179,7 @@ impl World {
     /// Puts what is interchangeable into one order.
     pub fn sort(&mut self) {
         let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        self.processes
-            .sort_by_cached_key(|process| hasher.hash_one(process));
+        self.processes.sort_by_cached_key(|process| hasher.hash_one(process));
         self.late.sort_by(|a, b| a.id().cmp(b.id()));
     }
 }

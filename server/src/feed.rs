@@ -54,9 +54,8 @@ pub(crate) struct Feed {
 
 impl Feed {
     pub(crate) fn new<'e>(endpoints: impl Iterator<Item = EndpointLabels<'e>>) -> Self {
-        let keys = endpoints.map(|labels| {
-            (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned())
-        });
+        let keys =
+            endpoints.map(|labels| (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned()));
         Self {
             recent: Mutex::default(),
             live: broadcast::Sender::new(KEPT),

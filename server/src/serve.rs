@@ -212,11 +212,8 @@ struct Site {
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let intake = Intake {
-        receiver: server.receiver.clone(),
-        delivery: server.delivery.clone(),
-        feed: Arc::clone(&server.feed),
-    };
+    let intake =
+        Intake { receiver: server.receiver.clone(), delivery: server.delivery.clone(), feed: Arc::clone(&server.feed) };
     let routes = server
         .endpoints
         .iter()

@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-
 /// The shortest key that the specification allows, in bytes.
 const MIN_KEY_BYTES: usize = 24;
 
