@@ -138,7 +138,7 @@ impl PostgresStore {
             Err(late) => {
                 return Err(open_error(
                     location,
-                    "another process migrates the tables",
+                    "another process migrates the tables: retry later",
                     late,
                 ));
             }

@@ -108,7 +108,8 @@ impl PostgresStore {
             .saturating_add(self.options().lock_timeout);
         let mut transaction = match tokio::time::timeout(limit, begin).await {
             Ok(Ok(transaction)) => transaction,
-            Ok(Err(error)) if code(&error).as_deref() == Some("55P03") => {
+            // The limit for locks, or for statements if the server's own is shorter.
+            Ok(Err(error)) if matches!(code(&error).as_deref(), Some("55P03" | "57014")) => {
                 return Err(StoreError::Locked);
             }
             Ok(Err(error)) => return Err(unavailable("begin a transaction", error)),

@@ -1,10 +1,12 @@
 //! Wallet and record are committed together, or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use postback::store::DedupStore as _;
-use postback::{HandlerError, Receipt, ReceiveError, Receiver};
+use postback::{Decision, HandlerError, Receipt, ReceiveError, Receiver};
+use postback_postgres::sqlx::PgConnection;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::{PATIENCE, Postgres};
@@ -243,6 +245,30 @@ async fn two_processes_that_recover_pay_each_decision_once() {
     assert_eq!(wallet.total().await, (100, 100));
 }
 
+/// A game's own error, which hides the driver's.
+#[derive(Debug)]
+struct GameError(sqlx::Error);
+
+impl std::fmt::Display for GameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for GameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+async fn add(tx: &mut PgConnection, player: &str, decision: &Decision) -> Result<(), GameError> {
+    let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
+    let query = sqlx::query(add)
+        .bind(player)
+        .bind(decision.balance_change().to_string());
+    query.execute(tx).await.map(drop).map_err(GameError)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocked_handlers_both_pay_once() {
     let Some(server) = Postgres::shared() else {
@@ -253,25 +279,18 @@ async fn deadlocked_handlers_both_pay_once() {
     sqlx::raw_sql(players).execute(&wallet.pool).await.unwrap();
     // Each handler locks its own player, waits for the other to have done so, and then locks the other's.
     let barrier = Arc::new(Barrier::new(2));
+    let attempts = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&attempts);
     let referring = receiver.store().receiver(move |tx, decision| {
         let barrier = Arc::clone(&barrier);
+        counted.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
             let own = decision.player().as_str();
             let friend = if own == "alice" { "bob" } else { "alice" };
-            let amount = decision.balance_change().to_string();
-            sqlx::query(add)
-                .bind(own)
-                .bind(&amount)
-                .execute(&mut *tx)
-                .await?;
+            add(tx, own, &decision).await?;
             // The second attempt is alone.
             let _ = tokio::time::timeout(Duration::from_secs(1), barrier.wait()).await;
-            sqlx::query(add)
-                .bind(friend)
-                .bind(&amount)
-                .execute(&mut *tx)
-                .await?;
+            add(tx, friend, &decision).await?;
             Ok(())
         })
     });
@@ -284,6 +303,11 @@ async fn deadlocked_handlers_both_pay_once() {
         "{first:?} {second:?}"
     );
     assert_eq!(wallet.total().await.0, 2000);
+    assert_eq!(
+        attempts.load(Ordering::SeqCst),
+        3,
+        "one of them was retried"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
