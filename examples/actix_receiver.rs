@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     // Ends on Ctrl-C, after the requests in flight.
     server.run().await?;
-    store.close().await?;
+    store.close().await;
     Ok(())
 }
 

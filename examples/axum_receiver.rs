@@ -12,13 +12,15 @@ use std::env;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::{Json, Router, routing::get};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::{Router, routing::get};
 use postback::bitlabs::App;
 use postback::testing::bitlabs::Signer;
 use postback::{Action, Decimal, Decision, HandlerError};
 use postback_sqlite::rusqlite::{Connection, OptionalExtension as _};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const OFFERS_URL: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
     &usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&offer=[%OFFER:ID%]&task=[%OFFER:TASK:ID%]\
@@ -77,7 +79,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     axum::serve(listener, routes)
         .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
         .await?;
-    store.close().await?;
+    store.close().await;
     Ok(())
 }
 
@@ -116,7 +118,7 @@ fn carry_out(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), Hand
 async fn player(
     State(database): State<String>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, StatusCode> {
+) -> Result<impl IntoResponse, StatusCode> {
     let read = || {
         let find = "SELECT balance, banned FROM players WHERE id = ?1";
         let row = |row: &postback_sqlite::rusqlite::Row<'_>| {
@@ -129,7 +131,8 @@ async fn player(
     let (balance, banned) = read()
         .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?
         .unwrap_or_else(|| ("0".into(), false));
-    Ok(Json(json!({ "balance": balance, "banned": banned })))
+    let body = json!({ "balance": balance, "banned": banned }).to_string();
+    Ok(([(CONTENT_TYPE, "application/json")], body))
 }
 
 /// Prints requests to try, signed as BitLabs would sign them.

@@ -43,7 +43,6 @@
 //! ([`Importer::finish`]), and recovery delivers it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -513,24 +512,6 @@ impl Summary {
             Outcome::Conflict(_) => &mut self.conflicts,
         };
         *rows = rows.saturating_add(1);
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} imported, {} imported as closed, {} imported before, {} received here as well, {} pending, {} closed, \
-             {} conflicts, {} corrections",
-            self.imported,
-            self.imported_closed,
-            self.already_imported,
-            self.already_received,
-            self.pending,
-            self.closed,
-            self.conflicts,
-            self.corrections.len()
-        )
     }
 }
 

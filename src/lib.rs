@@ -44,6 +44,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `admob`, `admob-fetch` | Google AdMob; fetching its keys over HTTPS |
 //! | `axum`, `actix-web` | routes and extractors for axum 0.8, actix-web 4 |
 //! | `metrics` | counters, histograms and gauges through the `metrics` facade |
 //! | `testing` | signers for test callbacks, a clock set by hand, the conformance suite for stores |
@@ -102,6 +103,8 @@ pub use receiver::{
     Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary,
     ReplaySummary, RequestError,
 };
+#[cfg(feature = "admob")]
+pub use network::admob;
 #[doc(no_inline)]
 pub use rust_decimal::Decimal;
 pub use store::{DedupStore, MemoryStore, StoreError, TransactionalStore};

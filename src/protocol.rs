@@ -252,8 +252,10 @@ enum Own {
     Unknown,
     /// It was in the record before.
     Found(u32),
-    /// It was appended by this call.
+    /// It was appended by this call, which is not stored yet.
     Appended(u32),
+    /// It was appended by this call, and that is stored.
+    Stored(u32),
     /// There is no callback: deliver everything that is pending.
     All,
 }
@@ -420,20 +422,24 @@ impl Protocol {
                 self.on_loaded(current, now)
             }
             (State::Appending { record, .. }, Input::Swapped(SwapOutcome::Replaced(version))) => {
+                self.keep_append();
                 self.after_append(version, record, now)
             }
             (
                 State::Leasing { record, lease, .. },
                 Input::Swapped(SwapOutcome::Replaced(version)),
-            ) => match record.head() {
-                Some(decision) => State::Handling {
-                    version,
-                    record,
-                    lease,
-                    decision,
-                },
-                None => State::Loading,
-            },
+            ) => {
+                self.keep_append();
+                match record.head() {
+                    Some(decision) => State::Handling {
+                        version,
+                        record,
+                        lease,
+                        decision,
+                    },
+                    None => State::Loading,
+                }
+            }
             (
                 State::Handling {
                     version,
@@ -460,7 +466,10 @@ impl Protocol {
                     expected, settled, ..
                 },
                 Input::Handled(HandlerResult::Done),
-            ) => self.go_on(Version::after(expected), settled, now),
+            ) => {
+                self.keep_append();
+                self.go_on(Version::after(expected), settled, now)
+            }
             (
                 State::HandlingInTransaction {
                     expected,
@@ -487,6 +496,13 @@ impl Protocol {
         self.command()
     }
 
+    /// What was appended is stored. From now on it must not be applied again: a later message may have taken its place.
+    fn keep_append(&mut self) {
+        if let Own::Appended(number) = self.own {
+            self.own = Own::Stored(number);
+        }
+    }
+
     /// What was appended was not stored.
     fn forget_append(&mut self) {
         if matches!(self.own, Own::Appended(_)) {
@@ -494,21 +510,26 @@ impl Protocol {
         }
     }
 
+    /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
+    /// others may have taken the number since. Then the callback is applied again.
+    fn is_own_kept(&self, record: &Record) -> bool {
+        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event)
+        else {
+            return true;
+        };
+        match record.entry(number) {
+            Some(entry) => entry.event().kind == event.kind,
+            // Old bans are removed from a record.
+            None => record.last_number() >= number,
+        }
+    }
+
     fn on_loaded(&mut self, current: Option<Stored>, now: Timestamp) -> State {
         let (version, record) = match current {
             Some(Stored { version, record }) => (Some(version), record),
-            None => {
-                // Also after a store lost the record: then the callback is applied again, with the same decision id.
-                if self.event.is_some() {
-                    self.own = Own::Unknown;
-                }
-                (None, Record::new(self.key.clone()))
-            }
+            None => (None, Record::new(self.key.clone())),
         };
-        if let Own::Found(number) | Own::Appended(number) = self.own
-            && record.last_number() < number
-        {
-            // The store lost what it had stored, as one without synchronous replicas may.
+        if !self.is_own_kept(&record) {
             self.own = Own::Unknown;
         }
         let Some(event) = self.event.clone().filter(|_| self.own == Own::Unknown) else {
@@ -548,7 +569,7 @@ impl Protocol {
         if self.mode != Mode::Accept {
             return self.next_delivery(Some(version), record, now);
         }
-        let own = if let Own::Appended(number) = self.own {
+        let own = if let Own::Stored(number) = self.own {
             record.entry(number)
         } else {
             None
@@ -584,7 +605,7 @@ impl Protocol {
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
-                // Every stored version is used once, so the one that the lease is stored under is unique.
+                // A version is replaced once, so the number after it is unique.
                 let lease = leased.take_lease(
                     Version::after(version).number(),
                     now.after(self.timing.lease),
@@ -602,7 +623,7 @@ impl Protocol {
     fn receipt(&self, record: &Record) -> Option<Receipt> {
         let (number, is_own) = match self.own {
             Own::Found(number) => (number, false),
-            Own::Appended(number) => (number, true),
+            Own::Appended(number) | Own::Stored(number) => (number, true),
             Own::Unknown => return None,
             Own::All => return (!record.is_pending()).then_some(Receipt::NothingPending),
         };
@@ -628,7 +649,8 @@ impl Protocol {
     fn busy_for(&self, record: &Record, now: Timestamp) -> Option<Duration> {
         let until = record.lease()?.until();
         let left = now.until(until);
-        (!left.is_zero() && left <= self.timing.max_lease).then_some(left)
+        let max_lease = self.timing.max_lease.max(self.timing.lease);
+        (!left.is_zero() && left <= max_lease).then_some(left)
     }
 
     fn wait(&mut self, left: Duration, now: Timestamp) -> State {
@@ -673,12 +695,15 @@ impl Protocol {
         now: Timestamp,
     ) -> State {
         match outcome {
-            SwapOutcome::Replaced(version) => match end.result {
-                HandlerResult::Done | HandlerResult::Declined { .. } => {
-                    self.go_on(version, record, now)
+            SwapOutcome::Replaced(version) => {
+                self.keep_append();
+                match end.result {
+                    HandlerResult::Done | HandlerResult::Declined { .. } => {
+                        self.go_on(version, record, now)
+                    }
+                    _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
                 }
-                _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
-            },
+            }
             SwapOutcome::Conflict(Some(Stored { version, record }))
                 if end
                     .held
@@ -690,6 +715,7 @@ impl Protocol {
             // Somebody else took over after the lease expired: the record says how things stand.
             SwapOutcome::Conflict(current) => match end.result {
                 HandlerResult::Done | HandlerResult::Declined { .. } => {
+                    self.forget_append();
                     self.on_loaded(current, now)
                 }
                 _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),

@@ -11,11 +11,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Uri;
+use postback::network::Description;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::endpoint::{self, ConfiguredEndpoint, EndpointSettings};
+use crate::endpoint::{self, ConfiguredEndpoint, EndpointSettings, OptionValue};
 use crate::environment;
 use crate::store::StoreUrl;
 use crate::webhook::SigningSecret;
@@ -98,9 +99,7 @@ impl std::error::Error for ConfigErrors {}
 impl Config {
     /// Reads and validates a file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            anyhow::anyhow!("cannot read configuration {}: {error}", path.display())
-        })?;
+        let text = read_file(path)?;
         Ok(Self::parse(&path.display().to_string(), &text)?)
     }
 
@@ -131,6 +130,52 @@ impl Config {
             }
         }
     }
+}
+
+/// The part of a configuration that commands need which only read the store. Other keys are not looked at, so no secret
+/// has to be set.
+#[derive(Debug)]
+pub(crate) struct Outline {
+    pub(crate) store: StoreUrl,
+    /// Network and app of every endpoint.
+    pub(crate) apps: Vec<(String, String)>,
+}
+
+impl Outline {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = read_file(path)?;
+        let whole: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            anyhow::anyhow!(
+                "invalid configuration {}: {}",
+                path.display(),
+                error.message()
+            )
+        })?;
+        let store = whole.get("store").and_then(toml::Value::as_str);
+        let store = store.ok_or_else(|| anyhow::anyhow!("no store in {}", path.display()))?;
+        let store =
+            environment::resolve(store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?;
+        let endpoints = whole.get("endpoint").and_then(toml::Value::as_array);
+        let apps = endpoints.into_iter().flatten().filter_map(|endpoint| {
+            let text = |key| {
+                endpoint
+                    .get(key)
+                    .and_then(toml::Value::as_str)
+                    .map(str::to_owned)
+            };
+            Some((text("network")?, text("app")?))
+        });
+        Ok(Self {
+            store: StoreUrl::parse(&store)
+                .map_err(|problem| anyhow::anyhow!("store: {problem}"))?,
+            apps: apps.collect(),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| anyhow::anyhow!("cannot read configuration {}: {error}", path.display()))
 }
 
 /// Collects errors while the file is read.
@@ -373,7 +418,7 @@ impl<'c> Reader<'c> {
     }
 
     /// The descriptions in the file, as texts of their own.
-    fn networks(&mut self, root: &Section<'c>) -> HashMap<String, endpoint::Network> {
+    fn networks(&mut self, root: &Section<'c>) -> HashMap<String, Description> {
         let mut found = HashMap::new();
         let Some(section) = self.section(root, "networks", false) else {
             return found;
@@ -387,7 +432,7 @@ impl<'c> Reader<'c> {
                 self.error(value.span(), key, "not a table: write [networks.NAME]");
                 continue;
             };
-            match endpoint::Network::described(name.get_ref(), table) {
+            match endpoint::describe(name.get_ref(), table) {
                 Ok(network) => drop(found.insert(name.get_ref().to_string(), network)),
                 Err(problem) => self.error(name.span(), key, problem),
             }
@@ -398,32 +443,38 @@ impl<'c> Reader<'c> {
     fn endpoint(
         &mut self,
         section: &Section<'c>,
-        networks: &HashMap<String, endpoint::Network>,
+        networks: &HashMap<String, Description>,
     ) -> Option<ConfiguredEndpoint> {
         self.check_keys(section, &endpoint::KEYS);
         let network = self.text_of(section, "network", true);
         let app = self.text_of(section, "app", true);
         let secret = self.secret(section, "secret", false);
         let has_secret = section.find("secret").is_some();
-        let url = self.secret(section, "url", true);
+        let url = self.secret(section, "url", false);
         let mut options = HashMap::new();
-        for key in endpoint::OPTIONS {
+        for key in endpoint::KEYS.into_iter().skip(4) {
             if let Some((span, value)) = section.find(key) {
-                match option_text(value) {
-                    Some(text) => drop(options.insert(key, text)),
-                    None => self.error(span, section.key(key), "not a text"),
+                match option_value(value) {
+                    Some(value) => drop(options.insert(key, value)),
+                    None => self.error(
+                        span,
+                        section.key(key),
+                        "not a text, a list of texts, or a table of texts",
+                    ),
                 }
             }
         }
-        let (network, app, url) = (network?, app?, url?);
-        if has_secret && secret.is_none() {
+        let (network, app) = (network?, app?);
+        let is_unreadable =
+            has_secret && secret.is_none() || section.find("url").is_some() && url.is_none();
+        if is_unreadable {
             return None;
         }
         let settings = EndpointSettings {
             network: &network.value,
             app: &app.value,
             secret: secret.as_ref().map(|text| text.value.as_str()),
-            url: &url.value,
+            url: url.as_ref().map(|text| text.value.as_str()),
             options,
         };
         match ConfiguredEndpoint::build(&settings, networks) {
@@ -572,15 +623,21 @@ impl<'c> Reader<'c> {
     }
 }
 
-fn option_text(value: &DeValue<'_>) -> Option<String> {
+fn option_value(value: &DeValue<'_>) -> Option<OptionValue> {
+    let text = |value: &DeValue<'_>| value.as_str().map(str::to_owned);
     match value {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Boolean(flag) => Some(flag.to_string()),
-        DeValue::Integer(number) => Some(number.as_str().to_owned()),
+        DeValue::String(text) => Some(OptionValue::Text(text.to_string())),
+        DeValue::Boolean(flag) => Some(OptionValue::Flag(*flag)),
         DeValue::Array(items) => {
-            let items: Option<Vec<&str>> =
-                items.iter().map(|item| item.get_ref().as_str()).collect();
-            Some(items?.join(","))
+            let items: Option<_> = items.iter().map(|item| text(item.get_ref())).collect();
+            items.map(OptionValue::List)
+        }
+        DeValue::Table(table) => {
+            let pairs = table.iter();
+            let pairs: Option<_> = pairs
+                .map(|(name, value)| Some((name.get_ref().to_string(), text(value.get_ref())?)))
+                .collect();
+            pairs.map(OptionValue::Table)
         }
         _ => None,
     }

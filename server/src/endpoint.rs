@@ -6,43 +6,110 @@ use std::pin::Pin;
 
 use axum::routing::MethodRouter;
 use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
-use postback::network::Endpoint;
+use postback::network::{
+    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning,
+    Role, Senders, Shape,
+};
 use postback::store::StoreError;
-use postback::{EndpointLabels, Event, ReplaySummary, Request, Verified, VerifyError};
+use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
+
+use zeroize::Zeroizing;
 
 use crate::delivery::ServerReceiver;
 use crate::serve::Intake;
 
-/// The keys that every `[[endpoint]]` table may have.
-pub(crate) const KEYS: [&str; 9] = [
+/// The keys that an `[[endpoint]]` table may have.
+pub(crate) const KEYS: [&str; 21] = [
     "network",
     "app",
     "secret",
-    "family",
     "url",
+    "family",
+    "only",
+    "acknowledge",
+    "allow_macros",
+    "state_parameter",
+    "endpoint",
+    "meaning",
+    "parameters",
+    "words",
+    "shapes",
+    "after_reversal",
+    "login",
+    "header",
+    "senders",
+    "proxies",
+    "enforce_senders",
+    "accept_probe",
+];
+
+/// Those that only BitLabs has.
+const BITLABS_KEYS: [&str; 5] = [
+    "family",
     "only",
     "acknowledge",
     "allow_macros",
     "state_parameter",
 ];
 
-/// Those that are options of one network or another.
-pub(crate) const OPTIONS: [&str; 5] = [
-    "family",
-    "only",
-    "acknowledge",
-    "allow_macros",
-    "state_parameter",
-];
+/// The value of a key, as far as options need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OptionValue {
+    Text(String),
+    Flag(bool),
+    List(Vec<String>),
+    Table(Vec<(String, String)>),
+}
 
 /// What an `[[endpoint]]` table says, with secrets read.
 pub(crate) struct EndpointSettings<'c> {
     pub(crate) network: &'c str,
     pub(crate) app: &'c str,
     pub(crate) secret: Option<&'c str>,
-    pub(crate) url: &'c str,
-    /// Lists are joined with commas.
-    pub(crate) options: HashMap<&'static str, String>,
+    pub(crate) url: Option<&'c str>,
+    pub(crate) options: HashMap<&'static str, OptionValue>,
+}
+
+impl EndpointSettings<'_> {
+    fn text(&self, key: &'static str) -> Result<Option<&str>, EndpointProblem> {
+        match self.options.get(key) {
+            None => Ok(None),
+            Some(OptionValue::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(problem(key, "not a text: put it in quotation marks")),
+        }
+    }
+
+    fn flag(&self, key: &'static str) -> Result<Option<bool>, EndpointProblem> {
+        match self.options.get(key) {
+            None => Ok(None),
+            Some(OptionValue::Flag(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(problem(key, "neither true nor false")),
+        }
+    }
+
+    fn list(&self, key: &'static str) -> Result<&[String], EndpointProblem> {
+        match self.options.get(key) {
+            None => Ok(&[]),
+            Some(OptionValue::List(list)) => Ok(list),
+            Some(_) => Err(problem(key, "not a list of texts: write [\"…\", \"…\"]")),
+        }
+    }
+
+    fn table(&self, key: &'static str) -> Result<&[(String, String)], EndpointProblem> {
+        match self.options.get(key) {
+            None => Ok(&[]),
+            Some(OptionValue::Table(table)) => Ok(table),
+            Some(_) => Err(problem(key, "not a table of texts: write { name = \"…\" }")),
+        }
+    }
+
+    /// Reports the first of these keys that is set.
+    fn reject(&self, keys: &[&'static str], fix: &str) -> Result<(), EndpointProblem> {
+        match keys.iter().find(|key| self.options.contains_key(*key)) {
+            Some(key) => Err(problem(key, format!("not for this network: {fix}"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Why an endpoint cannot be set up, and the key to change.
@@ -105,8 +172,10 @@ pub(crate) struct ConfiguredEndpoint {
     pub(crate) url: String,
     /// What the network's signature does not cover, although it decides about money.
     pub(crate) uncovered: Vec<String>,
-    /// Whether a secret is configured. Networks that sign nothing may have none.
-    pub(crate) has_secret: bool,
+    /// Its secret, for `simulate`. Networks that sign nothing may have none.
+    secret: Option<Zeroizing<String>>,
+    /// `None` for BitLabs.
+    pub(crate) description: Option<Description>,
 }
 
 impl fmt::Debug for ConfiguredEndpoint {
@@ -123,35 +192,68 @@ impl ConfiguredEndpoint {
             endpoint: Box::new(endpoint),
             url: url.to_owned(),
             uncovered: Vec::new(),
-            has_secret: true,
+            secret: None,
+            description: None,
         }
     }
 
     /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
     pub(crate) fn build(
         settings: &EndpointSettings<'_>,
-        networks: &HashMap<String, Network>,
+        networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
-        let _ = networks;
-        match settings.network {
-            "bitlabs" => Self::bitlabs(settings),
-            name => Err(problem("network", format!("unknown network {name:?}"))),
+        let endpoint = Self::build_for_network(settings, networks)?;
+        let secret = settings
+            .secret
+            .map(|secret| Zeroizing::new(secret.to_owned()));
+        Ok(Self { secret, ..endpoint })
+    }
+
+    fn build_for_network(
+        settings: &EndpointSettings<'_>,
+        networks: &HashMap<String, Description>,
+    ) -> Result<Self, EndpointProblem> {
+        if settings.network == "bitlabs" {
+            return Self::bitlabs(settings);
         }
+        let description = match networks.get(settings.network) {
+            Some(description) => description.clone(),
+            None => network::preset(settings.network).map_err(|error| match error {
+                ConfigError::UnknownNetwork { name, fix } if fix.starts_with("use ") => problem(
+                    "network",
+                    format!("unknown network {name:?}: use bitlabs, a preset, or describe it in [networks.{name}]"),
+                ),
+                error => problem("network", error),
+            })?,
+        };
+        Self::described(settings, &description)
     }
 
     fn bitlabs(settings: &EndpointSettings<'_>) -> Result<Self, EndpointProblem> {
+        let others: Vec<&'static str> = KEYS
+            .into_iter()
+            .skip(4)
+            .filter(|key| !BITLABS_KEYS.contains(key))
+            .collect();
+        settings.reject(&others, "remove it")?;
         let Some(secret) = settings.secret else {
             return Err(problem(
                 "secret",
                 "missing key: add secret = \"env:NAME\" with the App Secret",
             ));
         };
+        let Some(url) = settings.url else {
+            return Err(problem(
+                "url",
+                "missing key: add the URL from the dashboard, macros included",
+            ));
+        };
         let mut app = App::new(settings.app, secret).map_err(|error| match error {
             BitlabsConfigError::AppName(_) => problem("app", error),
             _ => problem("secret", error),
         })?;
-        if let Some(state) = settings.options.get("only") {
-            app = app.only(match state.as_str() {
+        if let Some(state) = settings.text("only")? {
+            app = app.only(match state {
                 "PENDING" => OfferState::Pending,
                 "COMPLETED" => OfferState::Completed,
                 "RECONCILED" => OfferState::Reconciled,
@@ -163,13 +265,8 @@ impl ConfiguredEndpoint {
                 }
             });
         }
-        for word in settings
-            .options
-            .get("acknowledge")
-            .into_iter()
-            .flat_map(|list| list.split(','))
-        {
-            app = match word {
+        for word in settings.list("acknowledge")? {
+            app = match word.as_str() {
                 "screenouts" => app.acknowledge_screenouts(),
                 "start_bonuses" => app.acknowledge_start_bonuses(),
                 _ => {
@@ -180,19 +277,14 @@ impl ConfiguredEndpoint {
                 }
             };
         }
-        for text in settings
-            .options
-            .get("allow_macros")
-            .into_iter()
-            .flat_map(|list| list.split(','))
-        {
+        for text in settings.list("allow_macros")? {
             app = app.allow_macro(text);
         }
-        if let Some(name) = settings.options.get("state_parameter") {
+        if let Some(name) = settings.text("state_parameter")? {
             app = app.state_parameter(name);
         }
         let families = Family::ALL.map(Family::as_str).join(", ");
-        let Some(family) = settings.options.get("family") else {
+        let Some(family) = settings.text("family")? else {
             return Err(problem(
                 "family",
                 format!("missing key: add family = … with one of {families}"),
@@ -207,7 +299,6 @@ impl ConfiguredEndpoint {
                 format!("unknown family: use one of {families}"),
             ));
         };
-        let url = settings.url;
         let built = match family {
             Family::Offers => app.offers(url).map(|endpoint| Self::new(endpoint, url)),
             Family::Purchases => app.purchases(url).map(|endpoint| Self::new(endpoint, url)),
@@ -220,6 +311,129 @@ impl ConfiguredEndpoint {
         built.map_err(|error| problem("url", error))
     }
 
+    fn described(
+        settings: &EndpointSettings<'_>,
+        description: &Description,
+    ) -> Result<Self, EndpointProblem> {
+        settings.reject(&BITLABS_KEYS, "only BitLabs has it")?;
+        let mut builder = description.app(settings.app);
+        if let Some(url) = settings.url {
+            builder = builder.url(url);
+        }
+        builder = Self::authenticate(builder, settings)?;
+        if let Some(name) = settings.text("endpoint")? {
+            builder = builder.endpoint(name);
+        }
+        if let Some(word) = settings.text("meaning")? {
+            builder = builder.meaning(meaning("meaning", word)?);
+        }
+        for (word, meant) in settings.table("words")? {
+            builder = builder.word(word, meaning("words", meant)?);
+        }
+        for (name, parameter) in settings.table("parameters")? {
+            builder = builder.parameter(role("parameters", name)?, parameter);
+        }
+        for (name, shape) in settings.table("shapes")? {
+            let shape = Shape::parse(shape).map_err(|error| problem("shapes", error))?;
+            builder = builder.shape(role("shapes", name)?, shape);
+        }
+        if let Some(word) = settings.text("after_reversal")? {
+            builder = builder.after_reversal(match word {
+                "ignore" => AfterReversal::Ignored,
+                "reinstate" => AfterReversal::Reinstates,
+                _ => {
+                    return Err(problem(
+                        "after_reversal",
+                        "unknown word: use \"ignore\" or \"reinstate\"",
+                    ));
+                }
+            });
+        }
+        if let Some(accepts) = settings.flag("accept_probe")? {
+            builder = builder.accept_probe(accepts);
+        }
+        if let Some(senders) = Self::senders(settings)? {
+            builder = builder.senders(senders);
+        }
+        let url = builder
+            .dashboard_url("https://YOUR-HOST")
+            .unwrap_or_default();
+        let endpoint = builder.build().map_err(|error| {
+            let key = match &error {
+                ConfigError::Name(_) => "app",
+                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => {
+                    "secret"
+                }
+                ConfigError::NoMeaning => "meaning",
+                _ => "url",
+            };
+            problem(key, error)
+        })?;
+        let uncovered = endpoint
+            .uncovered()
+            .iter()
+            .map(|role| role.as_str().to_owned());
+        Ok(Self {
+            uncovered: uncovered.collect(),
+            description: Some(description.clone()),
+            ..Self::new(endpoint, &url)
+        })
+    }
+
+    /// Adds the secret, or the credential that is made with it.
+    fn authenticate(
+        builder: DescribedBuilder,
+        settings: &EndpointSettings<'_>,
+    ) -> Result<DescribedBuilder, EndpointProblem> {
+        let (login, header) = (settings.text("login")?, settings.text("header")?);
+        let Some(text) = settings.secret else {
+            return match (login, header) {
+                (None, None) => Ok(builder),
+                _ => Err(problem("secret", "missing key: add secret = \"env:NAME\"")),
+            };
+        };
+        let secret = || Secret::new(text).map_err(|error| problem("secret", error));
+        let credential = match (login, header) {
+            (None, None) => {
+                return builder
+                    .secret(text)
+                    .map_err(|error| problem("secret", error));
+            }
+            (Some(_), Some(_)) => {
+                return Err(problem(
+                    "header",
+                    "both login and header: remove one of the two",
+                ));
+            }
+            (Some(login), None) => {
+                Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?
+            }
+            (None, Some(name)) => {
+                Credential::header(name, &secret()?).map_err(|error| problem("header", error))?
+            }
+        };
+        Ok(builder.credential(credential))
+    }
+
+    fn senders(settings: &EndpointSettings<'_>) -> Result<Option<Senders>, EndpointProblem> {
+        let listed = settings.list("senders")?;
+        if listed.is_empty() {
+            settings.reject(
+                &["proxies", "enforce_senders"],
+                "add senders = [\"…\"], too",
+            )?;
+            return Ok(None);
+        }
+        let mut senders = Senders::new(listed)
+            .map_err(|error| problem("senders", error))?
+            .behind_proxies(settings.list("proxies")?)
+            .map_err(|error| problem("proxies", error))?;
+        if settings.flag("enforce_senders")? == Some(true) {
+            senders = senders.enforce();
+        }
+        Ok(Some(senders))
+    }
+
     /// The path at which it answers.
     pub(crate) fn path(&self) -> &str {
         self.endpoint.path()
@@ -227,6 +441,15 @@ impl ConfiguredEndpoint {
 
     pub(crate) fn labels(&self) -> EndpointLabels<'_> {
         self.endpoint.labels()
+    }
+
+    pub(crate) fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// The first secret of its list.
+    pub(crate) fn signing_secret(&self) -> Option<&str> {
+        self.secret.as_ref()?.split(',').next()
     }
 
     /// Verifies a request without storing anything.
@@ -247,12 +470,37 @@ impl ConfiguredEndpoint {
     }
 }
 
-/// A network that the configuration file describes itself.
-pub(crate) struct Network;
+fn meaning(key: &'static str, word: &str) -> Result<Meaning, EndpointProblem> {
+    let all = [
+        Meaning::Completed,
+        Meaning::Pending,
+        Meaning::Reversed,
+        Meaning::NotAReward,
+    ];
+    let words = all.map(Meaning::as_str).join(", ");
+    let found = all.into_iter().find(|known| known.as_str() == word);
+    found.ok_or_else(|| problem(key, format!("unknown meaning {word:?}: use one of {words}")))
+}
 
-impl Network {
-    pub(crate) fn described(name: &str, table: &toml::Table) -> Result<Self, String> {
-        let _ = (name, table);
-        Ok(Self)
+fn role(key: &'static str, name: &str) -> Result<Role, EndpointProblem> {
+    let names = Role::ALL.map(Role::as_str).join(", ");
+    let found = Role::ALL.into_iter().find(|known| known.as_str() == name);
+    found.ok_or_else(|| problem(key, format!("unknown role {name:?}: use one of {names}")))
+}
+
+/// A network that the configuration file describes in a table of its own.
+pub(crate) fn describe(name: &str, table: &toml::Table) -> Result<Description, String> {
+    let mut table = table.clone();
+    table
+        .entry("name")
+        .or_insert_with(|| toml::Value::String(name.to_owned()));
+    let text = toml::to_string(&table).map_err(|error| error.to_string())?;
+    let description = Description::from_toml(&text).map_err(|error| error.to_string())?;
+    if description.name() != name {
+        return Err(format!(
+            "the name is {:?}: remove it, or use the same in [networks.{name}]",
+            description.name().as_str()
+        ));
     }
+    Ok(description)
 }

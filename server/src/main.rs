@@ -2,8 +2,10 @@
 //! that.
 
 mod admin;
+mod commands;
 mod config;
 mod delivery;
+mod demo;
 mod endpoint;
 mod environment;
 mod feed;
@@ -31,6 +33,16 @@ struct Cli {
 enum Command {
     /// Receives callbacks and delivers their decisions to a backend.
     Serve(ServeArguments),
+    Check(commands::check::Check),
+    Url(commands::check::Url),
+    Show(commands::records::Show),
+    Retry(commands::records::Retry),
+    Replay(commands::records::Replay),
+    Import(commands::import::Import),
+    Simulate(commands::simulate::Simulate),
+    Sign(commands::callback::Sign),
+    Verify(commands::callback::Verify),
+    Explain(commands::callback::Explain),
 }
 
 #[derive(Args)]
@@ -38,22 +50,49 @@ struct ServeArguments {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     config: PathBuf,
+    /// Run without a configuration: a demo network, a SQLite file, and a backend that prints what it is sent.
+    #[arg(long, conflicts_with = "config")]
+    demo: bool,
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command {
-        Command::Serve(arguments) => {
-            in_runtime(async move { serve::run(Config::read(&arguments.config)?).await })
-        }
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postback: {error:#}");
+            commands::note(format_args!("postback: {error:#}"));
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether the answer of a command that asks something is yes.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Serve(arguments) if arguments.demo => in_runtime(demo::run()),
+        Command::Serve(arguments) => in_runtime(async move {
+            serve::run(Config::read(&arguments.config)?).await?;
+            Ok(true)
+        }),
+        Command::Check(check) => check.run(),
+        Command::Url(url) => url.run(),
+        Command::Show(show) => in_runtime(show.run()),
+        Command::Retry(retry) => in_runtime(retry.run()),
+        Command::Replay(replay) => in_runtime(replay.run()),
+        Command::Import(import) => in_runtime(import.run()),
+        Command::Simulate(simulate) => in_runtime(simulate.run()),
+        Command::Sign(sign) => sign.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Explain(explain) => explain.run(),
+    }
+}
+
+/// The reader of standard output went away, as in `postback verify | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

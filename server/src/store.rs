@@ -6,6 +6,9 @@ use postback::store::{
     KeptCallback, KeptId, MemoryStore, Record, Retention, StoreError, Stored, SwapOutcome, Version,
 };
 use postback::{DedupStore, PlayerId, RecordKey, Timestamp};
+use postback_postgres::{PostgresOptions, PostgresStore};
+use postback_redis::RedisStore;
+use postback_sqlite::SqliteStore;
 use zeroize::Zeroizing;
 
 /// Where records are kept.
@@ -61,12 +64,35 @@ impl StoreUrl {
         }
     }
 
-    /// Opens the store. A SQLite file is created, and tables in Postgres, if they are missing.
+    /// Opens the store. A SQLite file, and tables in Postgres, are created if they are missing.
     pub(crate) async fn open(&self) -> anyhow::Result<AnyStore> {
+        Ok(match self {
+            Self::Memory => AnyStore::Memory(MemoryStore::new()),
+            Self::Sqlite(path) => AnyStore::Sqlite(SqliteStore::open(path)?),
+            Self::Postgres(url) => AnyStore::Postgres(PostgresStore::connect(url).await?),
+            Self::Redis(url) => AnyStore::Redis(RedisStore::connect(url.as_str()).await?),
+        })
+    }
+
+    /// Opens a store that exists.
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<AnyStore> {
         match self {
-            Self::Memory => Ok(AnyStore::Memory(MemoryStore::new())),
-            _ => anyhow::bail!("not supported"),
+            Self::Sqlite(path) => Ok(AnyStore::Sqlite(SqliteStore::builder().open_existing(path)?)),
+            _ => self.open().await,
         }
+    }
+
+    /// Opens a store that exists, and changes nothing in it.
+    pub(crate) async fn open_read_only(&self) -> anyhow::Result<AnyStore> {
+        Ok(match self {
+            Self::Sqlite(path) => AnyStore::Sqlite(SqliteStore::builder().open_read_only(path)?),
+            Self::Postgres(url) => {
+                let options = PostgresOptions::default().without_migration();
+                AnyStore::Postgres(PostgresStore::connect_with(url, options).await?)
+            }
+            // Connecting to Redis writes nothing.
+            _ => self.open().await?,
+        })
     }
 }
 
@@ -74,12 +100,18 @@ impl StoreUrl {
 #[derive(Debug, Clone)]
 pub(crate) enum AnyStore {
     Memory(MemoryStore),
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+    Redis(RedisStore),
 }
 
 macro_rules! dispatch {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {
             AnyStore::Memory($store) => $call,
+            AnyStore::Sqlite($store) => $call,
+            AnyStore::Postgres($store) => $call,
+            AnyStore::Redis($store) => $call,
         }
     };
 }
@@ -88,7 +120,9 @@ impl AnyStore {
     /// Waits until everything is written, and closes the store.
     pub(crate) async fn close(&self) {
         match self {
-            Self::Memory(_) => {}
+            Self::Memory(_) | Self::Redis(_) => {}
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.pool().close().await,
         }
     }
 }

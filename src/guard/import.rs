@@ -352,7 +352,7 @@ fn is_of_unknown_amount(effect: &Effect) -> bool {
 /// Whether a row is the same message as a known one. A row that does not say by which message something was taken back
 /// is the same as one that took back that amount.
 fn is_same_message(known: &Event, row: &Event) -> bool {
-    let is_twin = match (&known.kind, &row.kind) {
+    let is_same_reversal = match (&known.kind, &row.kind) {
         (
             EventKind::Conversion {
                 effect:
@@ -373,7 +373,7 @@ fn is_same_message(known: &Event, row: &Event) -> bool {
         ) => a == b,
         _ => false,
     };
-    is_twin || is_same_state(known, row)
+    is_same_reversal || is_same_state(known, row)
 }
 
 fn states_amount(event: &Event) -> bool {

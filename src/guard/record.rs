@@ -21,12 +21,15 @@ const BANS_KEPT: usize = 16;
 /// The longest reason or error text that a record keeps, in bytes.
 const MAX_TEXT_BYTES: usize = 300;
 
-/// A record's version: 1 when it is first stored, one more at every change.
+/// A record's version, by which a store guards every change. Every change gives the record one that it never had.
+///
+/// In most stores it is 1 when the record is first stored, and one more at every change. Inside a
+/// [`Transaction`](crate::store::Transaction) it has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(NonZeroU64);
 
 impl Version {
-    /// The version of a record that is stored for the first time.
+    /// The version of a record that is stored for the first time, where changes are counted.
     pub const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// From the number that a store kept. `None` for zero.
@@ -39,7 +42,7 @@ impl Version {
         self.0.get()
     }
 
-    /// The version of a record that replaces `expected`.
+    /// The version of a record that replaces `expected`, where changes are counted.
     pub fn after(expected: Option<Self>) -> Self {
         expected.map_or(Self::FIRST, |version| Self(version.0.saturating_add(1)))
     }

@@ -3,6 +3,8 @@
 //! An [`Endpoint`] is one callback URL of one network's app. It verifies requests and creates
 //! [`Verified`] callbacks; a [`Callback`] can be converted into the [`Event`] that the rest of the crate works with.
 
+#[cfg(feature = "admob")]
+pub mod admob;
 pub mod bitlabs;
 
 mod config_error;

@@ -162,12 +162,12 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     ) -> Result<Recovered, StoreError> {
         match self.store.load(&key).await {
             Ok(Some(stored)) => {
-                let due = stored.record.retry().map(|retry| {
-                    retry
-                        .failed_at
-                        .after(recovery.backoff_after(retry.attempts))
+                let left = stored.record.retry().map_or(Duration::ZERO, |retry| {
+                    let wait = recovery.backoff_after(retry.attempts);
+                    self.clock.now().until(retry.failed_at.after(wait))
                 });
-                if due.is_some_and(|due| self.clock.now() < due) {
+                // A longer wait was written by a clock that was ahead.
+                if !left.is_zero() && left <= recovery.max_backoff {
                     return Ok(Recovered::Waiting);
                 }
             }

@@ -63,7 +63,7 @@ use crate::receiver::{InTransaction, ReceiveError, Receiver};
 /// If the store breaks a promise.
 pub async fn plain<S: DedupStore>(open: impl AsyncFn() -> S) {
     absent_record_is_none(&open().await).await;
-    versions_count_from_one(&open().await).await;
+    every_swap_gives_a_new_version(&open().await).await;
     lost_swap_returns_the_current_record(&open().await).await;
     records_come_back_unchanged(&open().await).await;
     keys_are_exact(&open().await).await;
@@ -90,7 +90,7 @@ pub async fn shared<S: DedupStore>(one: &S, other: &S) {
             (other, one)
         };
         let pending = pending_record(completed(&name, "5"));
-        put(first, &pending).await;
+        let version = put(first, &pending).await;
         let stored = load(second, pending.key()).await;
         assert_eq!(
             stored.map(|stored| stored.record).as_ref(),
@@ -102,7 +102,7 @@ pub async fn shared<S: DedupStore>(one: &S, other: &S) {
             .into_iter()
             .map(|store| {
                 let done = done.clone();
-                async move { swap(&store, Some(Version::FIRST), &done).await }
+                async move { swap(&store, Some(version), &done).await }
             })
             .collect();
         let swaps = swaps.join_all().await;
@@ -131,22 +131,20 @@ async fn absent_record_is_none<S: DedupStore>(store: &S) {
     );
 }
 
-async fn versions_count_from_one<S: DedupStore>(store: &S) {
+async fn every_swap_gives_a_new_version<S: DedupStore>(store: &S) {
     let pending = pending_record(completed("first", "500"));
-    put(store, &pending).await;
-    let mut version = Version::FIRST;
+    let mut versions = vec![put(store, &pending).await];
     for record in [
         pending.clone(),
         delivered(pending.clone()),
         delivered(pending),
     ] {
-        let outcome = swap(store, Some(version), &record).await;
-        version = Version::after(Some(version));
-        assert_eq!(
-            outcome,
-            SwapOutcome::Replaced(version),
-            "every swap must increase the version by one"
+        let version = replace(store, versions[versions.len() - 1], &record).await;
+        assert!(
+            !versions.contains(&version),
+            "a record must never have the same version twice"
         );
+        versions.push(version);
         is_stored(store, version, &record).await;
     }
 }
@@ -165,25 +163,24 @@ async fn lost_swap_returns_the_current_record<S: DedupStore>(store: &S) {
         "a lost swap must store nothing"
     );
 
-    put(store, &pending).await;
+    let first = put(store, &pending).await;
     let wrong = [
         None,
-        Some(Version::after(Some(Version::FIRST))),
+        Some(Version::after(Some(first))),
         Version::from_number(77),
     ];
     for expected in wrong {
-        let current = stored(Version::FIRST, &pending);
+        let current = stored(first, &pending);
         assert_eq!(
             swap(store, expected, &done).await,
             SwapOutcome::Conflict(Some(current)),
             "a lost swap must return the current record, expecting {expected:?}"
         );
-        is_stored(store, Version::FIRST, &pending).await;
+        is_stored(store, first, &pending).await;
     }
-    swap(store, Some(Version::FIRST), &done).await;
-    let second = Version::after(Some(Version::FIRST));
+    let second = replace(store, first, &done).await;
     assert_eq!(
-        swap(store, Some(Version::FIRST), &pending).await,
+        swap(store, Some(first), &pending).await,
         SwapOutcome::Conflict(Some(stored(second, &done))),
         "a version that was replaced must not be accepted again"
     );
@@ -193,17 +190,17 @@ async fn lost_swap_returns_the_current_record<S: DedupStore>(store: &S) {
 async fn records_come_back_unchanged<S: DedupStore>(store: &S) {
     for event in every_kind() {
         let pending = pending_record(event);
-        put(store, &pending).await;
-        is_stored(store, Version::FIRST, &pending).await;
+        let version = put(store, &pending).await;
+        is_stored(store, version, &pending).await;
         let mut failed = pending.clone();
         failed.fail_head("wallet: 'down' \"\u{0}\u{1f}\\ ⏳", NOW);
-        swap(store, Some(Version::FIRST), &failed).await;
-        is_stored(store, Version::after(Some(Version::FIRST)), &failed).await;
+        let version = replace(store, version, &failed).await;
+        is_stored(store, version, &failed).await;
     }
     let mut leased = pending_record(completed("leased", "5"));
     leased.take_lease(u64::MAX, Timestamp::from_millis(u64::MAX));
-    put(store, &leased).await;
-    is_stored(store, Version::FIRST, &leased).await;
+    let version = put(store, &leased).await;
+    is_stored(store, version, &leased).await;
 
     let mut big = completed("big", "0.10");
     big.query = "long=%F0%9F%8E%AE+%00&".repeat(4096);
@@ -216,8 +213,8 @@ async fn records_come_back_unchanged<S: DedupStore>(store: &S) {
         big = delivered(with(&big, conversion("big", stage)));
     }
     big.decline_head("no such player: 'Ω'", NOW);
-    put(store, &big).await;
-    is_stored(store, Version::FIRST, &big).await;
+    let version = put(store, &big).await;
+    is_stored(store, version, &big).await;
 }
 
 async fn keys_are_exact<S: DedupStore>(store: &S) {
@@ -242,6 +239,7 @@ async fn keys_are_exact<S: DedupStore>(store: &S) {
         ..completed("tx", "5")
     };
     records.extend([other_app, other_network].map(pending_record));
+    let mut versions = Vec::new();
     for record in &records {
         let key = record.key();
         assert_eq!(
@@ -249,10 +247,10 @@ async fn keys_are_exact<S: DedupStore>(store: &S) {
             None,
             "similar keys must not be confused: {key}"
         );
-        put(store, record).await;
+        versions.push(put(store, record).await);
     }
-    for record in &records {
-        is_stored(store, Version::FIRST, record).await;
+    for (record, version) in records.iter().zip(versions) {
+        is_stored(store, version, record).await;
     }
     let mut keys: Vec<RecordKey> = records.iter().map(|record| record.key().clone()).collect();
     keys.sort_by(|a, b| a.as_str().as_bytes().cmp(b.as_str().as_bytes()));
@@ -269,13 +267,13 @@ async fn pending_records_are_listed_in_order<S: DedupStore>(store: &S) {
     let mut expected = Vec::new();
     for number in (0..30).rev() {
         let record = pending_record(completed(&format!("n{number}"), "5"));
-        put(store, &record).await;
+        let version = put(store, &record).await;
         if number % 3 == 0 {
-            swap(store, Some(Version::FIRST), &delivered(record)).await;
+            replace(store, version, &delivered(record)).await;
         } else if number % 7 == 0 {
             let mut declined = record;
             declined.decline_head("declined", NOW);
-            swap(store, Some(Version::FIRST), &declined).await;
+            replace(store, version, &declined).await;
         } else {
             expected.push(record.key().clone());
         }
@@ -296,13 +294,14 @@ async fn pending_records_are_listed_in_order<S: DedupStore>(store: &S) {
     let none = store.list_pending(None, 0).await.expect("list pending");
     assert!(none.is_empty(), "a page of zero must be empty");
 
-    let settled = delivered(pending_record(completed("n0", "5")));
+    let settled = load(store, &completed("n0", "5").key()).await;
+    let settled = settled.expect("a stored record must not be absent");
     let by = Effect::Adjusted {
         by: decimal("-5"),
         same_transaction: true,
     };
-    let again = with(&settled, conversion("n0", by));
-    swap(store, Some(Version::after(Some(Version::FIRST))), &again).await;
+    let again = with(&settled.record, conversion("n0", by));
+    replace(store, settled.version, &again).await;
     assert!(
         pending_keys(store, 1000).await.contains(again.key()),
         "a settled record with a new pending decision must be listed again"
@@ -323,7 +322,6 @@ async fn one_of_many_swaps_wins<S: DedupStore>(store: &S) {
             })
             .collect();
         let swaps = swaps.join_all().await;
-        let version = Version::after(expected);
         let winners: Vec<_> = swaps
             .iter()
             .filter(|(outcome, _)| is_replaced(outcome))
@@ -333,12 +331,10 @@ async fn one_of_many_swaps_wins<S: DedupStore>(store: &S) {
             1,
             "exactly one of {CALLERS} swaps must win, at {expected:?}"
         );
-        let (outcome, winner) = winners[0];
-        assert_eq!(
-            *outcome,
-            SwapOutcome::Replaced(version),
-            "the winner must get the version"
-        );
+        let (SwapOutcome::Replaced(version), winner) = winners[0] else {
+            unreachable!("they were filtered");
+        };
+        let version = *version;
         let lost = SwapOutcome::Conflict(Some(stored(version, winner)));
         assert!(
             swaps
@@ -365,8 +361,8 @@ async fn listing_is_complete_during_writes<S: DedupStore>(store: &S) {
             for round in 0..4 {
                 let name = format!("{number:02}-passing-{round}");
                 let passing = pending_record(completed(&name, "5"));
-                put(&writer, &passing).await;
-                swap(&writer, Some(Version::FIRST), &delivered(passing)).await;
+                let version = put(&writer, &passing).await;
+                replace(&writer, version, &delivered(passing)).await;
             }
             None
         });
@@ -395,17 +391,16 @@ async fn dropped_operations_are_done_or_not<S: DedupStore>(store: &S) {
     for number in 0..20 {
         let record = pending_record(completed(&format!("dropped-{number}"), "5"));
         poll_once(swap(store, None, &record)).await;
-        let expected = match swap(store, None, &record).await {
+        let found = match swap(store, None, &record).await {
             SwapOutcome::Replaced(version) => stored(version, &record),
             SwapOutcome::Conflict(Some(current)) => current,
             SwapOutcome::Conflict(None) => panic!("a lost swap must return the current record"),
         };
         assert_eq!(
-            expected,
-            stored(Version::FIRST, &record),
+            found.record, record,
             "a swap whose future was dropped must be done or not done, once"
         );
-        is_stored(store, Version::FIRST, &record).await;
+        is_stored(store, found.version, &record).await;
     }
 }
 
@@ -582,11 +577,10 @@ pub async fn retention<S: Retention>(open: impl AsyncFn() -> S) {
 
 async fn removal_compares_the_version<S: Retention>(store: &S) {
     let record = pending_record(completed("removed", "5"));
-    put(store, &record).await;
-    swap(store, Some(Version::FIRST), &delivered(record.clone())).await;
-    let second = Version::after(Some(Version::FIRST));
+    let first = put(store, &record).await;
+    let second = replace(store, first, &delivered(record.clone())).await;
     let remove = async |version| store.remove(record.key(), version).await.expect("remove");
-    for wrong in [Version::FIRST, Version::after(Some(second))] {
+    for wrong in [first, Version::after(Some(second))] {
         assert!(
             !remove(wrong).await,
             "another version than the stored one must not be removed"
@@ -603,8 +597,8 @@ async fn removal_compares_the_version<S: Retention>(store: &S) {
         "a removed record must be absent"
     );
     assert!(!remove(second).await, "a record must not be removed twice");
-    put(store, &record).await;
-    is_stored(store, Version::FIRST, &record).await;
+    let version = put(store, &record).await;
+    is_stored(store, version, &record).await;
     assert_eq!(
         pending_keys(store, 10).await,
         [record.key().clone()],
@@ -1342,14 +1336,25 @@ async fn swap<S: DedupStore>(store: &S, expected: Option<Version>, record: &Reco
     store.swap(expected, record).await.expect("swap a record")
 }
 
-/// Stores a record for the first time.
-async fn put<S: DedupStore>(store: &S, record: &Record) {
-    assert_eq!(
-        swap(store, None, record).await,
-        SwapOutcome::Replaced(Version::FIRST),
-        "a record that is stored for the first time must get version 1: {}",
-        record.key()
-    );
+/// Stores a record for the first time. Returns its version.
+async fn put<S: DedupStore>(store: &S, record: &Record) -> Version {
+    match swap(store, None, record).await {
+        SwapOutcome::Replaced(version) => version,
+        lost @ SwapOutcome::Conflict(_) => {
+            panic!("a new record must be stored: {}: {lost:?}", record.key())
+        }
+    }
+}
+
+/// Replaces a record. Returns its new version.
+async fn replace<S: DedupStore>(store: &S, version: Version, record: &Record) -> Version {
+    match swap(store, Some(version), record).await {
+        SwapOutcome::Replaced(new) if new != version => new,
+        other => panic!(
+            "a swap that expects the stored version must replace the record: {}: {other:?}",
+            record.key()
+        ),
+    }
 }
 
 async fn is_stored<S: DedupStore>(store: &S, version: Version, record: &Record) {

@@ -32,7 +32,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use crate::network::described::{Hash, Order, OriginalForm, Pairs, Part, Place, Position, Scheme};
+use crate::network::described::{
+    BodyFormat, Hash, Order, OriginalForm, Pairs, Part, Place, Position, Scheme,
+};
 use crate::network::{Description, Meaning, Role, Shape};
 use crate::verify::{Encoding, HashFunction, Request};
 
@@ -92,8 +94,6 @@ impl fmt::Debug for DescribedSigner {
             .finish_non_exhaustive()
     }
 }
-
-use crate::network::described::BodyFormat;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -387,7 +387,7 @@ impl CallbackDraft {
                 .find(|known| file.macro_text(known).as_deref() == Some(value));
             match known {
                 Some(known) if Some(known.as_str()) == signature => {
-                    message.signature_name = name.to_owned()
+                    name.clone_into(&mut message.signature_name);
                 }
                 Some(known) => {
                     let is_secret = matches!(description.scheme(), Scheme::Secret { place: Place::Parameter(secret) } if secret == known);

@@ -2,6 +2,8 @@
 //!
 //! Feature `testing`. Nothing here weakens an endpoint: signers sign, they do not skip verification.
 
+#[cfg(feature = "admob")]
+pub mod admob;
 pub mod bitlabs;
 mod clock;
 pub mod described;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::error::Problem;
-use memchr::memchr3;
+use memchr::memchr_iter;
 
 /// Reads the parameters of a query string.
 ///
@@ -61,18 +61,38 @@ pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q
 
 /// Names and values as sent. Empty pieces (`a=1&&b=2`) are skipped.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    query
-        .split('&')
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| piece.split_once('=').unwrap_or((piece, "")))
+    let mut ends = memchr_iter(b'&', query.as_bytes());
+    let mut rest = Some(0);
+    let pieces = std::iter::from_fn(move || {
+        let start = rest?;
+        let end = ends.next();
+        rest = end.map(|end| end + 1);
+        query.get(start..end.unwrap_or(query.len()))
+    });
+    pieces.filter(|piece| !piece.is_empty()).map(|piece| {
+        // Names are short: a plain loop is faster than a vectorized search.
+        match piece.bytes().position(|byte| byte == b'=') {
+            Some(at) => {
+                let (name, value) = piece.split_at(at);
+                (name, value.get(1..).unwrap_or_default())
+            }
+            None => (piece, ""),
+        }
+    })
 }
 
 /// Decodes a name or value: percent-encoding, and `+` for a space. `None` if an escape is malformed, or the result is
 /// not UTF-8 or contains a NUL.
+#[inline]
 pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
-    if memchr3(b'%', b'+', 0, raw.as_bytes()).is_none() {
-        return Some(Cow::Borrowed(raw));
+    if is_plain(raw) {
+        Some(Cow::Borrowed(raw))
+    } else {
+        decode_escaped(raw).map(Cow::Owned)
     }
+}
+
+fn decode_escaped(raw: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut rest = raw.bytes();
     while let Some(byte) = rest.next() {
@@ -86,13 +106,22 @@ pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
         }
         decoded.push(byte);
     }
-    String::from_utf8(decoded).ok().map(Cow::Owned)
+    String::from_utf8(decoded).ok()
+}
+
+/// Whether nothing has to be decoded.
+#[inline]
+fn is_plain(raw: &str) -> bool {
+    !raw.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0))
 }
 
 fn hex_digit(character: u8) -> Option<u8> {
-    char::from(character)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    match character {
+        b'0'..=b'9' => Some(character.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(character.wrapping_sub(b'a' - 10)),
+        b'A'..=b'F' => Some(character.wrapping_sub(b'A' - 10)),
+        _ => None,
+    }
 }
 
 /// How a configured parameter occurs in one query.
@@ -114,32 +143,42 @@ impl<'q> Occurrence<'q> {
     /// # Errors
     /// [`Problem`], if the parameter is repeated, not percent-encoded UTF-8 text, or still has the macro as its value.
     /// Whether that matters depends on whether the parameter decides about money.
+    #[inline]
     pub(crate) fn text(
         self,
         name: &str,
         macro_text: Option<&str>,
     ) -> Result<Option<Cow<'q, str>>, Problem> {
-        let raw = match self {
-            Self::Absent => return Ok(None),
-            Self::Repeated => {
-                return Err(Problem::Repeated {
-                    name: name.to_owned(),
-                });
+        match self {
+            Self::Absent => Ok(None),
+            Self::Once(raw) if is_plain(raw) && macro_text != Some(raw) => {
+                Ok(Some(Cow::Borrowed(raw)))
             }
-            Self::Once(raw) => raw,
-        };
-        let decoded = decode(raw);
-        if let Some(macro_text) = macro_text
-            && (raw == macro_text || decoded.as_deref() == Some(macro_text))
-        {
-            return Err(Problem::MacroNotReplaced {
+            Self::Once(raw) => decode_value(raw, name, macro_text).map(Some),
+            Self::Repeated => Err(Problem::Repeated {
                 name: name.to_owned(),
-            });
+            }),
         }
-        decoded.map(Some).ok_or_else(|| Problem::Malformed {
+    }
+}
+
+fn decode_value<'q>(
+    raw: &'q str,
+    name: &str,
+    macro_text: Option<&str>,
+) -> Result<Cow<'q, str>, Problem> {
+    match decode(raw) {
+        _ if macro_text == Some(raw) => Err(Problem::MacroNotReplaced {
+            name: name.to_owned(),
+        }),
+        Some(text) if macro_text == Some(&*text) => Err(Problem::MacroNotReplaced {
+            name: name.to_owned(),
+        }),
+        Some(text) => Ok(text),
+        None => Err(Problem::Malformed {
             name: name.to_owned(),
             reason: "not percent-encoded UTF-8 text",
-        })
+        }),
     }
 }
 
@@ -148,13 +187,13 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
     let mut found = vec![Occurrence::Absent; names.len()];
     let mut expected = 0;
     for (raw, value) in pairs(query) {
-        // A name that cannot be decoded is not a configured one.
-        let Some(name) = decode(raw) else { continue };
-        let is_named = |at: &usize| names.get(*at).is_some_and(|known| **known == *name);
-        // Networks send the parameters in the order of the configured URL.
-        let at = Some(expected)
-            .filter(is_named)
-            .or_else(|| (0..names.len()).find(is_named));
+        // Networks send the parameters in the order of the configured URL, and nearly always as typed.
+        let is_expected = names.get(expected).is_some_and(|known| **known == *raw);
+        let at = if is_expected {
+            Some(expected)
+        } else {
+            position(raw, names)
+        };
         if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
             *occurrence = match occurrence {
                 Occurrence::Absent => Occurrence::Once(value),
@@ -164,6 +203,12 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
         expected = at.map_or(expected, |at| at + 1);
     }
     found
+}
+
+/// Which of the names a raw one is. One that cannot be decoded is none of them.
+fn position(raw: &str, names: &[Box<str>]) -> Option<usize> {
+    let name = decode(raw)?;
+    names.iter().position(|known| **known == *name)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use memchr::memrchr;
+
 use super::encoding::Encoding;
 use super::error::NotGenuine;
 use super::hash::{HashFunction, HashValue, PreparedMac};
@@ -88,8 +90,11 @@ impl UrlVerifier {
 
     /// Splits off the signature, which must be the last parameter: what followed it would not be signed.
     fn split<'q>(&self, query: &'q str) -> Option<(&'q str, &'q str)> {
-        let (signed, last) = query.rsplit_once('&')?;
-        let signature = last.strip_prefix(&*self.parameter)?.strip_prefix('=')?;
+        let (signed, last) = query.split_at_checked(memrchr(b'&', query.as_bytes())?)?;
+        let signature = last
+            .strip_prefix('&')?
+            .strip_prefix(&*self.parameter)?
+            .strip_prefix('=')?;
         (!signature.is_empty()).then_some((signed, signature))
     }
 }

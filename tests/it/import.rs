@@ -598,6 +598,38 @@ async fn import_goes_on_after_the_store_failed() {
     assert!(all.already_imported >= 45);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn import_beside_a_running_receiver_ends_at_the_same_balance() {
+    let game = Game::new();
+    let all: Vec<String> = (0..50).map(|number| format!("o{number}")).collect();
+    let rows: Vec<PastCallback> = all
+        .iter()
+        .flat_map(|original| {
+            let reversal = id(&format!("a{original}"));
+            [
+                PastCallback::taken_back_by(reversal, id(original), 100.into()),
+                PastCallback::paid(id(original), 500.into()),
+            ]
+        })
+        .collect();
+    let (importer, first) = (game.importer(), rows.clone());
+    let first = first.into_iter().map(Ok::<_, Infallible>);
+    let import = tokio::spawn(async move { importer.import_all(first, |_, _| ()).await });
+    let receiving = all.iter().map(|original| {
+        let reversal = common::adjustment(&format!("b{original}"), original, "-300");
+        let receiver = game.receiver.clone();
+        tokio::spawn(async move { receiver.receive(genuine(reversal)).await })
+    });
+    for received in receiving.collect::<Vec<_>>() {
+        received.await.unwrap().unwrap();
+    }
+    // A row that met a pending decision is imported again.
+    import.await.unwrap().unwrap();
+    game.receiver.recover().await.unwrap();
+    game.import_run(rows).await;
+    assert_eq!(game.moved(), (-300 * 50).into());
+}
+
 #[tokio::test]
 async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
     let game = Game::new();

@@ -11,7 +11,11 @@
 mod common;
 
 mod bitlabs;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod examples;
 mod guard;
+#[cfg(all(feature = "axum", feature = "actix-web"))]
+mod http;
 mod import;
 mod networks;
 mod protocol;

@@ -6,7 +6,9 @@ use postback::guard::{Lease, SwapOutcome};
 use postback::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{Decision, Event, Receipt, Timestamp, Timing};
 
-use crate::common::{Game, Wallet, completed, decimal, of_player, pending, reconciled};
+use crate::common::{
+    Game, Wallet, completed, decimal, of_player, pending, reconciled, reinstating, revoked,
+};
 
 fn done(wallet: &mut Wallet, decision: &Decision) -> HandlerResult {
     wallet.carry_out(decision);
@@ -368,6 +370,49 @@ fn callback_that_the_store_lost_is_stored_again() {
     assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
     assert_eq!(game.record().balance(), decimal("500"));
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
+}
+
+#[test]
+fn stored_callback_is_not_applied_again_after_a_lost_swap() {
+    let mut game = Game::play(&[completed("o1", "500")]);
+    // While another callback of the conversion is delivered, the rejection is stored and waits.
+    let notice = receive(&game, pending("o1", "500"));
+    let (notice, _, _) = start(&mut game, notice);
+    let mut rejection = receive(&game, revoked("o1"));
+    while !matches!(rejection.command(), Command::Wait(_)) {
+        assert!(game.step(&mut rejection, done));
+    }
+    finish(&mut game, notice, HandlerResult::Done);
+    while !matches!(rejection.command(), Command::Swap { .. }) {
+        assert!(game.step(&mut rejection, done));
+    }
+    // Before it gets its lease, the reward becomes due again.
+    accept(&mut game, reinstating("o1", "500"));
+    let command = game.run(rejection, done);
+    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    let key = game.record().key().clone();
+    game.run(Protocol::deliver(key, game.timing), done);
+    assert_eq!(game.wallet.balance, decimal("500"));
+    assert_eq!(game.record().entries().len(), 4);
+}
+
+#[test]
+fn callback_whose_place_another_one_took_is_stored_again() {
+    let mut game = Game::default();
+    let first = receive(&game, completed("o1", "500"));
+    start(&mut game, first);
+    let stored = game.records.clone();
+    let mut reversal = receive(&game, reconciled("o1", "200"));
+    while !matches!(reversal.command(), Command::Wait(_)) {
+        assert!(game.step(&mut reversal, done));
+    }
+    // The store fails over and loses it. Then another callback gets its number.
+    game.records = stored;
+    accept(&mut game, pending("o1", "500"));
+    game.now = game.record().lease().unwrap().until();
+    let command = game.run(reversal, done);
+    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_eq!(game.wallet.balance, decimal("300"));
 }
 
 #[test]

@@ -290,6 +290,18 @@ async fn process_with_a_clock_ahead_does_not_block_a_conversion() {
 }
 
 #[tokio::test]
+async fn failure_noted_by_a_clock_ahead_does_not_delay_the_retry() {
+    let ahead = ManualClock::new(NOW.after(Duration::from_secs(365 * 86_400)));
+    let (store, wallet) = (MemoryStore::new(), Shared::default());
+    let first = by_hand(store.clone(), failing, &ahead);
+    let callback = genuine(completed("o1", "500"));
+    first.receive(callback).await.unwrap_err();
+    let receiver = by_hand(store, paying(&wallet), &ManualClock::new(NOW));
+    assert_eq!(receiver.recover().await.unwrap().delivered, 1);
+    assert_eq!(balance(&wallet), decimal("500"));
+}
+
+#[tokio::test]
 async fn retry_after_is_bounded() {
     let clock = ManualClock::new(NOW);
     let timing = Timing::default().lease(Duration::from_secs(86_400));

@@ -33,7 +33,8 @@ use zeroize::Zeroizing;
 use crate::serve::Server;
 use crate::webhook::rfc3339;
 
-pub(crate) use view::{record_json, summary_json};
+use view::summary_json;
+pub(crate) use view::{decided, record_json, says};
 
 /// One file: style, script and all.
 const PAGE: &str = include_str!("page.html");
@@ -232,7 +233,7 @@ async fn status(State(server): State<Arc<Server>>) -> Json<Value> {
                 "unusable": count(|counts| &counts.unusable),
                 "rejected": count(|counts| &counts.rejected),
                 "last_genuine": counts.and_then(crate::feed::EndpointCounts::last_genuine).map(rfc3339),
-                "has_secret": endpoint.has_secret,
+                "has_secret": endpoint.has_secret(),
                 "uncovered": endpoint.uncovered,
             })
         })

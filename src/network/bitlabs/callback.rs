@@ -260,6 +260,7 @@ trait Part: Sized {
 }
 
 impl Part for OfferDetails {
+    #[inline]
     fn part(received: &Received<'_>) -> Self {
         let number = |text: &str| text.parse::<u32>().map_err(|_| "not a whole number");
         Self {
@@ -364,21 +365,17 @@ struct Stated {
 }
 
 /// Reads what decides about money and applies the family's rule.
+#[inline]
 fn read_event(
     received: &Received<'_>,
     rule: impl Fn(&Message<'_>) -> Result<Effect, Problem>,
 ) -> Result<(Event, Stated), Problem> {
     let player = received.identifier(Field::Player)?;
     let transaction: TransactionId = received.identifier(Field::Transaction)?;
-    let state = [Field::OfferState, Field::ReceiptState, Field::CashbackState];
     let message = Message {
         original: original(received, &transaction),
         amount: received.amount(Field::Amount),
-        state: state
-            .into_iter()
-            .map(|field| received.deciding(field))
-            .find(|state| *state != Ok(None))
-            .unwrap_or(Ok(None)),
+        state: received.deciding(received.state_field()),
         callback_type: received.deciding(Field::CallbackType).map(|word| {
             word.filter(|word| !word.trim().is_empty())
                 .map(|word| CallbackType::from_word(word.trim()))

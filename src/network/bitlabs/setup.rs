@@ -277,12 +277,18 @@ impl<'r> Received<'r> {
         &self.setup.app.options
     }
 
+    /// The field with the state.
+    pub(super) fn state_field(&self) -> Field {
+        named_state(self.setup.family).map_or(Field::OfferState, |(_, field)| field)
+    }
+
     pub(super) fn key_id(&self) -> Option<KeyId> {
         self.key_id.cloned()
     }
 
     /// The value of a field that decides about money, without white space around it; `None` if the URL does not have
     /// it.
+    #[inline]
     pub(super) fn deciding(&self, field: Field) -> Result<Option<Cow<'r, str>>, Problem> {
         let Some((parameter, occurrence)) = self.find(field) else {
             return Ok(None);
@@ -294,6 +300,7 @@ impl<'r> Received<'r> {
     }
 
     /// The same for a field that must have a value.
+    #[inline]
     pub(super) fn required(&self, field: Field) -> Result<Cow<'r, str>, Problem> {
         match self.deciding(field)? {
             Some(text) if text.is_empty() => Err(Problem::Empty {
@@ -326,6 +333,7 @@ impl<'r> Received<'r> {
     }
 
     /// A field for information: `None` if it is absent, empty or cannot be read.
+    #[inline]
     pub(super) fn text(&self, field: Field) -> Option<Cow<'r, str>> {
         let (parameter, occurrence) = self.find(field)?;
         let text = self.optional(occurrence.text(parameter.name(), parameter.macro_text()))?;
@@ -333,6 +341,7 @@ impl<'r> Received<'r> {
     }
 
     /// A parsed field for information: `None` if it is absent, empty or malformed.
+    #[inline]
     pub(super) fn parsed<T>(
         &self,
         field: Field,
@@ -343,6 +352,7 @@ impl<'r> Received<'r> {
     }
 
     /// Drops what is wrong with a field that decides nothing, with a warning unless it is merely absent or empty.
+    #[inline]
     pub(super) fn optional<T>(&self, field: Result<T, Problem>) -> Option<T> {
         match field {
             Ok(value) => Some(value),
@@ -390,6 +400,7 @@ impl<'r> Received<'r> {
         }
     }
 
+    #[inline]
     fn find(&self, field: Field) -> Option<(&'r UrlParameter, Occurrence<'r>)> {
         let place = self.setup.places.get(field as usize).copied().flatten()?;
         let parameter = self.setup.url.template().parameters().get(place)?;

@@ -23,16 +23,19 @@ pub enum OfferState {
 
 impl OfferState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("PENDING", Self::Pending),
-            ("COMPLETED", Self::Completed),
-            ("COMPLETE", Self::Completed),
-            ("RECONCILED", Self::Reconciled),
+        const WORDS: &[(&str, OfferState)] = &[
+            ("PENDING", OfferState::Pending),
+            ("COMPLETED", OfferState::Completed),
+            ("COMPLETE", OfferState::Completed),
+            ("RECONCILED", OfferState::Reconciled),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(
+            || Self::Unknown(word.to_owned()),
+            |(_, value)| value.clone(),
+        )
     }
 
     /// The network's word.
@@ -69,17 +72,20 @@ pub enum CallbackType {
 
 impl CallbackType {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("COMPLETE", Self::Complete),
-            ("SCREENOUT", Self::Screenout),
-            ("RECONCILIATION", Self::Reconciliation),
-            ("START_BONUS", Self::StartBonus),
-            ("state_change", Self::StateChange),
+        const WORDS: &[(&str, CallbackType)] = &[
+            ("COMPLETE", CallbackType::Complete),
+            ("SCREENOUT", CallbackType::Screenout),
+            ("RECONCILIATION", CallbackType::Reconciliation),
+            ("START_BONUS", CallbackType::StartBonus),
+            ("state_change", CallbackType::StateChange),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(
+            || Self::Unknown(word.to_owned()),
+            |(_, value)| value.clone(),
+        )
     }
 
     /// The network's word.
@@ -117,18 +123,21 @@ pub enum ReceiptState {
 
 impl ReceiptState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("COMPLETED", Self::Completed),
-            ("COMPLETE", Self::Completed),
-            ("PENDING", Self::Pending),
-            ("REVIEWING", Self::Reviewing),
-            ("REJECTED", Self::Rejected),
-            ("RECONCILED", Self::Reconciled),
+        const WORDS: &[(&str, ReceiptState)] = &[
+            ("COMPLETED", ReceiptState::Completed),
+            ("COMPLETE", ReceiptState::Completed),
+            ("PENDING", ReceiptState::Pending),
+            ("REVIEWING", ReceiptState::Reviewing),
+            ("REJECTED", ReceiptState::Rejected),
+            ("RECONCILED", ReceiptState::Reconciled),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(
+            || Self::Unknown(word.to_owned()),
+            |(_, value)| value.clone(),
+        )
     }
 
     /// The network's word.
@@ -164,16 +173,19 @@ pub enum CashbackState {
 
 impl CashbackState {
     pub(super) fn from_word(word: &str) -> Self {
-        let known = [
-            ("CREATED", Self::Created),
-            ("PENDING", Self::Pending),
-            ("ADJUSTED", Self::Adjusted),
-            ("COMPLETED", Self::Completed),
+        const WORDS: &[(&str, CashbackState)] = &[
+            ("CREATED", CashbackState::Created),
+            ("PENDING", CashbackState::Pending),
+            ("ADJUSTED", CashbackState::Adjusted),
+            ("COMPLETED", CashbackState::Completed),
         ];
-        let found = known
-            .into_iter()
-            .find(|(text, _)| text.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value)
+        let found = WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(
+            || Self::Unknown(word.to_owned()),
+            |(_, value)| value.clone(),
+        )
     }
 
     /// The network's word.

@@ -553,16 +553,14 @@ impl Authenticator {
                 macros,
             } => {
                 let given = signatures(*hash, *encoding, place, request, untrusted)?;
-                let text = match macros {
-                    Some(macros) => values_by_macro(macros, join, untrusted)
-                        .ok_or(NotGenuine::SignatureWrong)?,
-                    None => {
-                        let excluded = match place {
-                            Found::Slot(slot) => untrusted.name(*slot),
-                            _ => "",
-                        };
-                        sorted(*pairs, join, excluded, untrusted.query)
-                    }
+                let text = if let Some(macros) = macros {
+                    values_by_macro(macros, join, untrusted).ok_or(NotGenuine::SignatureWrong)?
+                } else {
+                    let excluded = match place {
+                        Found::Slot(slot) => untrusted.name(*slot),
+                        _ => "",
+                    };
+                    sorted(*pairs, join, excluded, untrusted.query)
                 };
                 let key = keys.find(*hash, &text, text.len(), &given);
                 key.map(by).ok_or(NotGenuine::SignatureWrong)

@@ -1,27 +1,83 @@
 //! Building an endpoint from a description and the operator's choices.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
-
-use super::authentication::{
-    Authenticator, Credential, Credentials, Found, Keys, SharedSecret, TextPart, UrlSecret,
-    url_authenticator,
-};
+use super::authentication::Credential;
 use super::description::{Description, UrlFinding};
-use super::endpoint::{DescribedEndpoint, Rules, Setup, Slot, TextCheck};
-use super::format::{File, Meaning, Order, OriginalForm, Pairs, Place, Position, Role, Scheme};
-use super::signed_text::{Part, Shape};
-use crate::id::{AppName, NetworkName};
+use super::endpoint::DescribedEndpoint;
+use super::format::{Meaning, Place, Role, Scheme};
+use super::signed_text::Shape;
+use super::url::PLACEHOLDER;
 use crate::network::{ConfigError, Senders};
 use crate::verify::{
-    HashFunction, KeyId, KeyRing, MacroStyle, PreparedMac, Secret, SecretError, UrlError,
-    UrlParameter, UrlTemplate, UrlValue, parse_amount,
+    HashFunction, KeyId, KeyRing, MacroStyle, PreparedMac, Secret, SecretError, UrlTemplate,
+    UrlValue,
 };
+
+impl Description {
+    /// Parses a description.
+    ///
+    /// # Errors
+    /// [`ConfigError::Description`], with the line or the key, and what to write instead.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        Self::checked(text, None)
+    }
+
+    /// Reads a description from a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unreadable`] or [`ConfigError::Description`], with the file's name.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::checked(&text, Some(&name)),
+            Err(error) => Err(ConfigError::Unreadable {
+                file: name,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    /// Begins an endpoint for one app, under a name of your choice. It is part of every key in the store: never change
+    /// it.
+    pub fn app(&self, name: impl Into<String>) -> DescribedBuilder {
+        DescribedBuilder::new(self.clone(), name.into())
+    }
+
+    /// What is right, wrong or missing in a callback URL for this network.
+    pub fn check_url(&self, url: &str) -> Vec<UrlFinding> {
+        check_url(self, url)
+    }
+
+    fn checked(text: &str, file_name: Option<&str>) -> Result<Self, ConfigError> {
+        let description = Self::parse(text, file_name)?;
+        description.check_default_url(file_name)?;
+        Ok(description)
+    }
+
+    /// The default URL must be one that an endpoint can be built from.
+    fn check_default_url(&self, file_name: Option<&str>) -> Result<(), ConfigError> {
+        let mut builder = self.app("check");
+        if self.signs_url() {
+            builder = builder.url(self.dashboard_url("https://game.example"));
+        }
+        match builder.check() {
+            Ok(()) => Ok(()),
+            Err(error) => Err(ConfigError::Description {
+                place: match file_name {
+                    Some(name) => format!(" {name}, key request.url"),
+                    None => ", key request.url".to_owned(),
+                },
+                problem: error.to_string(),
+            }),
+        }
+    }
+}
 
 /// What a completed callback means that arrives after a reversal of the same transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -42,39 +98,28 @@ pub enum AfterReversal {
 #[derive(Clone)]
 #[must_use = "`build` makes the endpoint"]
 pub struct DescribedBuilder {
-    description: Description,
-    app: String,
-    endpoint: Option<String>,
-    keys: Option<KeyRing>,
-    credentials: Vec<Credential>,
-    url: Option<String>,
-    meaning: Option<Meaning>,
-    names: BTreeMap<Role, String>,
-    words: Vec<(String, Meaning)>,
-    shapes: Vec<(Role, Shape)>,
-    after_reversal: Option<AfterReversal>,
-    senders: Option<Senders>,
-    accepts_probe: Option<bool>,
-    body_limit: usize,
+    pub(super) description: Description,
+    pub(super) app: String,
+    pub(super) endpoint: Option<String>,
+    pub(super) keys: Option<KeyRing>,
+    pub(super) credentials: Vec<Credential>,
+    pub(super) url: Option<String>,
+    pub(super) meaning: Option<Meaning>,
+    pub(super) names: BTreeMap<Role, String>,
+    pub(super) words: Vec<(String, Meaning)>,
+    pub(super) shapes: Vec<(Role, Shape)>,
+    pub(super) after_reversal: Option<AfterReversal>,
+    pub(super) senders: Option<Senders>,
+    pub(super) accepts_probe: Option<bool>,
+    pub(super) body_limit: usize,
 }
 
-/// The roles that money depends on.
-const DECIDING: [Role; 6] = [
-    Role::Player,
-    Role::Transaction,
-    Role::Original,
-    Role::Goal,
-    Role::Amount,
-    Role::Status,
-];
 /// The largest body limit.
 const MAX_BODY_BYTES: usize = 1 << 20;
 const DEFAULT_BODY_BYTES: usize = 64 * 1024;
-/// Stands for a secret while a URL is parsed.
-const PLACEHOLDER: &str = "postback-secret-placeholder";
 
 impl DescribedBuilder {
-    pub(super) fn new(description: Description, app: String) -> Self {
+    fn new(description: Description, app: String) -> Self {
         Self {
             description,
             app,
@@ -190,11 +235,11 @@ impl DescribedBuilder {
             return Ok(url.clone());
         }
         let is_reversal = self.is_reversal_url();
-        let bare = self
+        let marked = self
             .description
             .default_url(base, is_reversal, Some(PLACEHOLDER));
-        if !bare.contains(PLACEHOLDER) {
-            return Ok(bare);
+        if !marked.contains(PLACEHOLDER) {
+            return Ok(marked);
         }
         let (_, secret) = self.url_secrets()?.pop().ok_or_else(|| self.no_secret())?;
         Ok(self
@@ -223,7 +268,7 @@ impl DescribedBuilder {
     }
 
     /// Whether an endpoint can be built, once it has a secret.
-    pub(super) fn check(mut self) -> Result<(), ConfigError> {
+    fn check(mut self) -> Result<(), ConfigError> {
         let typed = self.url.as_deref().and_then(|url| self.typed_secret(url));
         self.keys = Some(match typed {
             Some(secret) => Secret::new(secret)?.into(),
@@ -257,12 +302,12 @@ impl DescribedBuilder {
     }
 
     /// Whether this endpoint is for the network's second URL.
-    fn is_reversal_url(&self) -> bool {
+    pub(super) fn is_reversal_url(&self) -> bool {
         self.meaning == Some(Meaning::Reversed)
             && self.description.file().request.reversal_url.is_some()
     }
 
-    fn no_secret(&self) -> ConfigError {
+    pub(super) fn no_secret(&self) -> ConfigError {
         ConfigError::NoSecret {
             network: self.description.name().to_string(),
             fix: match self.description.scheme() {
@@ -280,13 +325,13 @@ impl DescribedBuilder {
         }
     }
 
-    fn ring(&self) -> Result<&KeyRing, ConfigError> {
+    pub(super) fn ring(&self) -> Result<&KeyRing, ConfigError> {
         self.keys.as_ref().ok_or_else(|| self.no_secret())
     }
 
     /// What the secret in the URL may be: the secret itself where the network signs nothing, otherwise a text derived
     /// from it, so that the URL does not give the key away.
-    fn url_secrets(&self) -> Result<Vec<(KeyId, String)>, ConfigError> {
+    pub(super) fn url_secrets(&self) -> Result<Vec<(KeyId, String)>, ConfigError> {
         let is_plain = matches!(self.description.scheme(), Scheme::Secret { .. });
         let text = |secret: &Secret| {
             if is_plain {
@@ -309,739 +354,26 @@ impl DescribedBuilder {
             .map(|(id, secret)| (id.clone(), text(secret)))
             .collect())
     }
-
-    fn compile(&self) -> Result<Setup, ConfigError> {
-        let description = &self.description;
-        let file = description.file();
-        let app = AppName::new(&self.app)?;
-        let endpoint = self.endpoint_name()?;
-        let url = Url::parse(self)?;
-        let mut slots = Slots::new(&url);
-
-        let roles = self.resolve_roles(&mut slots)?;
-        let rules = self.rules(&roles, &mut slots)?;
-        self.check_roles(&roles, &rules, &slots)?;
-
-        let secret = self.url_secret(&url)?;
-        let authenticator = self.authenticator(&url, &mut slots)?;
-        let mut removed = removed_names(&authenticator, &slots);
-        removed.extend(secret.as_ref().map(|secret| secret.name.clone()));
-        removed.extend(
-            self.credentials
-                .iter()
-                .filter_map(Credential::parameter_name)
-                .map(Box::from),
-        );
-
-        let covered = self.covered_slots(&authenticator, &slots);
-        let is_uncovered = |role: &Role| {
-            let known = roles.get(*role);
-            !known.is_empty()
-                && !known
-                    .iter()
-                    .all(|slot| covered.contains(slot) || slots.is_static(*slot))
-        };
-        let uncovered: Vec<Role> = DECIDING.into_iter().filter(is_uncovered).collect();
-        let checks =
-            self.text_checks(&authenticator, &roles, &slots, secret.is_some(), &uncovered)?;
-        let statics = slots.statics(&removed)?;
-        self.check_shared(&roles, &slots, &removed)?;
-
-        let response = &file.response;
-        Ok(Setup {
-            network: description.name().clone(),
-            app,
-            endpoint,
-            path: url.route.clone(),
-            methods: file.methods().to_vec(),
-            bodies: file.request.body.clone(),
-            body_limit: if file.request.body.is_empty() {
-                0
-            } else {
-                self.body_limit
-            },
-            names: slots.list.iter().map(|slot| slot.name.clone()).collect(),
-            slots: slots.list,
-            roles,
-            statics,
-            removed,
-            authenticator,
-            secret,
-            rules,
-            checks,
-            uncovered,
-            is_uniform: !file.request.body.is_empty(),
-            settled: response.settled.clone(),
-            duplicate: response.duplicate.clone(),
-            rejected: response.rejected.clone(),
-            not_genuine_status: response.not_genuine_status,
-            accepts_probe: self.accepts_probe.unwrap_or(response.accept_probe),
-            senders: self.senders.clone(),
-        })
-    }
-
-    fn endpoint_name(&self) -> Result<Cow<'static, str>, ConfigError> {
-        Ok(match &self.endpoint {
-            // The rule for every name that an operator chooses.
-            Some(name) => NetworkName::new(name)?.as_str().to_owned().into(),
-            None if self.is_reversal_url() => "reversals".into(),
-            None => "postbacks".into(),
-        })
-    }
-
-    fn resolve_roles(&self, slots: &mut Slots<'_>) -> Result<Roles, ConfigError> {
-        let file = self.description.file();
-        let mut roles = Roles::default();
-        for role in Role::ALL {
-            if let Some(name) = self.names.get(&role) {
-                if name.is_empty()
-                    || (!file.macros.is_empty() && slots.url.parameter(name).is_none())
-                {
-                    return Err(ConfigError::MissingParameter {
-                        what: role.as_str().to_owned(),
-                        fix: format!("&{name}=… with the network's macro"),
-                    });
-                }
-                let slot = slots.by_name(name);
-                roles.set(role, vec![slot]);
-                roles.configured.push(role);
-                continue;
-            }
-            let names = self.description.names_of(role);
-            let resolved = names
-                .iter()
-                .filter_map(|name| slots.resolve(file, name))
-                .collect();
-            roles.set(role, resolved);
-            if slots.is_in_url(roles.get(role)) {
-                roles.configured.push(role);
-            }
-        }
-        Ok(roles)
-    }
-
-    fn rules(&self, roles: &Roles, slots: &mut Slots<'_>) -> Result<Rules, ConfigError> {
-        let file = self.description.file();
-        let meaning = &file.meaning;
-        let has_status = !roles.get(Role::Status).is_empty();
-        let mut words: Vec<(Box<str>, Meaning)> = Vec::new();
-        let described = meaning
-            .status
-            .iter()
-            .map(|(word, meaning)| (word, *meaning));
-        let own = self.words.iter().map(|(word, meaning)| (word, *meaning));
-        // A word of the operator's comes before the same one of the description.
-        for (word, meaning) in own.chain(described) {
-            if !words
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(word))
-            {
-                words.push((word.as_str().into(), meaning));
-            }
-        }
-        let fixed = self.meaning.or(meaning.always);
-        if fixed.is_none() && !has_status && meaning.absent.is_none() {
-            return Err(self
-                .missing_role(Role::Status)
-                .unwrap_or(ConfigError::NoMeaning));
-        }
-        let mut conditions = |of: &BTreeMap<String, Vec<String>>| -> Vec<(usize, Vec<String>)> {
-            of.iter()
-                .filter_map(|(name, values)| Some((slots.resolve(file, name)?, values.clone())))
-                .collect()
-        };
-        let tests = conditions(&meaning.test);
-        let not_rewards = conditions(&meaning.not_a_reward);
-        let ban = file.ban.as_ref().and_then(|ban| {
-            let slot = slots.resolve(file, &ban.field)?;
-            Some((slot, ban.banned.clone(), ban.unbanned.clone()))
-        });
-        Ok(Rules {
-            fixed,
-            // Where there is one URL for each status, a parameter that says otherwise is a mistake in the dashboard.
-            checks_status: self.meaning.is_some() && has_status,
-            words,
-            absent: meaning.absent,
-            empty: meaning.empty,
-            negative_reverses: meaning.negative.is_some(),
-            allows_no_amount: meaning.no_amount.is_some(),
-            has_goal_transactions: self.description.has_goal_transactions(),
-            // The dashboard decides whether there is a goal: then an absent one is a mistake there.
-            requires_goal: roles.configured.contains(&Role::Goal),
-            reinstates: match self.after_reversal {
-                Some(after) => after == AfterReversal::Reinstates,
-                None => meaning.reinstates,
-            },
-            original: file.reversal.original.clone(),
-            takes_back: file.reversal.takes_back,
-            tests,
-            not_rewards,
-            ban,
-        })
-    }
-
-    /// How to add a parameter for a role to the URL.
-    fn missing_role(&self, role: Role) -> Option<ConfigError> {
-        let name = self.description.names_of(role).first()?;
-        Some(ConfigError::MissingParameter {
-            what: role.as_str().to_owned(),
-            fix: self.fix_for(name),
-        })
-    }
-
-    fn fix_for(&self, name: &str) -> String {
-        match self.description.file().macro_text(name) {
-            Some(text) => format!("&{name}={text}"),
-            None => format!("&{name}=… with your own value"),
-        }
-    }
-
-    fn check_roles(
-        &self,
-        roles: &Roles,
-        rules: &Rules,
-        slots: &Slots<'_>,
-    ) -> Result<(), ConfigError> {
-        for role in [Role::Player, Role::Transaction] {
-            if roles.get(role).is_empty() {
-                return Err(self.missing_role(role).unwrap_or(ConfigError::NoMeaning));
-            }
-        }
-        if rules.may_be(Meaning::Completed) && roles.get(Role::Amount).is_empty() {
-            return Err(self
-                .missing_role(Role::Amount)
-                .unwrap_or(ConfigError::NoMeaning));
-        }
-        let reverses = rules.may_be(Meaning::Reversed) || rules.negative_reverses;
-        if reverses && rules.original == OriginalForm::Field && roles.get(Role::Original).is_empty()
-        {
-            return Err(self
-                .missing_role(Role::Original)
-                .unwrap_or(ConfigError::NoMeaning));
-        }
-        for role in Role::ALL {
-            for slot in roles
-                .get(role)
-                .iter()
-                .filter_map(|slot| slots.list.get(*slot))
-            {
-                let Some(value) = &slot.value else { continue };
-                match role {
-                    Role::Amount => {
-                        let amount = parse_amount(value);
-                        let reason = match amount {
-                            Ok(amount) if amount >= Decimal::ZERO => continue,
-                            Ok(_) => "negative: type what a completed callback pays",
-                            Err(reason) => reason,
-                        };
-                        return Err(ConfigError::StaticAmount {
-                            name: slot.name.to_string(),
-                            reason,
-                        });
-                    }
-                    Role::Status | Role::Currency | Role::Reason => {}
-                    _ => {
-                        return Err(ConfigError::StaticValue {
-                            name: slot.name.to_string(),
-                            what: role.as_str().to_owned(),
-                        });
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The secret in the URL next to a signature: one that was typed, or that of the default URL.
-    fn url_secret(&self, url: &Url) -> Result<Option<UrlSecret>, ConfigError> {
-        if matches!(
-            self.description.scheme(),
-            Scheme::Secret { .. } | Scheme::Credentials
-        ) {
-            return Ok(None);
-        }
-        let name = self.description.file().url_secret_name();
-        // A signature covers what is in the URL. There it is an ordinary static parameter.
-        if self.description.signs_url() {
-            return Ok(None);
-        }
-        let secret = match url.parameter(name).map(UrlParameter::value) {
-            None => return Ok(None),
-            Some(UrlValue::Static(text)) if &**text != PLACEHOLDER => {
-                SharedSecret::of_texts([(KeyId::new("url")?, text.to_string())])
-            }
-            // The default URL, or a macro in the secret's place: `secret={secret}`.
-            Some(_) => SharedSecret::of_texts(self.url_secrets()?),
-        };
-        Ok(Some(UrlSecret {
-            name: name.into(),
-            secret,
-        }))
-    }
-
-    fn authenticator(
-        &self,
-        url: &Url,
-        slots: &mut Slots<'_>,
-    ) -> Result<Authenticator, ConfigError> {
-        let file = self.description.file();
-        let place = |place: &Place, slots: &mut Slots<'_>| -> Result<Found, ConfigError> {
-            Ok(match place {
-                Place::Header(name) => Found::Header(name.clone()),
-                Place::Path => {
-                    let (before, after) =
-                        url.secret_segment()
-                            .ok_or_else(|| ConfigError::MissingParameter {
-                                what: "secret".to_owned(),
-                                fix: "{secret} as a segment of its path".to_owned(),
-                            })?;
-                    Found::Path {
-                        before: before.to_owned(),
-                        after: after.to_owned(),
-                    }
-                }
-                Place::Parameter(name) => {
-                    let slot =
-                        slots
-                            .resolve(file, name)
-                            .ok_or_else(|| ConfigError::MissingParameter {
-                                what: "signature or secret".to_owned(),
-                                fix: self.fix_for(name),
-                            })?;
-                    Found::Slot(slot)
-                }
-            })
-        };
-        Ok(match self.description.scheme() {
-            Scheme::Url {
-                hash,
-                encoding,
-                position,
-                ..
-            } => {
-                let name = url.signature.as_deref().unwrap_or_default();
-                url_authenticator(
-                    *hash,
-                    *encoding,
-                    *position,
-                    name,
-                    self.ring()?,
-                    url.template.signed_prefixes(),
-                )
-            }
-            Scheme::Message {
-                hash,
-                encoding,
-                place: at,
-                parts,
-            } => {
-                let place = place(at, slots)?;
-                let parts = self.text_parts(parts, slots)?;
-                Authenticator::Message {
-                    hash: *hash,
-                    encoding: *encoding,
-                    keys: Keys::new(*hash, self.ring()?),
-                    place,
-                    parts,
-                }
-            }
-            Scheme::Sorted {
-                hash,
-                encoding,
-                place: at,
-                pairs,
-                order,
-                join,
-                omit_empty,
-            } => {
-                let place = place(at, slots)?;
-                let macros = match order {
-                    Order::Name => None,
-                    Order::Macro => Some(url.slots_by_macro(file, slots, &place, omit_empty)),
-                };
-                Authenticator::Sorted {
-                    hash: *hash,
-                    encoding: *encoding,
-                    keys: Keys::new(*hash, self.ring()?),
-                    place,
-                    pairs: *pairs,
-                    join: join.clone(),
-                    macros,
-                }
-            }
-            Scheme::Body {
-                hash,
-                encoding,
-                header,
-                prefix,
-            } => Authenticator::Body {
-                hash: *hash,
-                encoding: *encoding,
-                keys: Keys::new(*hash, self.ring()?),
-                header: header.clone(),
-                prefix: prefix.clone(),
-            },
-            Scheme::Secret { place: at } => {
-                let keys = self.ring()?;
-                let secret = SharedSecret::of_ring(keys);
-                if *at == Place::Path
-                    && !keys
-                        .iter()
-                        .all(|(_, secret)| is_path_text(secret.as_bytes()))
-                {
-                    return Err(ConfigError::PathSecret);
-                }
-                let place = place(at, slots)?;
-                if let Found::Slot(slot) = &place
-                    && let Some(typed) =
-                        slots.list.get(*slot).and_then(|slot| slot.value.as_deref())
-                    && typed != PLACEHOLDER
-                    && !secret.matches(typed.as_bytes())
-                {
-                    return Err(ConfigError::Credential {
-                        fix: "the secret in the callback URL is none of those configured: correct one of the two",
-                    });
-                }
-                Authenticator::Secret { secret, place }
-            }
-            Scheme::Credentials => {
-                let mut credentials = self.credentials.clone();
-                if let Some(keys) = &self.keys {
-                    credentials.extend(keys.iter().map(|(_, secret)| Credential::token(secret)));
-                }
-                if credentials.is_empty() {
-                    return Err(self.no_secret());
-                }
-                Authenticator::Credentials(Credentials::new(credentials))
-            }
-        })
-    }
-
-    fn text_parts(
-        &self,
-        parts: &[Part],
-        slots: &mut Slots<'_>,
-    ) -> Result<Vec<TextPart>, ConfigError> {
-        let file = self.description.file();
-        let mut resolved = Vec::new();
-        for part in parts {
-            resolved.push(match part {
-                Part::Literal(text) => TextPart::Literal(text.clone()),
-                Part::Secret => TextPart::Secret,
-                Part::Field {
-                    name,
-                    is_optional,
-                    is_integer,
-                } => match slots.resolve(file, name) {
-                    Some(slot) => TextPart::Field {
-                        slot,
-                        is_optional: *is_optional,
-                        is_integer: *is_integer,
-                        shape: self.description.shape_of(name),
-                    },
-                    None if *is_optional => continue,
-                    None => {
-                        return Err(ConfigError::MissingParameter {
-                            what: "signature, which covers it".to_owned(),
-                            fix: self.fix_for(name),
-                        });
-                    }
-                },
-            });
-        }
-        Ok(resolved)
-    }
-
-    fn covered_slots(&self, authenticator: &Authenticator, slots: &Slots<'_>) -> Vec<usize> {
-        let all = || (0..slots.list.len()).collect();
-        match authenticator {
-            Authenticator::UrlEnd(_)
-            | Authenticator::UrlAnywhere { .. }
-            | Authenticator::Body { .. } => all(),
-            Authenticator::Sorted { macros: None, .. } => all(),
-            Authenticator::Sorted {
-                macros: Some(macros),
-                ..
-            } => macros.iter().map(|(slot, _)| *slot).collect(),
-            Authenticator::Message { parts, .. } => parts
-                .iter()
-                .filter_map(|part| match part {
-                    TextPart::Field { slot, .. } => Some(*slot),
-                    _ => None,
-                })
-                .collect(),
-            Authenticator::Secret { .. } | Authenticator::Credentials(_) => Vec::new(),
-        }
-    }
-
-    /// What must be checked of single values so that the signature proves them.
-    fn text_checks(
-        &self,
-        authenticator: &Authenticator,
-        roles: &Roles,
-        slots: &Slots<'_>,
-        has_secret: bool,
-        uncovered: &[Role],
-    ) -> Result<Vec<TextCheck>, ConfigError> {
-        let mut checks = Vec::new();
-        for (role, shape) in &self.shapes {
-            for slot in roles.get(*role) {
-                checks.push(TextCheck {
-                    slot: *slot,
-                    shape: Some(*shape),
-                    separators: Vec::new(),
-                });
-            }
-        }
-        // A secret in the URL proves the sender, so that nobody else can choose where a value ends.
-        if has_secret {
-            return Ok(checks);
-        }
-        let own_shape = |name: &str| {
-            let has_name = |role: &Role| {
-                self.description
-                    .names_of(*role)
-                    .iter()
-                    .any(|known| known == name)
-            };
-            self.shapes
-                .iter()
-                .find(|(role, _)| has_name(role))
-                .map(|(_, shape)| *shape)
-        };
-        let shape_of = |name: &str| own_shape(name).or_else(|| self.description.shape_of(name));
-        let ambiguous = self.description.ambiguous_names(shape_of);
-        // A signature that does not cover the transaction can be used again with another one anyway, which is reported.
-        if !ambiguous.is_empty() && !uncovered.contains(&Role::Transaction) {
-            return Err(ConfigError::AmbiguousSignature {
-                fields: ambiguous.join(", "),
-                parameter: self.description.file().url_secret_name().to_owned(),
-            });
-        }
-        let amounts = roles.get(Role::Amount);
-        match authenticator {
-            Authenticator::Message { parts, .. } => {
-                let is_field = |part: &&TextPart| matches!(part, TextPart::Field { .. });
-                let has_several = parts.iter().filter(is_field).count() > 1;
-                let literals = parts.iter().filter_map(|part| match part {
-                    TextPart::Literal(text) => Some(Box::from(text.as_str())),
-                    _ => None,
-                });
-                let separators: Vec<Box<str>> = literals.filter(|_| has_several).collect();
-                for part in parts {
-                    if let TextPart::Field {
-                        slot,
-                        shape,
-                        is_integer,
-                        ..
-                    } = part
-                    {
-                        let is_number = *is_integer || amounts.contains(slot);
-                        checks.push(TextCheck {
-                            slot: *slot,
-                            shape: *shape,
-                            separators: if is_number {
-                                Vec::new()
-                            } else {
-                                separators.clone()
-                            },
-                        });
-                    }
-                }
-            }
-            Authenticator::Sorted {
-                pairs,
-                join,
-                macros,
-                ..
-            } if *pairs != Pairs::PhpForm && !join.is_empty() => {
-                let every: Vec<usize> = match macros {
-                    Some(macros) => macros.iter().map(|(slot, _)| *slot).collect(),
-                    None => DECIDING
-                        .iter()
-                        .flat_map(|role| roles.get(*role).to_vec())
-                        .collect(),
-                };
-                checks.extend(every.into_iter().map(|slot| TextCheck {
-                    slot,
-                    shape: None,
-                    separators: vec![join.as_str().into()],
-                }));
-            }
-            _ => {}
-        }
-        Ok(checks)
-    }
-
-    /// One parameter for two things is a mistake, unless the description says so.
-    fn check_shared(
-        &self,
-        roles: &Roles,
-        slots: &Slots<'_>,
-        removed: &[Box<str>],
-    ) -> Result<(), ConfigError> {
-        for role in Role::ALL {
-            let own = self.names.contains_key(&role);
-            for slot in roles.get(role) {
-                let name = slots.list.get(*slot).map_or("", |slot| &*slot.name);
-                let shared = |second: &str| ConfigError::SharedParameter {
-                    name: name.to_owned(),
-                    first: role.as_str().to_owned(),
-                    second: second.to_owned(),
-                };
-                if removed.iter().any(|removed| **removed == *name) {
-                    return Err(shared("secret or signature"));
-                }
-                let other = Role::ALL
-                    .into_iter()
-                    .find(|other| *other != role && roles.get(*other).contains(slot));
-                if let Some(other) = other.filter(|other| own || self.names.contains_key(other)) {
-                    return Err(shared(other.as_str()));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_path_text(text: &[u8]) -> bool {
-    text.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(byte))
-}
-
-/// The names of the parameters that contain a signature or secret.
-fn removed_names(authenticator: &Authenticator, slots: &Slots<'_>) -> Vec<Box<str>> {
-    let place = match authenticator {
-        Authenticator::UrlAnywhere { parameter, .. } => return vec![parameter.clone()],
-        Authenticator::Message { place, .. }
-        | Authenticator::Sorted { place, .. }
-        | Authenticator::Secret { place, .. } => place,
-        _ => return Vec::new(),
-    };
-    let Found::Slot(slot) = place else {
-        return Vec::new();
-    };
-    slots
-        .list
-        .get(*slot)
-        .map(|slot| slot.name.clone())
-        .into_iter()
-        .collect()
-}
-
-/// The callback URL of an endpoint.
-struct Url {
-    template: UrlTemplate,
-    /// The path for a router, with `{secret}` where the secret stands.
-    route: String,
-    /// The parameter of the signature, for networks that sign their URL.
-    signature: Option<String>,
-}
-
-impl Url {
-    fn parse(builder: &DescribedBuilder) -> Result<Self, ConfigError> {
-        let description = &builder.description;
-        let file = description.file();
-        let typed = match &builder.url {
-            Some(url) => builder.hide_path_secret(url),
-            None if description.signs_url() => {
-                return Err(ConfigError::NoUrl {
-                    network: description.name().to_string(),
-                });
-            }
-            None => description.default_url(
-                "https://localhost",
-                builder.is_reversal_url(),
-                Some(PLACEHOLDER),
-            ),
-        };
-        let added = file
-            .parameters
-            .keys()
-            .filter(|name| !file.macros.contains_key(*name));
-        let reserved: Vec<&str> = match description.scheme() {
-            // Every name is the operator's.
-            Scheme::Credentials => Vec::new(),
-            _ => added.map(String::as_str).collect(),
-        };
-        let template = UrlTemplate::parse_optional(&typed, MacroStyle::Any, &reserved)?;
-        let signature = match description.scheme() {
-            Scheme::Url {
-                parameter,
-                position,
-                ..
-            } => {
-                let text = file.macro_text(parameter);
-                let typed = template
-                    .parameters()
-                    .iter()
-                    .position(|known| known.macro_text() == text.as_deref() && text.is_some());
-                if let Some(at) = typed
-                    && *position == Position::Last
-                    && at + 1 != template.parameters().len()
-                {
-                    return Err(ConfigError::MissingParameter {
-                        what: "signature at the end".to_owned(),
-                        fix: builder.fix_for(parameter),
-                    });
-                }
-                let typed = typed.and_then(|at| template.parameters().get(at));
-                Some(typed.map_or_else(|| parameter.clone(), |known| known.name().to_owned()))
-            }
-            _ => None,
-        };
-        let route = template.path().replace(PLACEHOLDER, "{secret}");
-        Ok(Self {
-            template,
-            route,
-            signature,
-        })
-    }
-
-    fn parameter(&self, name: &str) -> Option<&UrlParameter> {
-        self.template
-            .parameters()
-            .iter()
-            .find(|parameter| parameter.name() == name)
-    }
-
-    /// What is before and after the secret in the path.
-    fn secret_segment(&self) -> Option<(&str, &str)> {
-        self.template.path().split_once(PLACEHOLDER)
-    }
-
-    /// The parameters with macros, in the order of these, without the signature.
-    fn slots_by_macro(
-        &self,
-        file: &File,
-        slots: &mut Slots<'_>,
-        signature: &Found,
-        omit_empty: &[String],
-    ) -> Vec<(usize, bool)> {
-        let notation = file.request.notation.as_deref().unwrap_or("NAME");
-        let (before, after) = notation.split_once("NAME").unwrap_or_default();
-        let mut macros: Vec<(&str, usize)> = Vec::new();
-        for parameter in self.template.parameters() {
-            let text = parameter
-                .macro_text()
-                .and_then(|text| text.strip_prefix(before)?.strip_suffix(after));
-            let slot = slots.by_name(parameter.name());
-            if let Some(name) = text
-                && !matches!(signature, Found::Slot(signature) if *signature == slot)
-            {
-                macros.push((name, slot));
-            }
-        }
-        macros.sort_unstable();
-        let is_omitted = |name: &str| omit_empty.iter().any(|omitted| omitted == name);
-        macros
-            .into_iter()
-            .map(|(name, slot)| (slot, is_omitted(name)))
-            .collect()
-    }
 }
 
 impl DescribedBuilder {
+    /// The URL that was set, or the default one.
+    pub(super) fn typed_url(&self) -> Result<String, ConfigError> {
+        match &self.url {
+            Some(url) => Ok(self.hide_path_secret(url)),
+            None if self.description.signs_url() => Err(ConfigError::NoUrl {
+                network: self.description.name().to_string(),
+            }),
+            None => {
+                let is_reversal = self.is_reversal_url();
+                let base = "https://localhost";
+                Ok(self
+                    .description
+                    .default_url(base, is_reversal, Some(PLACEHOLDER)))
+            }
+        }
+    }
+
     /// A secret that was typed into the path, or `{secret}` in its place, is not part of the route.
     fn hide_path_secret(&self, url: &str) -> String {
         if !matches!(
@@ -1066,122 +398,6 @@ impl DescribedBuilder {
     }
 }
 
-/// The parameters that an endpoint looks for.
-struct Slots<'u> {
-    url: &'u Url,
-    list: Vec<Slot>,
-}
-
-impl<'u> Slots<'u> {
-    fn new(url: &'u Url) -> Self {
-        let is_signature =
-            |parameter: &&UrlParameter| url.signature.as_deref() == Some(parameter.name());
-        let parameters = url
-            .template
-            .parameters()
-            .iter()
-            .filter(|parameter| !is_signature(parameter));
-        let list = parameters
-            .map(|parameter| Slot {
-                name: parameter.name().into(),
-                macro_text: parameter.macro_text().map(Box::from),
-                value: match parameter.value() {
-                    UrlValue::Static(text) => Some(text.clone()),
-                    UrlValue::Macro(_) => None,
-                },
-                is_in_url: true,
-            })
-            .collect();
-        let mut slots = Self { url, list };
-        if let Some(signature) = url.signature.as_deref() {
-            // A second parameter of this name was added by somebody else.
-            slots.by_name(signature);
-        }
-        slots
-    }
-
-    fn by_name(&mut self, name: &str) -> usize {
-        if let Some(at) = self.list.iter().position(|slot| *slot.name == *name) {
-            return at;
-        }
-        self.list.push(Slot {
-            name: name.into(),
-            macro_text: None,
-            value: None,
-            is_in_url: false,
-        });
-        self.list.len() - 1
-    }
-
-    /// The parameter that a name of the description stands for: that of the macro, a static one, or one that the
-    /// network adds. `None`: the URL has none.
-    fn resolve(&mut self, file: &File, name: &str) -> Option<usize> {
-        if let Some(text) = file.macro_text(name) {
-            let found = self
-                .list
-                .iter()
-                .position(|slot| slot.macro_text.as_deref() == Some(&*text));
-            if found.is_some() {
-                return found;
-            }
-        }
-        if file.statics.contains_key(name) {
-            let is_typed = |slot: &Slot| *slot.name == *name && slot.is_in_url;
-            return self.list.iter().position(is_typed);
-        }
-        file.parameters
-            .contains_key(name)
-            .then(|| self.by_name(name))
-    }
-
-    fn is_static(&self, slot: usize) -> bool {
-        self.list.get(slot).is_some_and(|slot| slot.value.is_some())
-    }
-
-    fn is_in_url(&self, slots: &[usize]) -> bool {
-        slots
-            .iter()
-            .any(|slot| self.list.get(*slot).is_some_and(|slot| slot.is_in_url))
-    }
-
-    /// The static parameters that must arrive unchanged: all but the secret ones.
-    fn statics(&self, removed: &[Box<str>]) -> Result<Vec<(usize, Box<str>)>, ConfigError> {
-        let mut statics = Vec::new();
-        for (at, slot) in self.list.iter().enumerate() {
-            if let Some(value) = &slot.value
-                && !removed.contains(&slot.name)
-            {
-                if &**value == PLACEHOLDER {
-                    return Err(UrlError::StaticEncoding {
-                        name: slot.name.to_string(),
-                    }
-                    .into());
-                }
-                statics.push((at, value.clone()));
-            }
-        }
-        Ok(statics)
-    }
-}
-
-/// For each role, the slots that may bring it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Roles {
-    slots: BTreeMap<Role, Vec<usize>>,
-    /// The roles that were typed into the URL or named by the operator.
-    configured: Vec<Role>,
-}
-
-impl Roles {
-    pub(super) fn get(&self, role: Role) -> &[usize] {
-        self.slots.get(&role).map_or(&[], Vec::as_slice)
-    }
-
-    fn set(&mut self, role: Role, slots: Vec<usize>) {
-        self.slots.insert(role, slots);
-    }
-}
-
 /// Shows names and nothing secret.
 impl fmt::Debug for DescribedBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -1192,7 +408,7 @@ impl fmt::Debug for DescribedBuilder {
     }
 }
 
-pub(super) fn check_url(description: &Description, url: &str) -> Vec<UrlFinding> {
+fn check_url(description: &Description, url: &str) -> Vec<UrlFinding> {
     let mut findings = Vec::new();
     let mut find = |is_error: bool, text: String| findings.push(UrlFinding { is_error, text });
     if let Err(error) = description.app("check").url(url).check() {

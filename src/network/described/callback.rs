@@ -69,11 +69,11 @@ impl Callback for DescribedCallback {
             self.player.clone(),
             self.effect.clone(),
         );
-        event.endpoint = self.endpoint.clone();
+        event.endpoint.clone_from(&self.endpoint);
         event.usd = self.usd;
         event.reason.clone_from(&self.reason);
         event.is_test = self.is_test;
-        event.query = self.query.clone();
+        event.query.clone_from(&self.query);
         event
     }
 }

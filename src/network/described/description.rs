@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::builder::DescribedBuilder;
 use super::format::{
     Evidence, File, GoalScope, Meaning, Order, OriginalForm, Place, Role, Scheme, TakesBack,
 };
@@ -57,30 +55,6 @@ struct Inner {
 }
 
 impl Description {
-    /// Parses a description.
-    ///
-    /// # Errors
-    /// [`ConfigError::Description`], with the line or the key, and what to write instead.
-    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Self::parse(text, None)
-    }
-
-    /// Reads a description from a file.
-    ///
-    /// # Errors
-    /// [`ConfigError::Unreadable`] or [`ConfigError::Description`], with the file's name.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let path = path.as_ref();
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, Some(&name)),
-            Err(error) => Err(ConfigError::Unreadable {
-                file: name,
-                reason: error.to_string(),
-            }),
-        }
-    }
-
     pub(super) fn parse(text: &str, file_name: Option<&str>) -> Result<Self, ConfigError> {
         let file = File::parse(text, file_name)?;
         let scheme = file.check().and_then(|()| file.scheme());
@@ -92,29 +66,9 @@ impl Description {
             problem,
         })?;
         let name = NetworkName::new(&file.name)?;
-        let description = Self {
+        Ok(Self {
             inner: Arc::new(Inner { name, file, scheme }),
-        };
-        description.check_default_url(file_name)?;
-        Ok(description)
-    }
-
-    /// The default URL must be one that an endpoint can be built from.
-    fn check_default_url(&self, file_name: Option<&str>) -> Result<(), ConfigError> {
-        let mut builder = self.app("check");
-        if self.signs_url() {
-            builder = builder.url(self.dashboard_url("https://game.example"));
-        }
-        match builder.check() {
-            Ok(()) => Ok(()),
-            Err(error) => Err(ConfigError::Description {
-                place: match file_name {
-                    Some(name) => format!(" {name}, key request.url"),
-                    None => ", key request.url".to_owned(),
-                },
-                problem: error.to_string(),
-            }),
-        }
+        })
     }
 
     /// The same network under another name: it is part of every key in the store. For a member of a family, or a second
@@ -130,12 +84,6 @@ impl Description {
                 scheme: self.inner.scheme.clone(),
             }),
         })
-    }
-
-    /// Begins an endpoint for one app, under a name of your choice. It is part of every key in the store: never change
-    /// it.
-    pub fn app(&self, name: impl Into<String>) -> DescribedBuilder {
-        DescribedBuilder::new(self.clone(), name.into())
     }
 
     /// The name, as in keys, logs and metrics.
@@ -328,14 +276,16 @@ impl Description {
             .filter(|role| self.file().fields.contains_key(role));
         roles.partition(|role| {
             let mut names = self.names_of(*role).iter();
-            names.all(|name| self.is_covered(name))
+            // A static parameter must be the one of the configured URL.
+            names.all(|name| self.is_covered(name) || self.file().statics.contains_key(name))
         })
     }
 
     pub(super) fn is_covered(&self, name: &str) -> bool {
         match &self.inner.scheme {
-            Scheme::Url { .. } | Scheme::Body { .. } => true,
-            Scheme::Sorted {
+            Scheme::Url { .. }
+            | Scheme::Body { .. }
+            | Scheme::Sorted {
                 order: Order::Name, ..
             } => true,
             Scheme::Sorted {
@@ -362,17 +312,20 @@ impl Description {
         Some(self.default_url(base, true, Some("YOUR_SECRET")))
     }
 
-    /// What is right, wrong or missing in a callback URL for this network.
-    pub fn check_url(&self, url: &str) -> Vec<UrlFinding> {
-        super::builder::check_url(self, url)
-    }
-
     pub(crate) fn file(&self) -> &File {
         &self.inner.file
     }
 
     pub(crate) fn scheme(&self) -> &Scheme {
         &self.inner.scheme
+    }
+
+    /// How to add a parameter for a name to the callback URL.
+    pub(super) fn fix_for(&self, name: &str) -> String {
+        match self.file().macro_text(name) {
+            Some(text) => format!("&{name}={text}"),
+            None => format!("&{name}=… with your own value"),
+        }
     }
 
     pub(super) fn signs_url(&self) -> bool {

@@ -1,6 +1,7 @@
 //! One callback URL of a described network: authenticates requests and types them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use rust_decimal::Decimal;
 
 use super::authentication::{Authentic, Authenticator, Untrusted, UrlSecret};
 use super::body::{Parameters, body_format, encode, kept_query};
-use super::builder::Roles;
 use super::callback::DescribedCallback;
 use super::format::{BodyFormat, Meaning, Method, OriginalForm, Role, TakesBack};
 use super::signed_text::Shape;
@@ -71,6 +71,24 @@ pub(super) struct Slot {
     pub(super) is_in_url: bool,
 }
 
+/// For each role, the slots that may bring it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Roles {
+    slots: BTreeMap<Role, Vec<usize>>,
+    /// The roles that were typed into the URL or named by the operator.
+    pub(super) configured: Vec<Role>,
+}
+
+impl Roles {
+    pub(super) fn get(&self, role: Role) -> &[usize] {
+        self.slots.get(&role).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn set(&mut self, role: Role, slots: Vec<usize>) {
+        self.slots.insert(role, slots);
+    }
+}
+
 /// What is checked of a value so that the signature proves it.
 pub(super) struct TextCheck {
     pub(super) slot: usize,
@@ -79,6 +97,10 @@ pub(super) struct TextCheck {
 }
 
 /// What callbacks mean.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own in the description"
+)]
 pub(super) struct Rules {
     pub(super) fixed: Option<Meaning>,
     pub(super) checks_status: bool,
@@ -261,7 +283,7 @@ impl Setup {
                 query: signed,
                 found: &found,
             }
-            .read(key, &kept),
+            .read(key.as_ref(), &kept),
         };
         let callback = callback.map_err(|problem| self.unusable(problem, kept))?;
         if let Some(senders) = &self.senders
@@ -407,7 +429,7 @@ impl<'q> Value<'q> {
 }
 
 impl<'q> Reader<'_, 'q> {
-    fn read(&self, key: Option<KeyId>, kept: &str) -> Result<DescribedCallback, Problem> {
+    fn read(&self, key: Option<&KeyId>, kept: &str) -> Result<DescribedCallback, Problem> {
         let setup = self.setup;
         let rules = &setup.rules;
         self.check_statics()?;
@@ -417,7 +439,7 @@ impl<'q> Reader<'_, 'q> {
             network: setup.network.clone(),
             app: setup.app.clone(),
             endpoint: setup.endpoint.clone(),
-            key: key.clone(),
+            key: key.cloned(),
             player: player.clone(),
             transaction: None,
             original: None,

@@ -758,6 +758,7 @@ impl File {
     }
 
     /// The authentication, checked.
+    #[allow(clippy::too_many_lines, reason = "one arm for each kind")]
     pub(crate) fn scheme(&self) -> Result<Scheme, Mistake> {
         let table = &self.authentication;
         let key = |key: &str| format!("authentication.{key}");

@@ -14,10 +14,12 @@ mod authentication;
 mod body;
 mod builder;
 mod callback;
+mod compile;
 mod description;
 mod endpoint;
 mod format;
 mod signed_text;
+mod url;
 
 pub use authentication::Credential;
 pub use builder::{AfterReversal, DescribedBuilder};

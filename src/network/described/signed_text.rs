@@ -178,7 +178,7 @@ pub(super) struct Field<'a> {
 }
 
 /// Fields whose boundaries cannot be determined: a run of fields without separators in which more than one has no
-/// fixed length. Two neighbors that share no character are told apart by their characters.
+/// fixed length. The characters separate two neighbors that have none in common.
 pub(super) fn ambiguous_fields<'a>(fields: &[Field<'a>]) -> Vec<&'a str> {
     let mut runs: Vec<Vec<&Field<'a>>> = Vec::new();
     for field in fields {

@@ -1,6 +1,9 @@
 //! Networks from descriptions: every preset, the format, and cases from the field.
 
+#[cfg(feature = "admob")]
+mod admob;
 mod cases;
+mod docs;
 mod format;
 mod presets;
 mod python;
@@ -51,7 +54,11 @@ impl Network {
             builder
         };
         let endpoint = builder.build().unwrap();
-        Self { description, url, endpoint }
+        Self {
+            description,
+            url,
+            endpoint,
+        }
     }
 
     pub(crate) fn signer(&self) -> DescribedSigner {
@@ -65,13 +72,24 @@ impl Network {
 
     /// A reversal of a transaction, before it is signed.
     pub(crate) fn reversal(&self, original: &str) -> CallbackDraft {
-        let draft = self.signer().callback().transaction(format!("{original}-reversal"));
+        let draft = self
+            .signer()
+            .callback()
+            .transaction(format!("{original}-reversal"));
         self.complete(draft).meaning(Meaning::Reversed, original)
     }
 
     fn complete(&self, draft: CallbackDraft) -> CallbackDraft {
-        let draft = draft.player("p1").amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
-        let draft = if self.description.names_of(Role::Goal).is_empty() { draft } else { draft.role(Role::Goal, "g1") };
+        let draft = draft
+            .player("p1")
+            .amount("500")
+            .role(Role::Usd, "1.25")
+            .role(Role::UsdCents, "125");
+        let draft = if self.description.names_of(Role::Goal).is_empty() {
+            draft
+        } else {
+            draft.role(Role::Goal, "g1")
+        };
         match self.description.name().as_str() {
             // The token, as a header.
             "phonexa" => draft.header("Authorization", format!("Bearer {SECRET}")),
@@ -80,7 +98,9 @@ impl Network {
     }
 
     pub(crate) fn verify(&self, sent: &SentCallback) -> Result<DescribedCallback, VerifyError> {
-        self.endpoint.verify(&sent.request()).map(postback::Verified::into_inner)
+        self.endpoint
+            .verify(&sent.request())
+            .map(postback::Verified::into_inner)
     }
 
     /// The name under which a role is sent.
@@ -90,12 +110,17 @@ impl Network {
         let macros = self.description.macros();
         let typed = query.split('&').filter_map(|piece| piece.split_once('='));
         for (parameter, value) in typed {
-            let is_own = macros.iter().any(|(text, _)| text == value && text.contains(&**name));
+            let is_own = macros
+                .iter()
+                .any(|(text, _)| text == value && text.contains(&**name));
             if is_own && macro_name(value) == *name {
                 return Some(parameter.to_owned());
             }
         }
-        let is_added = self.description.parameters().any(|(known, _)| known == name);
+        let is_added = self
+            .description
+            .parameters()
+            .any(|(known, _)| known == name);
         is_added.then(|| name.clone())
     }
 }
@@ -113,7 +138,9 @@ pub(crate) struct Game {
 
 impl Game {
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new() }
+        Self {
+            store: MemoryStore::new(),
+        }
     }
 
     pub(crate) fn receiver(&self) -> impl postback::Receive + use<> {

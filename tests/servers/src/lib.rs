@@ -22,7 +22,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub use postgres::{Postgres, SmallDisk};
-pub use redis::Redis;
+pub use redis::{Redis, RedisCluster};
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
 pub const PATIENCE: Duration = Duration::from_mins(1);

@@ -1,0 +1,681 @@
+//! `postback simulate`: plays a network's callbacks against a running receiver.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::body::Bytes;
+use axum::http::{Request, Uri};
+use clap::Args;
+use http_body_util::{BodyExt as _, Full, Limited};
+use postback::bitlabs::describe_macro;
+use postback::network::{Description, Meaning};
+use postback::testing::bitlabs::Signer;
+use postback::testing::described::{DescribedSigner, SentCallback};
+use postback::verify::{MacroStyle, UrlTemplate, UrlValue};
+use postback::{Clock as _, Decimal, Event, SystemClock};
+use serde_json::Value;
+
+use super::print;
+use crate::config::{self, Config};
+use crate::endpoint::ConfiguredEndpoint;
+use crate::webhook::{HttpClient, http_client};
+
+/// How long the receiver may take to respond.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What forgeries are signed with.
+const FORGED_SECRET: &str = "not-the-secret";
+
+/// The largest response that is read, in bytes.
+const MAX_RESPONSE: usize = 1024 * 1024;
+
+/// Plays a network's callbacks against a running receiver: reward, duplicate, pending, reversal, test flag, forgery.
+///
+/// Every scenario has a player and transactions of its own, so it can be repeated. URLs and secrets come from the
+/// configuration. Exit status: 0 all responses and balances are right, 1 one is wrong, 2 nothing could be sent.
+#[derive(Args)]
+pub(crate) struct Simulate {
+    /// The network, as in the configuration.
+    network: String,
+    /// Where the receiver listens. A path is put before those of the endpoints.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    to: String,
+    /// The configuration with the network's endpoints.
+    #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
+    config: PathBuf,
+    /// The server's admin port, to compare balances: http://127.0.0.1:8081.
+    #[arg(long, value_name = "URL")]
+    admin: Option<String>,
+    /// Where a receiver of your own says how much a player has, as JSON with a "balance": …/players/{player}.
+    #[arg(long, value_name = "URL", conflicts_with = "admin")]
+    balance_url: Option<String>,
+    /// Send to another machine. The receiver there believes that these rewards are real.
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+/// One callback to send.
+struct Step {
+    says: &'static str,
+    /// The transaction's number within the scenario.
+    transaction: u8,
+    /// The number of the transaction that it refers to.
+    original: Option<u8>,
+    /// Values by the name of the field.
+    values: &'static [(&'static str, &'static str)],
+    is_forged: bool,
+    /// The player's balance afterwards.
+    balance: i64,
+    /// What the receiver gets wrong if the balance differs.
+    rule: &'static str,
+}
+
+const fn step(
+    says: &'static str,
+    values: &'static [(&'static str, &'static str)],
+    balance: i64,
+    rule: &'static str,
+) -> Step {
+    Step {
+        says,
+        transaction: 1,
+        original: None,
+        values,
+        is_forged: false,
+        balance,
+        rule,
+    }
+}
+
+const fn refers(transaction: u8, original: u8, step: Step) -> Step {
+    Step {
+        transaction,
+        original: Some(original),
+        ..step
+    }
+}
+
+const fn forged(step: Step) -> Step {
+    Step {
+        is_forged: true,
+        ..step
+    }
+}
+
+type Scenario = (&'static str, &'static [Step]);
+
+const COMPLETED: &[(&str, &str)] = &[
+    ("state", "COMPLETED"),
+    ("amount", "500"),
+    ("callback_type", "COMPLETE"),
+];
+const PENDING: &[(&str, &str)] = &[
+    ("state", "PENDING"),
+    ("amount", "500"),
+    ("callback_type", "state_change"),
+];
+const RECONCILED: &[(&str, &str)] = &[
+    ("state", "RECONCILED"),
+    ("amount", "500"),
+    ("callback_type", "state_change"),
+];
+const TAKEN_200: &[(&str, &str)] = &[
+    ("state", "RECONCILED"),
+    ("amount", "200"),
+    ("callback_type", "state_change"),
+];
+const STATELESS: &[(&str, &str)] = &[
+    ("state", "NONE"),
+    ("amount", "300"),
+    ("callback_type", "COMPLETE"),
+];
+const MINUS_300: &[(&str, &str)] = &[
+    ("state", "NONE"),
+    ("amount", "-300"),
+    ("callback_type", "RECONCILIATION"),
+];
+const PLUS_300: &[(&str, &str)] = &[
+    ("state", "NONE"),
+    ("amount", "300"),
+    ("callback_type", "RECONCILIATION"),
+];
+const TEST: &[(&str, &str)] = &[
+    ("state", "COMPLETED"),
+    ("amount", "500"),
+    ("callback_type", "COMPLETE"),
+    ("debug", "true"),
+];
+
+const OFFERS: &[Scenario] = &[
+    (
+        "reward",
+        &[step(
+            "COMPLETED 500",
+            COMPLETED,
+            500,
+            "a completed offer is paid",
+        )],
+    ),
+    (
+        "duplicate",
+        &[
+            step("COMPLETED 500", COMPLETED, 500, "a completed offer is paid"),
+            step(
+                "COMPLETED 500 again",
+                COMPLETED,
+                500,
+                "a repeated callback pays nothing",
+            ),
+        ],
+    ),
+    (
+        "pending",
+        &[
+            step("PENDING 500", PENDING, 0, "PENDING never pays"),
+            step(
+                "COMPLETED 500",
+                COMPLETED,
+                500,
+                "COMPLETED pays, although PENDING had the same transaction",
+            ),
+        ],
+    ),
+    (
+        "rejected",
+        &[
+            step("PENDING 500", PENDING, 0, "PENDING never pays"),
+            step(
+                "RECONCILED 500",
+                RECONCILED,
+                0,
+                "nothing was paid, so nothing is taken back",
+            ),
+        ],
+    ),
+    (
+        "partial-reversal",
+        &[
+            step("COMPLETED 500", COMPLETED, 500, "a completed offer is paid"),
+            step(
+                "RECONCILED 200",
+                TAKEN_200,
+                300,
+                "a reversal takes back its amount, which may be a part",
+            ),
+            step(
+                "RECONCILED 200 again",
+                TAKEN_200,
+                300,
+                "a repeated reversal takes back nothing",
+            ),
+        ],
+    ),
+    (
+        "overtaking",
+        &[
+            step(
+                "RECONCILED 500",
+                RECONCILED,
+                0,
+                "nothing was paid, so nothing is taken back",
+            ),
+            step(
+                "COMPLETED 500, late",
+                COMPLETED,
+                0,
+                "a reward that its reversal overtook is not paid",
+            ),
+        ],
+    ),
+    (
+        "reversal-by-reference",
+        &[
+            step(
+                "300 without states",
+                STATELESS,
+                300,
+                "without states, a completed offer is paid",
+            ),
+            refers(
+                2,
+                1,
+                step(
+                    "-300, refers to it",
+                    MINUS_300,
+                    0,
+                    "a reversal takes back from the transaction in REF",
+                ),
+            ),
+        ],
+    ),
+    (
+        "test-flag",
+        &[step(
+            "COMPLETED 500, debug=true",
+            TEST,
+            0,
+            "a test pays nothing",
+        )],
+    ),
+    (
+        "forgery",
+        &[forged(step(
+            "COMPLETED 500, wrong hash",
+            COMPLETED,
+            0,
+            "a forged callback is rejected",
+        ))],
+    ),
+];
+
+const TYPES: &[Scenario] = &[
+    (
+        "reward",
+        &[step(
+            "COMPLETE 300",
+            STATELESS,
+            300,
+            "a completed survey is paid",
+        )],
+    ),
+    (
+        "reversal",
+        &[
+            step("COMPLETE 300", STATELESS, 300, "a completed survey is paid"),
+            refers(
+                2,
+                1,
+                step(
+                    "RECONCILIATION -300",
+                    MINUS_300,
+                    0,
+                    "a reversal takes back from the transaction in REF",
+                ),
+            ),
+            refers(
+                3,
+                1,
+                step(
+                    "RECONCILIATION 300",
+                    PLUS_300,
+                    300,
+                    "a reversal can be reversed",
+                ),
+            ),
+        ],
+    ),
+    (
+        "duplicate",
+        &[
+            step("COMPLETE 300", STATELESS, 300, "a completed survey is paid"),
+            step(
+                "COMPLETE 300 again",
+                STATELESS,
+                300,
+                "a repeated callback pays nothing",
+            ),
+        ],
+    ),
+    (
+        "forgery",
+        &[forged(step(
+            "COMPLETE 300, wrong hash",
+            STATELESS,
+            0,
+            "a forged callback is rejected",
+        ))],
+    ),
+];
+
+/// A callback that is ready to be sent.
+struct Planned {
+    scenario: &'static str,
+    says: &'static str,
+    player: String,
+    request: Sent,
+    is_forged: bool,
+    balance: Decimal,
+    rule: &'static str,
+}
+
+struct Sent {
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Simulate {
+    pub(crate) async fn run(self) -> anyhow::Result<bool> {
+        let config = Config::read(&self.config)?;
+        let to = self.checked_target()?;
+        let client = http_client(TIMEOUT, to.scheme_str() == Some("https"))?;
+        let run = SystemClock.now().as_millis();
+        let endpoints = config
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.labels().network == self.network);
+        let mut plan = Vec::new();
+        for endpoint in endpoints {
+            plan.extend(match &endpoint.description {
+                None => plan_bitlabs(endpoint, run)?,
+                Some(description) => plan_described(endpoint, description, run)?,
+            });
+        }
+        if plan.is_empty() {
+            anyhow::bail!(
+                "no endpoint of {:?} in the configuration that can be simulated",
+                self.network
+            );
+        }
+        print(format_args!(
+            "{:22} {:28} {:9} {:12} result",
+            "scenario", "callback", "response", "balance"
+        ))?;
+        let mut wrong = 0_usize;
+        for step in &plan {
+            let url = format!("{}{}", self.to.trim_end_matches('/'), step.request.target);
+            let (status, _) = send(&client, &url, &step.request).await?;
+            let balance = self.balance(&client, &step.player).await?;
+            let is_expected = if step.is_forged {
+                (400..500).contains(&status)
+            } else {
+                status == 200
+            };
+            let is_right = is_expected && balance.is_none_or(|balance| balance == step.balance);
+            wrong += usize::from(!is_right);
+            let shown =
+                balance.map_or_else(|| "-".to_owned(), |balance| balance.normalize().to_string());
+            let result = if is_right {
+                "ok".to_owned()
+            } else {
+                let status = if step.is_forged { "4xx" } else { "200" };
+                format!(
+                    "WRONG: expected {status} and {}: {}",
+                    step.balance, step.rule
+                )
+            };
+            print(format_args!(
+                "{:22} {:28} {status:<9} {shown:12} {result}",
+                step.scenario, step.says
+            ))?;
+        }
+        print(format_args!("{} callbacks, {wrong} wrong", plan.len()))?;
+        Ok(wrong == 0)
+    }
+
+    fn checked_target(&self) -> anyhow::Result<Uri> {
+        let to: Uri = self
+            .to
+            .parse()
+            .context("invalid --to: write http://HOST:PORT")?;
+        let host = to.host().context("invalid --to: write http://HOST:PORT")?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_local = host == "localhost"
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        if !is_local && !self.allow_remote {
+            anyhow::bail!(
+                "--to is another machine, whose receiver would pay these rewards: add --allow-remote to send them"
+            );
+        }
+        Ok(to)
+    }
+
+    /// How much the receiver decided to pay the player. `None`: nobody was asked.
+    async fn balance(&self, client: &HttpClient, player: &str) -> anyhow::Result<Option<Decimal>> {
+        let number = |value: &Value| match value {
+            Value::String(text) => text.parse::<Decimal>().ok(),
+            Value::Number(number) => number.to_string().parse().ok(),
+            _ => None,
+        };
+        if let Some(admin) = &self.admin {
+            let url = format!("{}/api/search?q={player}", admin.trim_end_matches('/'));
+            let found: Value = serde_json::from_slice(&get(client, &url).await?.1)
+                .context("unexpected response of --admin")?;
+            let records = found
+                .get("records")
+                .and_then(Value::as_array)
+                .context("unexpected response of --admin")?;
+            let balances = records
+                .iter()
+                .filter_map(|record| record.get("decided").and_then(number));
+            return Ok(Some(balances.sum()));
+        }
+        let Some(url) = &self.balance_url else {
+            return Ok(None);
+        };
+        let (status, body) = get(client, &url.replace("{player}", player)).await?;
+        if status == 404 {
+            return Ok(Some(Decimal::ZERO));
+        }
+        let found: Value =
+            serde_json::from_slice(&body).context("unexpected response of --balance-url")?;
+        let balance = found
+            .get("balance")
+            .and_then(number)
+            .context("no \"balance\" in the response of --balance-url")?;
+        Ok(Some(balance))
+    }
+}
+
+fn plan_bitlabs(endpoint: &ConfiguredEndpoint, run: u64) -> anyhow::Result<Vec<Planned>> {
+    let label = endpoint.labels().endpoint;
+    let scenarios = match label {
+        "offers" | "purchases" => OFFERS,
+        "surveys" | "rewards" => TYPES,
+        _ => &[],
+    };
+    let mut plan = Vec::new();
+    for (number, (scenario, steps)) in scenarios.iter().enumerate() {
+        let player = format!("simulated-{run}-{label}-{number}");
+        for step in *steps {
+            let target = bitlabs_target(endpoint, step, &player, &format!("{run}{number:02}"))?;
+            plan.push(Planned {
+                scenario,
+                says: step.says,
+                player: player.clone(),
+                request: Sent {
+                    method: "GET".to_owned(),
+                    target,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                },
+                is_forged: step.is_forged,
+                balance: step.balance.into(),
+                rule: step.rule,
+            });
+        }
+    }
+    Ok(plan)
+}
+
+/// The request target of a step, signed with the endpoint's secret.
+fn bitlabs_target(
+    endpoint: &ConfiguredEndpoint,
+    step: &Step,
+    player: &str,
+    run: &str,
+) -> anyhow::Result<String> {
+    let template = UrlTemplate::parse(&endpoint.url, MacroStyle::Percent, &[])?;
+    let transaction = |number: u8| format!("o{run}{number}");
+    let mut values: Vec<(&str, String)> = Vec::new();
+    for parameter in template.parameters() {
+        let UrlValue::Macro(text) = parameter.value() else {
+            continue;
+        };
+        let field = describe_macro(text).map_or("", |(field, _)| field);
+        let given = step.values.iter().find(|(name, _)| *name == field);
+        let value = match field {
+            "player" => player.to_owned(),
+            "transaction" => transaction(step.transaction),
+            "original" => step.original.map(transaction).unwrap_or_default(),
+            "usd" => "2.50".to_owned(),
+            _ => given
+                .map(|(_, value)| (*value).to_owned())
+                .unwrap_or_default(),
+        };
+        values.push((parameter.name(), value));
+    }
+    let flags = step.values.iter().filter(|(name, _)| *name == "debug");
+    values.extend(flags.map(|(name, value)| (*name, (*value).to_owned())));
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let secret = if step.is_forged {
+        FORGED_SECRET
+    } else {
+        endpoint
+            .signing_secret()
+            .context("no secret to sign with")?
+    };
+    Ok(Signer::new(secret, endpoint.url.as_str())
+        .sign(&values)
+        .target())
+}
+
+/// The scenarios that a described network can send.
+fn plan_described(
+    endpoint: &ConfiguredEndpoint,
+    description: &Description,
+    run: u64,
+) -> anyhow::Result<Vec<Planned>> {
+    let secret = endpoint
+        .signing_secret()
+        .context("no secret to sign with")?;
+    let genuine = DescribedSigner::new(description, &endpoint.url, secret);
+    let forger = DescribedSigner::new(
+        description,
+        endpoint.url.replace(secret, FORGED_SECRET),
+        FORGED_SECRET,
+    );
+    let label = endpoint.labels().endpoint;
+    let mut plan = Vec::new();
+    let scenarios = [
+        "reward",
+        "duplicate",
+        "pending",
+        "reversal",
+        "test-flag",
+        "forgery",
+    ];
+    for (number, scenario) in scenarios.into_iter().enumerate() {
+        let player = format!("simulated-{run}-{label}-{number}");
+        let transaction = format!("t{run}{number}");
+        let draft = |signer: &DescribedSigner| {
+            let draft = signer.callback().player(&player).transaction(&transaction);
+            draft
+                .amount("500")
+                .meaning(Meaning::Completed, &transaction)
+        };
+        let mut add = |says, sent: SentCallback, balance: i64, rule| {
+            plan.push(Planned {
+                scenario,
+                says,
+                player: player.clone(),
+                is_forged: scenario == "forgery",
+                balance: balance.into(),
+                rule,
+                request: Sent {
+                    method: sent.method().to_owned(),
+                    target: sent.target().to_owned(),
+                    headers: sent.headers().to_vec(),
+                    body: sent.body().to_vec(),
+                },
+            });
+        };
+        let reward = || draft(&genuine).sign();
+        let is = |sent: &SentCallback, wanted: fn(&Event) -> bool| {
+            endpoint
+                .verify(&sent.request())
+                .is_ok_and(|event| wanted(&event))
+        };
+        match scenario {
+            "reward" => add("reward 500", reward(), 500, "a completed callback is paid"),
+            "duplicate" => {
+                add("reward 500", reward(), 500, "a completed callback is paid");
+                add(
+                    "reward 500 again",
+                    reward(),
+                    500,
+                    "a repeated callback pays nothing",
+                );
+            }
+            "pending" => {
+                let pending = draft(&genuine)
+                    .meaning(Meaning::Pending, &transaction)
+                    .sign();
+                if is(&pending, |event| event.kind.as_str() == "pending") {
+                    add("pending 500", pending, 0, "a pending callback never pays");
+                    add("reward 500", reward(), 500, "the final callback pays");
+                }
+            }
+            "reversal" => {
+                let own = format!("{transaction}-reversal");
+                let reversal = draft(&genuine)
+                    .transaction(own)
+                    .meaning(Meaning::Reversed, &transaction)
+                    .sign();
+                if is(&reversal, |event| {
+                    matches!(event.kind.as_str(), "adjusted" | "revoked")
+                }) {
+                    add("reward 500", reward(), 500, "a completed callback is paid");
+                    add(
+                        "reversal",
+                        reversal,
+                        0,
+                        "a reversal takes back what was paid",
+                    );
+                }
+            }
+            "test-flag" => {
+                let test = draft(&genuine).test().sign();
+                if is(&test, |event| event.is_test) {
+                    add("reward 500, test flag", test, 0, "a test pays nothing");
+                }
+            }
+            _ => add(
+                "reward 500, wrong secret",
+                draft(&forger).sign(),
+                0,
+                "a forged callback is rejected",
+            ),
+        }
+    }
+    Ok(plan)
+}
+
+async fn get(client: &HttpClient, url: &str) -> anyhow::Result<(u16, Bytes)> {
+    let request = Sent {
+        method: "GET".to_owned(),
+        target: String::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    };
+    send(client, url, &request).await
+}
+
+async fn send(client: &HttpClient, url: &str, sent: &Sent) -> anyhow::Result<(u16, Bytes)> {
+    let mut request = Request::builder().method(sent.method.as_str()).uri(url);
+    for (name, value) in &sent.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::from(sent.body.clone()))?;
+    let exchange = async {
+        let response = client.request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_RESPONSE)
+            .collect()
+            .await;
+        let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
+        anyhow::Ok((status, body))
+    };
+    let exchanged = tokio::time::timeout(TIMEOUT, exchange).await;
+    exchanged
+        .context("no response in time")?
+        .context("no response from the receiver")
+}

@@ -1,0 +1,795 @@
+//! Google `AdMob` and Ad Manager: server-side verification of rewarded ads.
+//!
+//! Google signs each callback with ECDSA (P-256, SHA-256) and publishes the public keys. There is nothing to configure but
+//! the URL:
+//!
+//! ```
+//! use postback::network::admob::{self, VerificationKeys};
+//!
+//! # let keys = VerificationKeys::new();
+//! // Feature `admob-fetch`: `let keys = admob::HttpsKeys::google();`
+//! let rewards = admob::app("my-game", keys).url("https://game.example/callbacks/admob").build()?;
+//! # let _ = rewards;
+//! # Ok::<(), postback::network::ConfigError>(())
+//! ```
+//!
+//! The app must pass the player: the user id or the custom data of the SDK's server-side verification options, set before
+//! the ad is shown. A callback without both is kept as unusable with a message that says so.
+//!
+//! A mediation platform and `AdMob` may both report one view, each with a transaction of its own. Switch one of them off.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use memchr::memchr;
+use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::{Signature, VerifyingKey};
+use p256::pkcs8::DecodePublicKey as _;
+use percent_encoding::percent_decode_str;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
+use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
+use crate::network::{
+    Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified,
+};
+use crate::verify::{
+    BadRequest, MAX_URL_BYTES, MacroStyle, NotGenuine, Occurrence, Problem, Query, Request,
+    Unusable, UrlTemplate, VerifyError, locate, parse_amount,
+};
+
+/// How old keys may be before they are fetched again.
+const REFRESH_AFTER: Duration = Duration::from_hours(12);
+/// How old keys may be at most. Google asks for no more than a day.
+const MAX_KEY_AGE: Duration = Duration::from_hours(24);
+/// How long to wait between two attempts, so that forged key ids cannot cause a flood of them.
+const RETRY_AFTER: Duration = Duration::from_mins(1);
+/// How long an attempt may take.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Google's keys for verification, by their ids.
+#[derive(Clone, Default)]
+pub struct VerificationKeys {
+    keys: BTreeMap<u64, VerifyingKey>,
+}
+
+impl VerificationKeys {
+    /// No keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a public key in PEM.
+    ///
+    /// # Errors
+    /// [`ConfigError::Key`], if it is not a P-256 key.
+    pub fn with_pem(mut self, id: u64, pem: &str) -> Result<Self, ConfigError> {
+        let key = VerifyingKey::from_public_key_pem(pem).map_err(|_| ConfigError::Key { id })?;
+        self.keys.insert(id, key);
+        Ok(self)
+    }
+
+    /// Adds a public key in base64, as in Google's list (a `SubjectPublicKeyInfo` in DER).
+    ///
+    /// # Errors
+    /// [`ConfigError::Key`], if it is not a P-256 key.
+    pub fn with_base64(mut self, id: u64, text: &str) -> Result<Self, ConfigError> {
+        let der = STANDARD.decode(text).map_err(|_| ConfigError::Key { id })?;
+        let key = VerifyingKey::from_public_key_der(&der).map_err(|_| ConfigError::Key { id })?;
+        self.keys.insert(id, key);
+        Ok(self)
+    }
+
+    /// Reads Google's list: `{"keys":[{"keyId":1,"pem":"…","base64":"…"}]}`. Keys on other curves are left out.
+    ///
+    /// # Errors
+    /// [`KeyError`], if it is not such a list, or has no usable key.
+    pub fn from_json(text: &str) -> Result<Self, KeyError> {
+        #[derive(Deserialize)]
+        struct List {
+            keys: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry {
+            key_id: u64,
+            base64: String,
+        }
+        let list: List = serde_json::from_str(text).map_err(KeyError::new)?;
+        let mut keys = Self::new();
+        for entry in list.keys {
+            // One unknown kind of key must not cost the others.
+            if let Ok(more) = keys.clone().with_base64(entry.key_id, &entry.base64) {
+                keys = more;
+            }
+        }
+        if keys.keys.is_empty() {
+            return Err(KeyError::new("no P-256 key in the list"));
+        }
+        Ok(keys)
+    }
+
+    /// The ids.
+    pub fn ids(&self) -> impl Iterator<Item = u64> {
+        self.keys.keys().copied()
+    }
+}
+
+impl fmt::Debug for VerificationKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.ids()).finish()
+    }
+}
+
+/// Why keys cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot fetch verification keys: {source}")]
+pub struct KeyError {
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl KeyError {
+    /// From any error or text.
+    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self {
+            source: source.into(),
+        }
+    }
+}
+
+/// A future of keys.
+pub type KeyFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<VerificationKeys, KeyError>> + Send + 'a>>;
+
+/// Where the keys come from: [`VerificationKeys`] themselves, `HttpsKeys` (feature `admob-fetch`), or your own HTTP client.
+pub trait KeySource: Send + Sync + 'static {
+    /// Keys that never change, if it has such. They are used without a call to [`fetch`](Self::fetch).
+    fn fixed(&self) -> Option<VerificationKeys>;
+
+    /// Fetches the current keys. The endpoint caches them, and calls this at most once a minute.
+    fn fetch(&self) -> KeyFuture<'_>;
+}
+
+impl KeySource for VerificationKeys {
+    fn fixed(&self) -> Option<VerificationKeys> {
+        Some(self.clone())
+    }
+
+    fn fetch(&self) -> KeyFuture<'_> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+/// Fetches keys over HTTPS.
+#[cfg(feature = "admob-fetch")]
+#[derive(Debug, Clone)]
+pub struct HttpsKeys {
+    url: String,
+    agent: ureq::Agent,
+}
+
+#[cfg(feature = "admob-fetch")]
+impl HttpsKeys {
+    /// Google's list of keys.
+    pub fn google() -> Self {
+        Self::at("https://www.gstatic.com/admob/reward/verifier-keys.json")
+    }
+
+    /// A list of keys in the same form.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            agent: Self::agent(ureq::tls::RootCerts::WebPki),
+        }
+    }
+
+    /// Trusts only these root certificates, in PEM. For proxies with a certificate authority of their own, and for tests.
+    ///
+    /// # Errors
+    /// [`KeyError`], if there is no certificate in it.
+    pub fn with_roots(mut self, pem: &[u8]) -> Result<Self, KeyError> {
+        let mut roots = Vec::new();
+        for item in ureq::tls::parse_pem(pem) {
+            if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(KeyError::new)? {
+                roots.push(certificate);
+            }
+        }
+        if roots.is_empty() {
+            return Err(KeyError::new("no certificate in the PEM text"));
+        }
+        self.agent = Self::agent(ureq::tls::RootCerts::Specific(Arc::new(roots)));
+        Ok(self)
+    }
+
+    fn agent(roots: ureq::tls::RootCerts) -> ureq::Agent {
+        let tls = ureq::tls::TlsConfig::builder().root_certs(roots).build();
+        let config = ureq::Agent::config_builder()
+            .https_only(true)
+            .max_redirects(0)
+            .timeout_global(Some(FETCH_TIMEOUT))
+            .tls_config(tls)
+            .build();
+        config.new_agent()
+    }
+}
+
+#[cfg(feature = "admob-fetch")]
+impl KeySource for HttpsKeys {
+    fn fixed(&self) -> Option<VerificationKeys> {
+        None
+    }
+
+    fn fetch(&self) -> KeyFuture<'_> {
+        const MAX_LIST_BYTES: u64 = 256 * 1024;
+        let Self { url, agent } = self.clone();
+        let get = move || {
+            let mut response = agent.get(&url).call().map_err(KeyError::new)?;
+            let body = response
+                .body_mut()
+                .with_config()
+                .limit(MAX_LIST_BYTES)
+                .read_to_string();
+            VerificationKeys::from_json(&body.map_err(KeyError::new)?)
+        };
+        Box::pin(async move {
+            let task = tokio::task::spawn_blocking(get);
+            task.await.unwrap_or_else(|error| Err(KeyError::new(error)))
+        })
+    }
+}
+
+/// Where the player's id is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlayerIn {
+    /// In `user_id`.
+    UserId,
+    /// All of `custom_data` is the id.
+    CustomData,
+    /// `custom_data` is a query string or a JSON object, and this is the id's name in it.
+    CustomDataField(String),
+}
+
+/// Begins an endpoint for one app, under a name of your choice. It is part of every key in the store: never change it.
+pub fn app(name: impl Into<String>, keys: impl KeySource) -> AdmobBuilder {
+    AdmobBuilder {
+        app: name.into(),
+        url: "https://localhost/callbacks/admob".to_owned(),
+        source: Arc::new(keys),
+        player: PlayerIn::UserId,
+        senders: None,
+        now: Arc::new(|| SystemClock.now()),
+    }
+}
+
+/// Builds an [`AdmobEndpoint`].
+#[derive(Clone)]
+#[must_use = "`build` makes the endpoint"]
+pub struct AdmobBuilder {
+    app: String,
+    url: String,
+    source: Arc<dyn KeySource>,
+    player: PlayerIn,
+    senders: Option<Senders>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl AdmobBuilder {
+    /// The callback URL in the ad unit's settings. Only its path matters: Google signs the query alone. Default path
+    /// `/callbacks/admob`.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// Where the player's id is. Default: in `user_id`.
+    pub fn player(mut self, player: PlayerIn) -> Self {
+        self.player = player;
+        self
+    }
+
+    /// The addresses that Google is expected to call from.
+    pub fn senders(mut self, senders: Senders) -> Self {
+        self.senders = Some(senders);
+        self
+    }
+
+    /// Another clock, for the age of the keys.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.now = Arc::new(move || clock.now());
+        self
+    }
+
+    /// Checks everything and makes the endpoint.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: what is wrong, and what to do instead.
+    pub fn build(self) -> Result<AdmobEndpoint, ConfigError> {
+        let template = UrlTemplate::parse_optional(&self.url, MacroStyle::Any, &NAMES)?;
+        let keys = self.source.fixed();
+        let cache = Cache {
+            is_fixed: keys.is_some(),
+            keys: keys.unwrap_or_default(),
+            fetched: None,
+            attempted: None,
+            has_failed: false,
+        };
+        Ok(AdmobEndpoint {
+            setup: Arc::new(Setup {
+                network: NetworkName::new("admob")?,
+                app: AppName::new(self.app)?,
+                path: template.path().to_owned(),
+                source: self.source,
+                player: self.player,
+                senders: self.senders,
+                now: self.now,
+                cache: Mutex::new(cache),
+                fetching: tokio::sync::Mutex::new(()),
+            }),
+        })
+    }
+}
+
+impl fmt::Debug for AdmobBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmobBuilder")
+            .field("app", &self.app)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The callback URL of one app. Cheap to clone; clones share the keys.
+#[derive(Clone)]
+pub struct AdmobEndpoint {
+    setup: Arc<Setup>,
+}
+
+struct Setup {
+    network: NetworkName,
+    app: AppName,
+    path: String,
+    source: Arc<dyn KeySource>,
+    player: PlayerIn,
+    senders: Option<Senders>,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    cache: Mutex<Cache>,
+    /// Held while keys are fetched, so that requests do not fetch them side by side.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+struct Cache {
+    is_fixed: bool,
+    keys: VerificationKeys,
+    /// When the keys were fetched.
+    fetched: Option<Timestamp>,
+    /// When they were last asked for.
+    attempted: Option<Timestamp>,
+    /// Whether that attempt failed.
+    has_failed: bool,
+}
+
+impl Cache {
+    fn age(&self, now: Timestamp) -> Option<Duration> {
+        if self.is_fixed {
+            return Some(Duration::ZERO);
+        }
+        Some(self.fetched?.until(now))
+    }
+
+    /// Whether keys should be fetched to verify a signature with this key, and may be.
+    fn wants(&self, id: u64, now: Timestamp) -> bool {
+        let may = self
+            .attempted
+            .is_none_or(|last| last.until(now) >= RETRY_AFTER);
+        let is_old = self.age(now).is_none_or(|age| age >= REFRESH_AFTER);
+        !self.is_fixed && may && (is_old || !self.keys.keys.contains_key(&id))
+    }
+}
+
+const ENDPOINT: &str = "rewards";
+
+/// The parameters, in the order in which Google sends them.
+const NAMES: [&str; 10] = [
+    "ad_network",
+    "ad_unit",
+    "custom_data",
+    "reward_amount",
+    "reward_item",
+    "timestamp",
+    "transaction_id",
+    "user_id",
+    "signature",
+    "key_id",
+];
+
+/// What stands in for a player in the console's test call, which has none and pays nothing.
+const TEST_PLAYER: &str = "admob-console-test";
+
+/// A query split at its signature.
+struct Signed<'q> {
+    query: &'q str,
+    signature: &'q str,
+    key_id: u64,
+}
+
+impl<'q> Signed<'q> {
+    /// Signature and key id are the last two parameters: what followed them would not be signed.
+    fn split(query: &'q str) -> Result<Self, NotGenuine> {
+        let missing = NotGenuine::SignatureMissing;
+        let (rest, key_id) = query.rsplit_once("&key_id=").ok_or(missing.clone())?;
+        let (query, signature) = rest.rsplit_once("&signature=").ok_or(missing)?;
+        if signature.contains('&') || query.is_empty() {
+            return Err(NotGenuine::SignatureMissing);
+        }
+        let is_number = !key_id.is_empty() && key_id.bytes().all(|byte| byte.is_ascii_digit());
+        let key_id = key_id.parse().ok().filter(|_| is_number);
+        Ok(Self {
+            query,
+            signature,
+            key_id: key_id.ok_or(NotGenuine::SignatureMalformed)?,
+        })
+    }
+
+    fn verify(&self, key: &VerifyingKey) -> Result<(), NotGenuine> {
+        let decoded = URL_SAFE_NO_PAD
+            .decode(self.signature)
+            .or_else(|_| URL_SAFE.decode(self.signature));
+        let signature = decoded.ok().and_then(|der| Signature::from_der(&der).ok());
+        let signature = signature.ok_or(NotGenuine::SignatureMalformed)?;
+        // Google signs the query percent-decoded. A '+' stays as it is.
+        let message: Cow<'_, [u8]> = percent_decode_str(self.query).into();
+        key.verify(&message, &signature)
+            .map_err(|_| NotGenuine::SignatureWrong)
+    }
+}
+
+impl Setup {
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn labels(&self) -> EndpointLabels<'_> {
+        EndpointLabels {
+            network: self.network.as_str(),
+            app: self.app.as_str(),
+            endpoint: ENDPOINT,
+        }
+    }
+
+    fn check_head<'r>(&self, request: &Request<'r>) -> Result<&'r str, VerifyError> {
+        if request.method() != "GET" {
+            return Err(BadRequest::Method { allowed: "GET" }.into());
+        }
+        if request.target().len() > MAX_URL_BYTES {
+            return Err(BadRequest::UrlTooLong {
+                limit: MAX_URL_BYTES,
+            }
+            .into());
+        }
+        if memchr(b'#', request.target().as_bytes()).is_some() {
+            return Err(BadRequest::Fragment.into());
+        }
+        if let Some(senders) = &self.senders
+            && senders.is_enforced()
+            && !senders.lists(request)
+        {
+            return Err(NotGenuine::Address.into());
+        }
+        let query = request.query().filter(|query| !query.is_empty());
+        query.ok_or_else(|| BadRequest::Empty.into())
+    }
+
+    fn key(&self, id: u64) -> Result<VerifyingKey, VerifyError> {
+        let cache = self.cache();
+        let now = (self.now)();
+        let is_current = cache.age(now).is_some_and(|age| age < MAX_KEY_AGE);
+        match cache.keys.keys.get(&id) {
+            Some(key) if is_current => Ok(*key),
+            // After a successful fetch, an unknown key is none of Google's.
+            None if is_current && !cache.has_failed => Err(NotGenuine::SignatureWrong.into()),
+            _ => Err(VerifyError::KeysUnavailable),
+        }
+    }
+
+    async fn prepare(&self, id: u64) {
+        if !self.cache().wants(id, (self.now)()) {
+            return;
+        }
+        let _fetching = self.fetching.lock().await;
+        {
+            let mut cache = self.cache();
+            let now = (self.now)();
+            if !cache.wants(id, now) {
+                return;
+            }
+            cache.attempted = Some(now);
+        }
+        let result = tokio::time::timeout(FETCH_TIMEOUT, self.source.fetch()).await;
+        let mut cache = self.cache();
+        match result.unwrap_or_else(|_| Err(KeyError::new("timeout"))) {
+            Ok(keys) => {
+                cache.keys = keys;
+                cache.fetched = Some((self.now)());
+                cache.has_failed = false;
+            }
+            Err(error) => {
+                cache.has_failed = true;
+                tracing::warn!(target: "postback::endpoint", network = "admob", app = self.app.as_str(), %error, "verification keys cannot be fetched");
+            }
+        }
+    }
+
+    fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
+        let callback = UnusableCallback {
+            network: self.network.clone(),
+            app: self.app.clone(),
+            endpoint: ENDPOINT.into(),
+            problem: problem.to_string(),
+            query: query.to_owned(),
+        };
+        VerifyError::Unusable(Box::new(Unusable { problem, callback }))
+    }
+
+    fn player(
+        &self,
+        user_id: Option<&str>,
+        custom_data: Option<&str>,
+        is_test: bool,
+    ) -> Result<PlayerId, Problem> {
+        let player = match &self.player {
+            PlayerIn::UserId => user_id.map(str::to_owned),
+            PlayerIn::CustomData => custom_data.map(str::to_owned),
+            PlayerIn::CustomDataField(name) => custom_data.and_then(|data| field(data, name)),
+        };
+        let player = player.or_else(|| is_test.then(|| TEST_PLAYER.to_owned()));
+        let (name, fix) = match self.player {
+            PlayerIn::UserId => (
+                "user_id",
+                "set the user id in the SDK's server-side verification options before the ad is shown",
+            ),
+            _ => (
+                "custom_data",
+                "set the custom data in the SDK's server-side verification options before the ad is shown",
+            ),
+        };
+        let player = player.ok_or(Problem::NoPlayer { fix })?;
+        PlayerId::new(player).map_err(|error| Problem::Identifier {
+            name: name.to_owned(),
+            error,
+        })
+    }
+
+    fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, Problem> {
+        let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
+        let found = locate(query, &names);
+        // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once.
+        for (name, occurrence) in NAMES.iter().zip(&found) {
+            if *occurrence == Occurrence::Repeated {
+                return Err(Problem::Repeated {
+                    name: (*name).to_owned(),
+                });
+            }
+        }
+        let text = |name: &str| -> Result<Option<String>, Problem> {
+            let at = NAMES.iter().position(|known| *known == name);
+            let occurrence = at
+                .and_then(|at| found.get(at))
+                .copied()
+                .unwrap_or(Occurrence::Absent);
+            Ok(occurrence
+                .text(name, None)?
+                .filter(|text| !text.is_empty())
+                .map(Cow::into_owned))
+        };
+        let identifier = |name: &'static str| {
+            move |error| Problem::Identifier {
+                name: name.to_owned(),
+                error,
+            }
+        };
+        let transaction = text("transaction_id")?.ok_or(Problem::Missing {
+            name: "transaction_id".to_owned(),
+        })?;
+        let ad_unit = text("ad_unit").ok().flatten();
+        // The console's "verify URL".
+        let is_test = ad_unit.as_deref() == Some("1234567890") && transaction == "123456789";
+        let transaction = TransactionId::new(transaction).map_err(identifier("transaction_id"))?;
+        let (user_id, custom_data) = (text("user_id")?, text("custom_data")?);
+        let player = self.player(user_id.as_deref(), custom_data.as_deref(), is_test)?;
+        let amount = text("reward_amount")?;
+        let amount = amount
+            .map(|amount| parse_amount(&amount))
+            .transpose()
+            .map_err(|reason| Problem::Malformed {
+                name: "reward_amount".to_owned(),
+                reason,
+            })?;
+        let effect = match amount {
+            Some(amount) => Effect::Completed {
+                amount,
+                milestone: None,
+                reinstates: false,
+            },
+            None if is_test => Effect::Ignored {
+                status: Cow::Borrowed("test"),
+                reason: IgnoreReason::NotAReward,
+            },
+            None => {
+                return Err(Problem::Missing {
+                    name: "reward_amount".to_owned(),
+                });
+            }
+        };
+        let timestamp = text("timestamp")
+            .ok()
+            .flatten()
+            .and_then(|millis| millis.parse().ok());
+        Ok(AdmobCallback {
+            network: self.network.clone(),
+            app: self.app.clone(),
+            player,
+            transaction,
+            amount,
+            ad_network: text("ad_network").ok().flatten(),
+            ad_unit,
+            reward_item: text("reward_item").ok().flatten(),
+            user_id,
+            custom_data,
+            timestamp: timestamp.map(Timestamp::from_millis),
+            key_id,
+            effect,
+            is_test,
+            query: query.to_owned(),
+        })
+    }
+}
+
+/// A field of custom data that is a JSON object or a query string.
+fn field(data: &str, name: &str) -> Option<String> {
+    if data.trim_start().starts_with('{') {
+        let json: serde_json::Value = serde_json::from_str(data).ok()?;
+        return match json.get(name)? {
+            serde_json::Value::String(text) => Some(text.clone()),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+        .filter(|text| !text.is_empty());
+    }
+    let value = Query::new(data).get(name)?;
+    (!value.is_empty()).then(|| value.into_owned())
+}
+
+impl Endpoint for AdmobEndpoint {
+    type Callback = AdmobCallback;
+
+    fn path(&self) -> &str {
+        &self.setup.path
+    }
+
+    fn labels(&self) -> EndpointLabels<'_> {
+        self.setup.labels()
+    }
+
+    fn verify(&self, request: &Request<'_>) -> Result<Verified<AdmobCallback>, VerifyError> {
+        let setup = &*self.setup;
+        let signed = Signed::split(setup.check_head(request)?)?;
+        signed.verify(&setup.key(signed.key_id)?)?;
+        let callback = setup.read(signed.query, Some(signed.key_id));
+        let callback = callback.map_err(|problem| setup.unusable(problem, signed.query))?;
+        if let Some(senders) = &setup.senders
+            && !senders.lists(request)
+        {
+            Senders::report(setup.labels(), request);
+        }
+        Ok(Verified::new(callback))
+    }
+
+    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<AdmobCallback>, VerifyError> {
+        let callback = self.setup.read(&kept.query, None);
+        callback
+            .map(Verified::new)
+            .map_err(|problem| self.setup.unusable(problem, &kept.query))
+    }
+
+    fn body_limit(&self) -> usize {
+        0
+    }
+
+    fn check_head(&self, request: &Request<'_>) -> Result<(), VerifyError> {
+        self.setup.check_head(request).map(|_| ())
+    }
+
+    /// Fetches keys if the request's is unknown or the known ones are old; at most once a minute.
+    async fn prepare(&self, request: &Request<'_>) {
+        let query = self.setup.check_head(request).ok();
+        let signed = query.and_then(|query| Signed::split(query).ok());
+        if let Some(signed) = signed {
+            self.setup.prepare(signed.key_id).await;
+        }
+    }
+
+    fn responses(&self) -> Responses<'_> {
+        Responses::default()
+    }
+}
+
+impl fmt::Debug for AdmobEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdmobEndpoint")
+            .field("app", &self.setup.app.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A genuine callback about a rewarded ad.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AdmobCallback {
+    /// The network: `admob`.
+    pub network: NetworkName,
+    /// The app.
+    pub app: AppName,
+    /// The player.
+    pub player: PlayerId,
+    /// The view's transaction.
+    pub transaction: TransactionId,
+    /// The reward in the app's currency. Absent from the console's test call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Decimal>,
+    /// The id of the network that showed the ad.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ad_network: Option<String>,
+    /// The ad unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ad_unit: Option<String>,
+    /// The name of the reward.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward_item: Option<String>,
+    /// The user id that the app passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The custom data that the app passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_data: Option<String>,
+    /// When the reward was earned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
+    /// The key that it was signed with; `None` after a replay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<u64>,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it is the console's test call.
+    pub is_test: bool,
+    /// All parameters, without the signature.
+    pub query: String,
+}
+
+impl Callback for AdmobCallback {
+    fn to_event(&self) -> Event {
+        let kind = EventKind::Conversion {
+            transaction: self.transaction.clone(),
+            original: None,
+            effect: self.effect.clone(),
+        };
+        let mut event = Event::new(
+            self.network.clone(),
+            self.app.clone(),
+            self.player.clone(),
+            kind,
+        );
+        event.endpoint = ENDPOINT.into();
+        event.is_test = self.is_test;
+        event.query.clone_from(&self.query);
+        event
+    }
+}

@@ -1,0 +1,54 @@
+//! The conformance suite: on a single server, over a connection of the user's, and in a cluster.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use postback::store::conformance;
+use postback_redis::{RedisOptions, RedisStore, redis};
+use postback_test_servers::RedisCluster;
+
+use crate::fixture::{open, start_durable};
+
+async fn conforms(open: impl AsyncFn(&str) -> RedisStore) {
+    let count = AtomicUsize::new(0);
+    let prefix = || format!("store-{}", count.fetch_add(1, Ordering::Relaxed));
+    conformance::plain(async || open(&prefix()).await).await;
+    conformance::retention(async || open(&prefix()).await).await;
+    let shared = prefix();
+    conformance::shared(&open(&shared).await, &open(&shared).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_conforms_on_one_server() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    conforms(async |prefix| open(&server, prefix).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_conforms_over_the_users_connection() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let client = redis::Client::open(server.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    conforms(async |prefix| {
+        let options = RedisOptions::new().prefix(prefix);
+        options.with_connection(connection.clone()).await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_conforms_in_a_cluster() {
+    let Some(cluster) = RedisCluster::start(&[]) else {
+        return;
+    };
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
+    let connection = client.get_async_connection().await.unwrap();
+    conforms(async |prefix| {
+        let options = RedisOptions::new().prefix(prefix);
+        options.with_connection(connection.clone()).await.unwrap()
+    })
+    .await;
+}

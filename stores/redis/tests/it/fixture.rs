@@ -1,0 +1,189 @@
+//! Callbacks, a wallet, and stores to receive them with.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use postback::guard::{Applied, Record, apply};
+use postback::store::StoreError;
+use postback::{
+    Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler, HandlerError, Receipt,
+    Receiver, Timestamp, Timing, Verified,
+};
+use postback_redis::{RedisOptions, RedisStore};
+use postback_test_servers::{PATIENCE, Redis};
+
+pub(crate) fn conversion(player: &str, transaction: &str, effect: Effect) -> Event {
+    let kind = EventKind::Conversion {
+        transaction: transaction.parse().unwrap(),
+        original: None,
+        effect,
+    };
+    let mut event = Event::new(
+        "bitlabs".parse().unwrap(),
+        "game".parse().unwrap(),
+        player.parse().unwrap(),
+        kind,
+    );
+    event.endpoint = "offers".into();
+    event.query = format!("player={player}&tx={transaction}");
+    event
+}
+
+pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
+    completed_by("p1", transaction, amount)
+}
+
+pub(crate) fn completed_by(player: &str, transaction: &str, amount: i64) -> Event {
+    let effect = Effect::Completed {
+        amount: amount.into(),
+        milestone: None,
+        reinstates: false,
+    };
+    conversion(player, transaction, effect)
+}
+
+pub(crate) fn pending(transaction: &str) -> Event {
+    let effect = Effect::Pending {
+        stage: "PENDING".into(),
+        amount: None,
+    };
+    conversion("p1", transaction, effect)
+}
+
+pub(crate) fn reversed(transaction: &str, amount: i64) -> Event {
+    let effect = Effect::Adjusted {
+        by: (-amount).into(),
+        same_transaction: true,
+    };
+    conversion("p1", transaction, effect)
+}
+
+/// The record of a callback whose decision is pending.
+pub(crate) fn pending_record(event: Event) -> Record {
+    let at = Timestamp::from_millis(1_700_000_000_123);
+    match apply(&Record::new(event.key()), &Arc::new(event), at) {
+        Applied::Decided(record) => record,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A wallet that nothing is lost from. Idempotent on the decision's id.
+#[derive(Clone, Default)]
+pub(crate) struct Wallet {
+    paid: Arc<Mutex<HashMap<String, Decision>>>,
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Wallet {
+    pub(crate) fn pay(&self, decision: &Decision) {
+        let id = decision.id().to_string();
+        self.calls.lock().unwrap().push(id.clone());
+        let mut paid = self.paid.lock().unwrap();
+        let known = paid.entry(id).or_insert_with(|| decision.clone());
+        let content = |decision: &Decision| (decision.action().as_str(), decision.balance_change());
+        assert_eq!(
+            content(known),
+            content(decision),
+            "an id must never be used for another decision"
+        );
+    }
+
+    pub(crate) fn balance(&self) -> Decimal {
+        let paid = self.paid.lock().unwrap();
+        paid.values().map(Decision::balance_change).sum()
+    }
+
+    pub(crate) fn balance_of(&self, player: &str) -> Decimal {
+        let paid = self.paid.lock().unwrap();
+        let own = paid.values().filter(|paid| *paid.player() == player);
+        own.map(Decision::balance_change).sum()
+    }
+
+    /// The ids of all calls, including repeated ones.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+}
+
+/// A short lease, so that what a crash left behind is taken over soon.
+pub(crate) fn timing() -> Timing {
+    Timing::default()
+        .lease(Duration::from_millis(1500))
+        .busy_timeout(Duration::ZERO)
+}
+
+pub(crate) fn receiver<S: DedupStore>(
+    store: S,
+    wallet: &Wallet,
+) -> Receiver<S, impl Handler + use<S>> {
+    let wallet = wallet.clone();
+    let pay = move |decision: Decision| {
+        wallet.pay(&decision);
+        async { Ok::<(), HandlerError>(()) }
+    };
+    Receiver::new(store, pay)
+        .timing(timing())
+        .without_recovery()
+}
+
+pub(crate) fn genuine(event: &Event) -> Verified<Event> {
+    Verified::assume_genuine(event.clone())
+}
+
+/// Delivers as a network does: again and again, until it is answered 200.
+pub(crate) async fn deliver<H: Handler>(
+    receiver: &Receiver<RedisStore, H>,
+    event: &Event,
+) -> Receipt {
+    let started = Instant::now();
+    loop {
+        match receiver.receive(genuine(event)).await {
+            Ok(receipt) => return receipt,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The first success.
+pub(crate) async fn eventually<T, E: std::fmt::Debug>(
+    attempt: impl AsyncFn() -> Result<T, E>,
+) -> T {
+    let started = Instant::now();
+    loop {
+        match attempt().await {
+            Ok(value) => return value,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A server that loses nothing it has acknowledged.
+pub(crate) fn start_durable() -> Option<Redis> {
+    Redis::start(Redis::DURABLE)
+}
+
+/// A store with this prefix.
+pub(crate) async fn open(server: &Redis, prefix: &str) -> RedisStore {
+    let options = RedisOptions::new().prefix(prefix);
+    options.connect(server.url()).await.unwrap()
+}
+
+/// Everything that an error says, down to its cause.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
+}
+
+pub(crate) fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Unavailable { .. }))
+}

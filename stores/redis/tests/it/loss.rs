@@ -1,0 +1,246 @@
+//! A server that loses what it acknowledged: a crash of its machine without `appendfsync always`, a failover to a replica
+//! that lags, `FLUSHALL`. The wallet is elsewhere and idempotent on the decision's id.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use postback::guard::SwapOutcome;
+use postback::{
+    BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver,
+};
+use postback_test_servers::Redis;
+
+use crate::fixture::{
+    Wallet, completed, deliver, genuine, open, pending, pending_record, receiver, reversed,
+    start_durable, timing,
+};
+
+#[tokio::test]
+async fn repeated_callback_gets_the_lost_decisions_id() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    let callbacks = [pending("o1"), completed("o1", 500), reversed("o1", 200)];
+    for callback in &callbacks {
+        deliver(&receiver, callback).await;
+    }
+    let first = wallet.calls();
+    server.ask(&["FLUSHALL"]);
+    for callback in &callbacks {
+        let receipt = deliver(&receiver, callback).await;
+        assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
+    }
+    assert_eq!(wallet.calls(), [&*first, &*first].concat());
+    assert_eq!(wallet.balance(), 300.into());
+}
+
+/// Decisions are numbered within their record, and one that was lost begins again at 1.
+#[tokio::test]
+async fn another_decision_never_gets_a_lost_decisions_id() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    deliver(&receiver, &pending("o1")).await;
+    server.ask(&["FLUSHALL"]);
+    deliver(&receiver, &completed("o1", 500)).await;
+    server.ask(&["FLUSHALL"]);
+    // Without its original nothing is known to take back.
+    deliver(&receiver, &reversed("o1", 500)).await;
+    server.ask(&["FLUSHALL"]);
+    deliver(&receiver, &completed("o1", 700)).await;
+    let ids = wallet.calls();
+    assert!(ids.iter().all(|id| id.contains("#1-")), "{ids:?}");
+    let distinct: std::collections::HashSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), 4, "{ids:?}");
+    assert_eq!(wallet.balance(), 1200.into());
+}
+
+/// The limit of what an id can do: a decision is also numbered, so its predecessors must be repeated first.
+#[tokio::test]
+async fn decision_without_its_lost_predecessor_gets_another_id() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    deliver(&receiver, &pending("o1")).await;
+    deliver(&receiver, &completed("o1", 500)).await;
+    server.ask(&["FLUSHALL"]);
+    deliver(&receiver, &completed("o1", 500)).await;
+    let ids = wallet.calls();
+    assert!(ids[1].contains("#2-") && ids[2].contains("#1-"), "{ids:?}");
+    assert_eq!(wallet.balance(), 1000.into(), "paid again");
+}
+
+/// A ban has no transaction, so the time of its arrival is part of its id.
+#[tokio::test]
+async fn ban_after_a_lost_ban_gets_another_id() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    let mut ban = completed("o1", 0);
+    ban.kind = EventKind::Ban(BanStatus::Banned);
+    deliver(&receiver, &ban).await;
+    server.ask(&["FLUSHALL"]);
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    deliver(&receiver, &ban).await;
+    let ids = wallet.calls();
+    assert_ne!(ids[0], ids[1]);
+}
+
+/// The version of a lost record must not fit its successor, or else the callback in it is overwritten.
+#[tokio::test]
+async fn lost_version_is_a_conflict() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let store = open(&server, "s").await;
+    let lost = pending_record(completed("o1", 500));
+    let SwapOutcome::Replaced(version) = store.swap(None, &lost).await.unwrap() else {
+        panic!("stored");
+    };
+    server.ask(&["FLUSHALL"]);
+    let other = pending_record(reversed("o1", 500));
+    store.swap(None, &other).await.unwrap();
+    let swapped = store.swap(Some(version), &lost).await.unwrap();
+    let current = store.load(other.key()).await.unwrap();
+    assert_eq!(swapped, SwapOutcome::Conflict(current.clone()));
+    assert_eq!(current.unwrap().record, other);
+}
+
+/// The record is lost while its handler runs, and another callback of the conversion takes its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callback_lost_while_its_handler_runs_is_stored_again() {
+    let Some(server) = start_durable() else {
+        return;
+    };
+    let server = Arc::new(server);
+    for other in [None, Some(pending("o1"))] {
+        let store = open(&server, "s").await;
+        let wallet = Wallet::default();
+        let (paying, flushing, has_lost) =
+            (wallet.clone(), Arc::clone(&server), AtomicBool::new(false));
+        let (second, other) = (store.clone(), other.clone());
+        let pay = move |decision: Decision| {
+            paying.pay(&decision);
+            let is_first = !has_lost.swap(true, Ordering::SeqCst);
+            let (server, store, other) = (flushing.clone(), second.clone(), other.clone());
+            async move {
+                if is_first {
+                    server.ask(&["FLUSHALL"]);
+                    if let Some(other) = other {
+                        let other_receiver = receiver(store, &Wallet::default());
+                        other_receiver.accept(genuine(&other)).await?;
+                    }
+                }
+                Ok::<(), HandlerError>(())
+            }
+        };
+        let receiver = Receiver::new(store.clone(), pay)
+            .timing(timing())
+            .without_recovery();
+        let event = completed("o1", 500);
+        let receipt = receiver.receive(genuine(&event)).await.unwrap();
+        assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
+        let stored = store.load(&event.key()).await.unwrap().unwrap();
+        assert_eq!(stored.record.balance(), 500.into());
+        assert!(!stored.record.is_pending());
+        server.ask(&["FLUSHALL"]);
+    }
+}
+
+/// The file that the server appends to.
+fn append_only_file(server: &Redis) -> PathBuf {
+    let directory = server.directory().join("appendonlydir");
+    let files = fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let mut files = files.filter(|file| file.to_string_lossy().ends_with(".incr.aof"));
+    files.next().unwrap()
+}
+
+/// Kills the server, and the end of its file with it: what a power cut takes that was not flushed.
+fn cut_power(server: &Redis, flushed: u64) {
+    let file = append_only_file(server);
+    server.kill();
+    let file = File::options().write(true).open(file).unwrap();
+    assert!(file.metadata().unwrap().len() > flushed);
+    file.set_len(flushed).unwrap();
+    server.restart();
+}
+
+const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_everysec_server_loses_nothing_acknowledged() {
+    let Some(server) = Redis::start(EVERY_SECOND) else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    for round in 0..3 {
+        for number in 0..50 {
+            deliver(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
+        }
+        server.kill();
+        tokio::task::block_in_place(|| server.restart());
+    }
+    for round in 0..3 {
+        for number in 0..50 {
+            let known = deliver(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
+            assert_eq!(known, Receipt::Duplicate);
+        }
+    }
+    assert_eq!((wallet.balance(), wallet.calls().len()), (150.into(), 150));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
+    let Some(server) = Redis::start(EVERY_SECOND) else {
+        return;
+    };
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    let kept: Vec<Event> = (0..20)
+        .map(|n| completed(&format!("kept-{n}"), 1))
+        .collect();
+    let lost: Vec<Event> = (0..20)
+        .map(|n| completed(&format!("lost-{n}"), 1))
+        .collect();
+    for event in &kept {
+        deliver(&receiver, event).await;
+    }
+    let flushed = append_only_file(&server).metadata().unwrap().len();
+    for event in &lost {
+        deliver(&receiver, event).await;
+    }
+    assert_eq!(wallet.balance(), 40.into());
+    tokio::task::block_in_place(|| cut_power(&server, flushed));
+
+    // A reversal of a lost conversion finds nothing to take back, before the conversion is repeated and after.
+    for event in [&reversed("lost-0", 1), &lost[0]] {
+        let receipt = deliver(&receiver, event).await;
+        let Receipt::Settled(decision) = receipt else {
+            panic!("{receipt:?}");
+        };
+        assert!(decision.balance_change().is_zero(), "{decision:?}");
+    }
+    // What the networks repeat is decided again, with the same id.
+    for event in &kept {
+        assert_eq!(deliver(&receiver, event).await, Receipt::Duplicate);
+    }
+    for event in &lost[1..] {
+        let receipt = deliver(&receiver, event).await;
+        assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
+    }
+    assert_eq!(wallet.balance(), 40.into());
+    assert_eq!(wallet.calls().len(), 40 + 2 + 19);
+}

@@ -1,0 +1,138 @@
+//! Closing, backups, and what a restored backup means.
+
+use std::path::Path;
+use std::time::Duration;
+
+use postback::{DedupStore, Receipt, ReceiveError, StoreError};
+use postback_sqlite::SqliteStore;
+use postback_sqlite::rusqlite::backup::Backup;
+use postback_sqlite::rusqlite::{Connection, OpenFlags};
+
+use crate::fixture::{Game, Holder, completed, eventually, genuine, is_settled, paying, start, stored};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_leaves_a_single_file() {
+    let game = Game::new();
+    for round in 0..50 {
+        let store = game.open();
+        let receiver = paying(&store);
+        let (first, second) = (format!("o{round}"), format!("p{round}"));
+        let (received, loaded, listed) = tokio::join!(
+            receiver.receive(genuine(completed(&first, 1))),
+            stored(&store, "absent"),
+            store.list_pending(None, 10),
+        );
+        assert!(is_settled(&received) && loaded.is_none() && listed.unwrap().is_empty());
+        if round % 2 == 0 {
+            store.close().await;
+        } else {
+            // Without closing, the last clone does it.
+            let queued = start(receiver.receive(genuine(completed(&second, 1)))).await;
+            drop(queued);
+            drop((receiver, store));
+            eventually("the files are gone", async || game.files() == ["game.db"]).await;
+        }
+        assert_eq!(game.files(), ["game.db"], "round {round}");
+    }
+    assert_eq!(game.wallet(), (75, 75), "what was queued was done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closed_store_finishes_what_is_queued_and_refuses_more() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    let holder = Holder::new(&store, "holder").await;
+    let mut queued = Vec::new();
+    for number in 0..10 {
+        queued.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+    }
+    let (one, other) = (store.clone(), store.clone());
+    let closing = [start(async move { one.close().await }).await, start(async move { other.close().await }).await];
+    let late = receiver.receive(genuine(completed("late", 1))).await;
+    assert!(matches!(late, Err(ReceiveError::Store(StoreError::Closed))), "{late:?}");
+    let late = store.list_pending(None, 1).await;
+    assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
+    assert!(is_settled(&holder.release().await));
+    for one in queued {
+        assert!(is_settled(&one.await));
+    }
+    for one in closing {
+        one.await;
+    }
+    assert_eq!(game.files(), ["game.db"]);
+    assert_eq!(game.wallet(), (11, 11));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_is_moved_into_the_file_although_others_use_it() {
+    let game = Game::new();
+    let store = game.open();
+    paying(&store).receive(genuine(completed("o1", 5))).await.unwrap();
+    let other = game.connect();
+    let count = "SELECT count(*) FROM credits";
+    let _: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
+    store.close().await;
+    let log = std::fs::metadata(game.directory().join("game.db-wal")).unwrap();
+    assert_eq!(log.len(), 0);
+}
+
+fn vacuum_into(from: &Path, to: &Path) {
+    let db = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    db.busy_timeout(Duration::from_mins(1)).unwrap();
+    db.execute("VACUUM INTO ?1", [to.to_str().unwrap()]).unwrap();
+}
+
+fn copy_online(from: &Path, to: &Path) {
+    let from = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut to = Connection::open(to).unwrap();
+    let backup = Backup::new(&from, &mut to).unwrap();
+    backup.run_to_completion(100, Duration::from_millis(1), None).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restored_backup_is_consistent_and_goes_on() {
+    for copy in [vacuum_into, copy_online] {
+        let game = Game::new();
+        let store = game.open();
+        let receiver = paying(&store);
+        for number in 0..50 {
+            let event = completed(&format!("before-{number}"), 1);
+            receiver.receive(genuine(event)).await.unwrap();
+        }
+        // Callbacks keep coming while the backup is made.
+        let busy = tokio::spawn(async move {
+            for number in 0..200 {
+                let event = completed(&format!("during-{number}"), 1);
+                receiver.receive(genuine(event)).await.unwrap();
+            }
+        });
+        let (from, to) = (game.file(), game.directory().join("backup.db"));
+        let backup = to.clone();
+        tokio::task::spawn_blocking(move || copy(&from, &backup)).await.unwrap();
+        busy.await.unwrap();
+        store.close().await;
+        assert_eq!(game.wallet(), (250, 250));
+
+        std::fs::rename(&to, game.file()).unwrap();
+        let check: String = game.connect().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok");
+        let (sum, rows) = game.wallet();
+        let records = "SELECT count(*) FROM postback_records WHERE pending = 0";
+        let records: i64 = game.connect().query_row(records, [], |row| row.get(0)).unwrap();
+        assert_eq!((sum, rows), (records, records), "wallet and records agree");
+        assert!(rows >= 50);
+
+        let store = SqliteStore::builder().open_existing(game.file()).unwrap();
+        let receiver = paying(&store);
+        let known = receiver.receive(genuine(completed("before-0", 1))).await.unwrap();
+        assert_eq!(known, Receipt::Duplicate);
+        for number in 0..200 {
+            let event = completed(&format!("during-{number}"), 1);
+            receiver.receive(genuine(event)).await.unwrap();
+        }
+        assert_eq!(game.wallet(), (250, 250), "what came after the backup is paid again");
+        store.close().await;
+    }
+}

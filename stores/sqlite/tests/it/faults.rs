@@ -1,0 +1,393 @@
+//! Locks, kills, hangs and failing disks: nothing is lost, and everything works again afterwards.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use postback::guard::RecordStatus;
+use postback::{DedupStore, Receipt, ReceiveError, StoreError};
+use postback_sqlite::SqliteStore;
+
+use crate::fixture::{
+    Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, genuine, impatient,
+    is_settled, paying, record, recover, start, status, stored,
+};
+
+fn is_unavailable(received: &Received) -> bool {
+    matches!(received, Err(ReceiveError::Store(StoreError::Unavailable { .. })))
+}
+
+fn is_overloaded(received: &Received) -> bool {
+    matches!(received, Err(ReceiveError::Store(StoreError::Overloaded)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lock_of_another_process_is_an_error_until_released() {
+    let game = Game::new();
+    let store = impatient().open(game.file()).unwrap();
+    let receiver = paying(&store);
+    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
+    let other = game.connect();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (one, two) =
+        tokio::join!(receiver.receive(genuine(completed("o2", 1))), receiver.accept(genuine(completed("o3", 1))),);
+    assert!(is_unavailable(&one) && is_unavailable(&two), "{one:?} {two:?}");
+    let text = chain(&one.unwrap_err());
+    assert!(text.contains("holds the file locked"), "{text}");
+    assert!(stored(&store, "o1").await.is_some(), "reading goes on");
+    assert_eq!(stored(&store, "o2").await, None);
+    other.execute_batch("ROLLBACK").unwrap();
+    for transaction in ["o2", "o3"] {
+        let again = receiver.receive(genuine(completed(transaction, 1))).await;
+        assert!(is_settled(&again), "{again:?}");
+    }
+    assert_eq!(game.wallet(), (502, 3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_waits_neither_for_the_writer_nor_for_listings() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    receiver.receive(genuine(completed("o1", 5))).await.unwrap();
+    let holder = Holder::new(&store, "holder").await;
+    assert_eq!(status(&store, "o1").await, RecordStatus::Settled);
+    assert_eq!(store.list_pending(None, 10).await.unwrap(), []);
+    assert_eq!(stored(&store, "holder").await, None, "not committed yet");
+    holder.release().await.unwrap();
+    assert_eq!(status(&store, "holder").await, RecordStatus::Settled);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
+    let game = Game::new();
+    let timeout = Duration::from_millis(100);
+    let store = SqliteStore::builder().timeout(timeout).queue(64).open(game.file()).unwrap();
+    let receiver = paying(&store);
+    let holder = Holder::new(&store, "holder").await;
+    for number in 0..3 {
+        let late = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        assert!(is_overloaded(&late), "{late:?}");
+    }
+    // Up to the length of the queue they wait; beyond that they get the error at once.
+    let mut waiting = Vec::new();
+    for number in 3..64 {
+        waiting.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+    }
+    let start = Instant::now();
+    let full = receiver.receive(genuine(completed("beyond", 1))).await;
+    assert!(is_overloaded(&full), "{full:?}");
+    assert!(start.elapsed() < PATIENCE);
+    for one in waiting {
+        assert!(is_overloaded(&one.await));
+    }
+    assert_eq!(stored(&store, "o0").await, None);
+
+    // The caller of the handler that hangs got the error, too. All of them are paid once it returns.
+    assert!(is_overloaded(&holder.release().await));
+    eventually("everything queued is done", async || game.wallet() == (65, 65)).await;
+    for number in 0..64 {
+        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
+    }
+    let again = receiver.receive(genuine(completed("beyond", 1))).await;
+    assert!(is_settled(&again), "{again:?}");
+    assert_eq!(game.wallet(), (66, 66));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callback_whose_caller_is_gone_is_done_once() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    let holder = Holder::new(&store, "holder").await;
+    for number in 0..20 {
+        drop(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+    }
+    holder.release().await.unwrap();
+    for number in 0..20 {
+        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
+    }
+    assert_eq!(game.wallet(), (21, 21));
+}
+
+#[tokio::test]
+async fn pending_decisions_survive_a_restart() {
+    let game = Game::new();
+    let store = game.open();
+    let failing = store
+        .receiver(|tx, decision| {
+            credit(tx, decision)?;
+            Err(postback::HandlerError::failed("wallet is down"))
+        })
+        .without_recovery();
+    for number in 0..30 {
+        let event = genuine(completed(&format!("o{number}"), 1));
+        assert!(failing.receive(event).await.is_err());
+    }
+    store.close().await;
+    assert_eq!(game.wallet(), (0, 0));
+    let store = game.open();
+    let summary = recover(&paying(&store)).await;
+    assert_eq!((summary.delivered, summary.pending()), (30, 0));
+    assert_eq!(game.wallet(), (30, 30));
+}
+
+#[tokio::test]
+async fn unreadable_record_is_an_error_and_never_absent() {
+    let broken =
+        [("{\"format\":1", "unreadable"), ("{\"format\":9}", "newer"), ("\u{feff}", "unreadable"), ("", "unreadable")];
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
+    let intact = record(&store, "o1").await;
+    for (json, word) in broken {
+        let update = "UPDATE postback_records SET record = ?1 WHERE key LIKE '%/o1'";
+        game.connect().execute(update, [json]).unwrap();
+        let received = receiver.receive(genuine(completed("o1", 500))).await;
+        let Err(ReceiveError::Store(error)) = &received else { panic!("{json}: {received:?}") };
+        assert_eq!(error.as_str(), word, "{json}");
+        let loaded = store.load(intact.key()).await.unwrap_err();
+        assert_eq!(loaded.as_str(), word, "{json}");
+        let swapped = store.swap(None, &intact).await.unwrap_err();
+        assert_eq!(swapped.as_str(), word, "{json}");
+    }
+    let bytes = "UPDATE postback_records SET record = CAST(x'ff' AS TEXT)";
+    game.connect().execute(bytes, []).unwrap();
+    let received = receiver.receive(genuine(completed("o1", 500))).await;
+    assert!(matches!(received, Err(ReceiveError::Store(StoreError::Unreadable { .. }))));
+    assert!(is_settled(&receiver.receive(genuine(completed("o2", 1))).await));
+    assert_eq!(game.wallet(), (501, 2), "the others are paid");
+}
+
+#[tokio::test]
+async fn damaged_file_is_an_error_with_advice() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    for number in 0..200 {
+        receiver.receive(genuine(completed(&format!("o{number}"), 1))).await.unwrap();
+    }
+    store.close().await;
+    let mut bytes = std::fs::read(game.file()).unwrap();
+    // The first pages hold the schema; those after it the rows.
+    bytes[16 * 4096..].fill(0x5a);
+    std::fs::write(game.file(), bytes).unwrap();
+
+    let store = game.open();
+    let receiver = paying(&store);
+    let mut errors = Vec::new();
+    for number in 0..200 {
+        let received = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        match received {
+            Ok(Receipt::Duplicate) => {}
+            Ok(other) => panic!("known before: {other:?}"),
+            Err(error) => errors.push(chain(&error)),
+        }
+    }
+    let advice = "the file is damaged: restore a backup";
+    assert!(errors.iter().any(|error| error.contains(advice)), "{errors:?}");
+}
+
+/// A small disk of its own, or `None` without the right to mount one.
+#[cfg(target_os = "linux")]
+struct SmallDisk(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl SmallDisk {
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir(&at).unwrap();
+        let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let mounted = Command::new("mount").args(mount).arg(&at).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_disk_is_an_error_until_there_is_space() {
+    let game = Game::without_file();
+    let Some(disk) = SmallDisk::mount(game.directory().join("disk")) else {
+        // `failing_writes_lose_nothing` runs without privileges.
+        eprintln!("no right to mount a small disk");
+        return;
+    };
+    let ballast = disk.0.join("ballast");
+    std::fs::write(&ballast, vec![0; 300 * 1024]).unwrap();
+    let store = SqliteStore::open(disk.0.join("game.db")).unwrap();
+    let db = postback_sqlite::rusqlite::Connection::open(disk.0.join("game.db")).unwrap();
+    db.execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)").unwrap();
+    let receiver = paying(&store);
+    let mut paid: i64 = 0;
+    let error = loop {
+        // Several at a time, so that a batch fails.
+        let mut calls = tokio::task::JoinSet::new();
+        for part in 0..8 {
+            let receiver = receiver.clone();
+            let event = genuine(completed(&format!("o{paid}-{part}"), 1));
+            calls.spawn(async move { receiver.receive(event).await });
+        }
+        let received = calls.join_all().await;
+        paid += i64::try_from(received.iter().filter(|one| is_settled(one)).count()).unwrap();
+        if let Some(error) = received.into_iter().find_map(Result::err) {
+            break error;
+        }
+        assert!(paid < 100_000, "the disk must become full");
+    };
+    let text = chain(&error);
+    assert!(text.contains("the disk is full: free some space"), "{text}");
+    let count = || -> i64 { db.query_row("SELECT count(*) FROM credits", [], |row| row.get(0)).unwrap() };
+    assert_eq!(count(), paid, "no more and no less than what was settled");
+    std::fs::remove_file(&ballast).unwrap();
+    let again = receiver.receive(genuine(completed("afterwards", 1))).await;
+    assert!(is_settled(&again), "{again:?}");
+    assert_eq!(count(), paid + 1);
+    store.close().await;
+    drop(db);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn failing_writes_lose_nothing() {
+    let game = Game::new();
+    // The process may write 300 KiB to a file, and gets an error instead of a signal beyond that.
+    let test = child("faults::process_pays_what_it_reads", &game.file());
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 600; exec \"$0\" \"$@\""])
+        .arg(test.get_program())
+        .args(test.get_args())
+        .envs(test.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut orders = process.stdin.take().unwrap();
+    let mut answers = Answers::of(process.stdout.take().unwrap());
+    let mut pay = |number: i64| {
+        writeln!(orders, "{number}").unwrap();
+        answers.next()
+    };
+    let mut paid = 0;
+    let failed = loop {
+        let answer = pay(paid);
+        if answer != "settled" {
+            break answer;
+        }
+        paid += 1;
+        assert!(paid < 100_000, "writing must fail");
+    };
+    assert!(failed.contains("failed"), "{failed}");
+    assert_eq!(game.wallet(), (paid, paid));
+
+    let unlimited = Command::new("prlimit").args(["--fsize=unlimited:", "--pid", &process.id().to_string()]).status();
+    assert!(unlimited.unwrap().success());
+    let again = pay(paid);
+    assert!(["settled", "duplicate"].contains(&again.as_str()), "{again}");
+    drop(orders);
+    assert!(process.wait().unwrap().success());
+    assert_eq!(game.wallet(), (paid + 1, paid + 1));
+}
+
+/// The lines that a child process marks as answers.
+struct Answers(Box<dyn Iterator<Item = String>>);
+
+impl Answers {
+    fn of(output: std::process::ChildStdout) -> Self {
+        let lines = BufReader::new(output).lines().map_while(Result::ok);
+        let answers = lines.filter_map(|line| {
+            let (_, answer) = line.split_once("answer: ")?;
+            Some(answer.to_owned())
+        });
+        Self(Box::new(answers))
+    }
+
+    fn next(&mut self) -> String {
+        self.0.next().expect("the process must go on")
+    }
+}
+
+/// Runs in a process that another test starts.
+#[tokio::test]
+async fn process_pays_what_it_reads() {
+    let Some(file) = child_file() else { return };
+    let store = SqliteStore::open(file).unwrap();
+    let receiver = paying(&store);
+    for line in std::io::stdin().lines() {
+        let received = receiver.receive(genuine(completed(&line.unwrap(), 1))).await;
+        let answer = received.map_or_else(|error| chain(&error), |receipt| receipt.as_str().into());
+        println!("\nanswer: {answer}");
+    }
+    store.close().await;
+}
+
+#[cfg(unix)]
+#[test]
+fn missing_permission_is_an_error_at_open() {
+    use std::os::unix::fs::PermissionsExt;
+    let game = Game::new();
+    drop(game.open());
+    let allow = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let program = Game::without_file();
+    allow(program.directory(), 0o755);
+    let (file, fresh) = (game.file(), game.directory().join("fresh.db"));
+    // Mode of the directory, mode of the file, the file, part of the error.
+    let cases = [
+        (0o777, 0o444, &file, "the file is read-only: make it and its directory writable"),
+        (0o555, 0o444, &file, "writable"),
+        (0o555, 0o666, &file, "writable"),
+        (0o555, 0o666, &fresh, "writable"),
+        (0o777, 0o000, &file, "no access to the file"),
+    ];
+    for (directory_mode, file_mode, path, expected) in cases {
+        allow(&file, file_mode);
+        allow(game.directory(), directory_mode);
+        let opens = child("faults::process_opens_a_file", path);
+        let output = unprivileged(&opens, program.directory()).output().unwrap();
+        allow(game.directory(), 0o777);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let context = format!("{directory_mode:o} {file_mode:o}: {text}");
+        assert!(output.status.success(), "{context}");
+        assert!(text.contains(expected) && text.contains(path.to_str().unwrap()), "{context}");
+    }
+}
+
+/// Runs in a process that another test starts.
+#[tokio::test]
+async fn process_opens_a_file() {
+    let Some(file) = child_file() else { return };
+    match SqliteStore::open(file) {
+        Ok(_) => println!("opened"),
+        Err(error) => println!("{}", chain(&error)),
+    }
+}
+
+/// The same command as a user whom file permissions bind.
+#[cfg(unix)]
+fn unprivileged(command: &Command, reachable: &Path) -> Command {
+    use std::os::unix::fs::MetadataExt;
+    let program = reachable.join("program");
+    let mut unprivileged = if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        // The program must be reachable for that user.
+        if !program.exists() {
+            std::fs::copy(command.get_program(), &program).unwrap();
+        }
+        let mut setpriv = Command::new("setpriv");
+        setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        setpriv.arg(program);
+        setpriv
+    } else {
+        Command::new(command.get_program())
+    };
+    unprivileged.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    unprivileged
+}

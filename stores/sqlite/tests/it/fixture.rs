@@ -1,0 +1,251 @@
+//! A game with a wallet in the store's file, and callbacks for it.
+
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use postback::guard::{Record, RecordStatus, Stored};
+use postback::{
+    Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
+    Recovery, RecoverySummary, Verified,
+};
+use postback_sqlite::rusqlite::Connection;
+use postback_sqlite::{SqliteBuilder, SqliteStore, SqliteTransaction};
+
+pub(crate) type GameReceiver = Receiver<SqliteStore, InTransaction<SqliteStore>>;
+pub(crate) type Received = Result<Receipt, ReceiveError>;
+
+/// Longer than anything takes, even on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A directory with the game's database.
+pub(crate) struct Game {
+    directory: tempfile::TempDir,
+}
+
+impl Game {
+    /// A game with a wallet.
+    pub(crate) fn new() -> Self {
+        let game = Self::without_file();
+        game.connect().execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)").unwrap();
+        game
+    }
+
+    pub(crate) fn without_file() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory().join("game.db")
+    }
+
+    pub(crate) fn open(&self) -> SqliteStore {
+        SqliteStore::open(self.file()).unwrap()
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::open(self.file()).unwrap()
+    }
+
+    /// The sum of all credits, and how many there are.
+    pub(crate) fn wallet(&self) -> (i64, i64) {
+        let select = "SELECT coalesce(sum(amount), 0), count(*) FROM credits";
+        self.connect().query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    }
+
+    /// The names of the files beside the database, and its own.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory()).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Gives up on locks quickly.
+pub(crate) fn impatient() -> SqliteBuilder {
+    SqliteStore::builder().busy_timeout(Duration::from_millis(50))
+}
+
+/// A handler that pays into the wallet.
+pub(crate) fn credit(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
+    tx.execute(
+        "INSERT INTO credits VALUES (?1, ?2, ?3)",
+        (decision.id().as_str(), decision.player().as_str(), decision.balance_change().to_string()),
+    )?;
+    Ok(())
+}
+
+pub(crate) fn paying(store: &SqliteStore) -> GameReceiver {
+    store.receiver(credit).without_recovery()
+}
+
+/// Delivers what is pending at once, however often it failed.
+pub(crate) async fn recover(receiver: &GameReceiver) -> RecoverySummary {
+    let at_once = Recovery::default().backoff(Duration::ZERO, Duration::ZERO);
+    receiver.clone().recovery(at_once).recover().await.unwrap()
+}
+
+pub(crate) fn conversion(transaction: &str, original: Option<&str>, effect: Effect) -> Event {
+    let kind = EventKind::Conversion {
+        transaction: transaction.parse().unwrap(),
+        original: original.map(|original| original.parse().unwrap()),
+        effect,
+    };
+    let names = ("bitlabs".parse().unwrap(), "game".parse().unwrap());
+    let mut event = Event::new(names.0, names.1, "player-7".parse().unwrap(), kind);
+    event.endpoint = "offers".into();
+    event.query = format!("tx={transaction}");
+    event
+}
+
+pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
+    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
+    conversion(transaction, None, effect)
+}
+
+/// Changes what a conversion is worth.
+pub(crate) fn adjusted(transaction: &str, original: &str, by: i64) -> Event {
+    let effect = Effect::Adjusted { by: by.into(), same_transaction: false };
+    conversion(transaction, Some(original), effect)
+}
+
+pub(crate) fn genuine(event: Event) -> Verified<Event> {
+    Verified::assume_genuine(event)
+}
+
+pub(crate) fn is_settled(received: &Received) -> bool {
+    matches!(received, Ok(Receipt::Settled(_)))
+}
+
+pub(crate) async fn stored(store: &SqliteStore, transaction: &str) -> Option<Stored> {
+    store.load(&completed(transaction, 1).key()).await.unwrap()
+}
+
+pub(crate) async fn record(store: &SqliteStore, transaction: &str) -> Record {
+    stored(store, transaction).await.unwrap().record
+}
+
+pub(crate) async fn status(store: &SqliteStore, transaction: &str) -> RecordStatus {
+    record(store, transaction).await.status()
+}
+
+/// A future that was started.
+pub(crate) type Started<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Polls a future once, so that what it asks of the store is queued.
+pub(crate) async fn start<'a, T>(future: impl Future<Output = T> + Send + 'a) -> Started<'a, T> {
+    let mut future = Box::pin(future);
+    let is_pending = poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending()));
+    assert!(is_pending.await, "it must wait for the store");
+    future
+}
+
+/// Keeps the writer busy until it is dropped.
+pub(crate) struct Holder {
+    release: Sender<()>,
+    received: tokio::task::JoinHandle<Received>,
+}
+
+impl Holder {
+    /// Returns once the writer is busy.
+    pub(crate) async fn new(store: &SqliteStore, transaction: &str) -> Self {
+        let (release, released) = channel::<()>();
+        let (started, mut is_held) = tokio::sync::mpsc::unbounded_channel();
+        let released = Mutex::new(released);
+        let receiver = store
+            .receiver(move |tx, decision| {
+                let _ = started.send(());
+                let _ = released.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                credit(tx, decision)
+            })
+            .without_recovery();
+        let event = genuine(completed(transaction, 1));
+        let received = tokio::spawn(async move { receiver.receive(event).await });
+        is_held.recv().await.unwrap();
+        Self { release, received }
+    }
+
+    /// Lets the writer go on, and returns what became of the callback that held it.
+    pub(crate) async fn release(self) -> Received {
+        drop(self.release);
+        self.received.await.unwrap()
+    }
+}
+
+/// Receives all of these in one batch, in this order.
+pub(crate) async fn receive_in_one_batch(receiver: &GameReceiver, events: Vec<Event>) -> Vec<Received> {
+    let holder = Holder::new(receiver.store(), &format!("holder-{}", unique())).await;
+    let mut started = Vec::new();
+    for event in events {
+        started.push(start(receiver.receive(genuine(event))).await);
+    }
+    holder.release().await.unwrap();
+    let mut received = Vec::new();
+    for one in started {
+        received.push(one.await);
+    }
+    received
+}
+
+fn unique() -> usize {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What a process that a test starts works on.
+const CHILD_FILE: &str = "POSTBACK_TEST_CHILD_FILE";
+
+/// This program, running only the test with this path, on a file.
+pub(crate) fn child(test: &str, file: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture"]).env(CHILD_FILE, file);
+    command
+}
+
+/// The file to work on, if this process was started by a test.
+#[allow(clippy::disallowed_methods, reason = "a test passes it to its own child process")]
+pub(crate) fn child_file() -> Option<PathBuf> {
+    std::env::var_os(CHILD_FILE).map(PathBuf::from)
+}
+
+/// Everything that an error says, down to its cause.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// Counts calls.
+pub(crate) type Calls = Arc<Mutex<Vec<String>>>;
+
+/// How often the handler was called for a transaction.
+pub(crate) fn calls_for(calls: &Calls, transaction: &str) -> usize {
+    let wanted = format!("/conversion/{transaction}#");
+    let calls = calls.lock().unwrap();
+    calls.iter().filter(|id| id.contains(&wanted)).count()
+}

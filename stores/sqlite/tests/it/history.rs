@@ -1,0 +1,160 @@
+//! The view for people, and a long history.
+
+use std::collections::BTreeSet;
+
+use postback::store::Retention;
+use postback::{BanStatus, DedupStore, Effect, EventKind, HandlerError, PlayerId};
+use postback_sqlite::rusqlite::Connection;
+
+use crate::fixture::{Game, adjusted, completed, conversion, credit, genuine, paying};
+
+#[tokio::test]
+async fn history_shows_every_callback() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    let stage = Effect::Pending { stage: "PENDING".into(), amount: None };
+    let events = [
+        conversion("o1", None, stage),
+        completed("o1", 500),
+        adjusted("r1", "o1", -200),
+        conversion("x1", Some("o1"), Effect::Revoked),
+    ];
+    for event in events {
+        receiver.receive(genuine(event)).await.unwrap();
+    }
+    let mut ban = completed("none", 0);
+    ban.kind = EventKind::Ban(BanStatus::Banned);
+    receiver.receive(genuine(ban)).await.unwrap();
+    let refusing = store
+        .receiver(|tx, decision| {
+            credit(tx, decision)?;
+            Err(HandlerError::declined("no such player"))
+        })
+        .without_recovery();
+    refusing.receive(genuine(completed("o2", 7))).await.unwrap();
+    refusing.receive(genuine(adjusted("r2", "o2", -7))).await.unwrap();
+    receiver.accept(genuine(completed("o3", 9))).await.unwrap();
+
+    let select = "SELECT conversion, number, event, action, amount, state, player, received, delivered \
+                  FROM postback_history ORDER BY conversion, number";
+    let db = game.connect();
+    let mut statement = db.prepare(select).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let text = |at: usize| row.get::<_, String>(at).unwrap();
+        let number: i64 = row.get(1).unwrap();
+        let action: Option<String> = row.get(3).unwrap();
+        let key = text(0).replace("bitlabs/game/", "");
+        lines.push(format!("{key} {number} {} {} {} {}", text(2), action.as_deref().unwrap_or("-"), text(4), text(5)));
+        assert_eq!(text(6), "player-7");
+        assert!(text(7).starts_with("20"), "{}", text(7));
+        let delivered: Option<String> = row.get(8).unwrap();
+        assert_eq!(delivered.is_some(), text(5) == "delivered");
+    }
+    assert_eq!(
+        lines,
+        [
+            "conversion/o1 1 pending pending 0 delivered",
+            "conversion/o1 2 completed reward 500 delivered",
+            "conversion/o1 3 adjusted reversal -200 delivered",
+            "conversion/o1 4 revoked reversal -300 delivered",
+            "conversion/o2 1 completed reward 7 declined",
+            "conversion/o2 2 adjusted - 0 closed",
+            "conversion/o3 1 completed reward 9 pending",
+            "player/player-7 1 ban ban 0 delivered",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn history_skips_unreadable_records() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    for transaction in ["o1", "o2"] {
+        receiver.receive(genuine(completed(transaction, 1))).await.unwrap();
+    }
+    let db = game.connect();
+    db.execute("UPDATE postback_records SET record = 'x' WHERE id = 1", []).unwrap();
+    let rows: i64 = db.query_row("SELECT count(*) FROM postback_history", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 1);
+}
+
+/// Settled conversions with consecutive numbers, of players in no order.
+fn insert(db: &Connection, from: u32, until: u32) {
+    db.execute(
+        "INSERT INTO postback_records (key, version, pending, player, changed, record) \
+         WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < ?2) \
+         SELECT printf('bitlabs/game/conversion/o%010d', n), 1, 0, \
+         printf('player-%06d', (n * 2654435761) % 999983), 1760000000000, '{}' FROM n",
+        [from, until],
+    )
+    .unwrap();
+}
+
+/// How many bytes of log these conversions take, 64 in a transaction.
+fn logged(game: &Game, from: u32, until: u32) -> u64 {
+    let db = game.connect();
+    db.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for number in (from..until).step_by(64) {
+        insert(&db, number, number + 64);
+    }
+    std::fs::metadata(game.directory().join("game.db-wal")).unwrap().len()
+}
+
+#[tokio::test]
+async fn long_history_does_not_make_conversions_dearer() {
+    let game = Game::without_file();
+    game.open().close().await;
+    let first = logged(&game, 0, 4096);
+    insert(&game.connect(), 4096, 102_400);
+    let later = logged(&game, 102_400, 106_496);
+    assert!(later < first * 6 / 5, "{later} after {first} bytes");
+}
+
+#[tokio::test]
+async fn player_is_found_in_a_history_with_gaps() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    let mut expected = BTreeSet::new();
+    for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] {
+        let event = completed(&format!("o{number}"), 1);
+        expected.insert(event.key());
+        receiver.receive(genuine(event)).await.unwrap();
+    }
+    let db = game.connect();
+    // As if thousands had come before each, and most of them had been removed since.
+    db.execute("UPDATE postback_records SET id = id * 7000 - 20000", []).unwrap();
+    insert(&db, 0, 100);
+
+    let player: PlayerId = "player-7".parse().unwrap();
+    let mut found = Vec::new();
+    loop {
+        let page = store.list_by_player(&player, found.last(), 4).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+    let nobody: PlayerId = "player-8".parse().unwrap();
+    assert_eq!(store.list_by_player(&nobody, None, 4).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn row_with_a_broken_key_hides_no_others() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = paying(&store);
+    for transaction in ["o1", "o2", "o3"] {
+        receiver.accept(genuine(completed(transaction, 1))).await.unwrap();
+    }
+    let broken = "UPDATE postback_records SET key = 'bitlabs/game/broken' WHERE id = 2";
+    game.connect().execute(broken, []).unwrap();
+    let listed = store.list_pending(None, 2).await.unwrap();
+    assert_eq!(listed, [completed("o1", 1).key(), completed("o3", 1).key()]);
+}

@@ -1,0 +1,259 @@
+//! Routes over real sockets: the same requests to axum and to actix-web.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use postback::bitlabs::{App, OfferCallback};
+use postback::store::DedupStore as _;
+use postback::testing::bitlabs::Signer;
+use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Verified};
+
+const SECRET: &str = "secret";
+const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&name=[%OFFER:NAME%]";
+const TYPED: &str = "https://game.example/typed?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
+
+#[derive(Clone, Copy, Debug)]
+enum Framework {
+    Axum,
+    Actix,
+}
+
+const FRAMEWORKS: [Framework; 2] = [Framework::Axum, Framework::Actix];
+
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// A server in a thread of its own, until it is dropped.
+struct Server {
+    address: SocketAddr,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Server {
+    fn start<R: Receive>(framework: Framework, receiver: R) -> Self {
+        let app = App::new("my-game", SECRET).unwrap();
+        let (offers, typed) = (app.offers(OFFERS).unwrap(), app.offers(TYPED).unwrap());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (ready, address) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                match framework {
+                    Framework::Axum => {
+                        let routes = axum::Router::new()
+                            .route(offers.path(), postback::axum::callbacks(&offers, &receiver))
+                            .route(typed.path(), postback::axum::verified(&typed, describe))
+                            .route("/unconfigured", axum::routing::get(describe));
+                        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                        ready.send(listener.local_addr().unwrap()).unwrap();
+                        let server = axum::serve(listener, routes).with_graceful_shutdown(async { drop(stopped.await) });
+                        server.await.unwrap();
+                    }
+                    Framework::Actix => {
+                        let server = actix_web::HttpServer::new(move || {
+                            actix_web::App::new()
+                                .route(offers.path(), postback::actix::callbacks(&offers, &receiver))
+                                .route(typed.path(), postback::actix::verified(&typed, describe))
+                                .route("/unconfigured", actix_web::web::get().to(describe))
+                        })
+                        .workers(1)
+                        .disable_signals()
+                        .bind("127.0.0.1:0")
+                        .unwrap();
+                        ready.send(server.addrs()[0]).unwrap();
+                        let server = server.run();
+                        let handle = server.handle();
+                        tokio::spawn(async move {
+                            drop(stopped.await);
+                            handle.stop(true).await;
+                        });
+                        server.await.unwrap();
+                    }
+                }
+            });
+        });
+        let address = address.recv_timeout(Duration::from_secs(60)).unwrap();
+        Self { address, stop: Some(stop), thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    fn send(&self, method: &str, target: &str) -> Response {
+        let mut stream = self.connect();
+        let request = format!("{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Response { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    fn get(&self, target: &str) -> (u16, String) {
+        let response = self.send("GET", target);
+        (response.status, response.body)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.take().map(|stop| stop.send(()));
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+async fn describe(offer: Verified<OfferCallback>) -> String {
+    format!("{} {:?} {:?}", offer.player, offer.state, offer.amount)
+}
+
+fn offer(tx: &str, state: &str, gems: &str) -> String {
+    Signer::new(SECRET, OFFERS).sign(&[("player", "p1"), ("tx", tx), ("state", state), ("gems", gems)]).target()
+}
+
+fn paying(store: &MemoryStore) -> impl Receive + use<> {
+    store.receiver(|tx, decision| {
+        tx.add(decision.player(), decision.balance_change());
+        Ok(())
+    })
+}
+
+fn balance(store: &MemoryStore) -> Decimal {
+    let player: PlayerId = "p1".parse().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.balance(&player))
+}
+
+#[test]
+fn callbacks_are_paid_once_over_http() {
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let server = Server::start(framework, paying(&store));
+        assert_eq!(server.get(&offer("o1", "PENDING", "500")), (200, "settled".into()), "{framework:?}");
+        assert_eq!(server.get(&offer("o1", "COMPLETED", "500")), (200, "settled".into()));
+        assert_eq!(server.get(&offer("o1", "COMPLETED", "500")), (200, "duplicate".into()));
+        assert_eq!(server.get(&offer("o1", "RECONCILED", "200")), (200, "settled".into()));
+        assert_eq!(balance(&store), 300.into());
+    }
+}
+
+#[test]
+fn two_urls_of_one_family_work_side_by_side() {
+    for framework in FRAMEWORKS {
+        let server = Server::start(framework, paying(&MemoryStore::new()));
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("state", "COMPLETED")];
+        let typed = Signer::new(SECRET, TYPED).sign(&values).target();
+        let (status, body) = server.get(&typed);
+        assert_eq!((status, body.as_str()), (200, "p1 Some(Completed) Some(500)"), "{framework:?}");
+        // A callback of the other URL is not genuine here, and vice versa.
+        assert_eq!(server.get(&typed.replace("/typed", "/callbacks/offers")).0, 403);
+        assert_eq!(server.get(&typed.replace("gems=500", "gems=501")), (403, "forbidden".into()));
+        assert_eq!(server.get("/unconfigured").0, 500);
+    }
+}
+
+#[test]
+fn bad_requests_get_their_status_and_write_nothing() {
+    let long = format!("/callbacks/offers?name={}&hash={}", "x".repeat(50_000), "0".repeat(40));
+    let genuine = offer("o1", "COMPLETED", "500");
+    let hash = genuine.rsplit_once('=').unwrap().1.to_owned();
+    let cases = [
+        ("GET", genuine.replace("gems=500", "gems=900"), 403, "forbidden"),
+        ("GET", genuine.replace(&hash, &hash.to_uppercase()), 403, "forbidden"),
+        ("GET", genuine.replace(&hash, &hash[..39]), 403, "forbidden"),
+        ("GET", format!("{genuine}&hash={hash}"), 403, "forbidden"),
+        ("GET", "/callbacks/offers".to_owned(), 403, "forbidden"),
+        ("GET", "/callbacks/offers?".to_owned(), 403, "forbidden"),
+        ("GET", "/callbacks/offers?%ff%00=%zz&&&==".to_owned(), 403, "forbidden"),
+        ("POST", genuine.clone(), 405, "method not allowed"),
+        ("HEAD", genuine.clone(), 405, ""),
+        ("GET", long, 403, "forbidden"),
+        ("GET", offer("", "COMPLETED", "500"), 400, "unusable callback"),
+        ("GET", offer("o1", "COMPLETED", "five"), 400, "unusable callback"),
+        ("GET", offer("[%TX%]", "COMPLETED", "500"), 400, "unusable callback"),
+    ];
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let server = Server::start(framework, paying(&store));
+        for (method, target, status, body) in &cases {
+            let response = server.send(method, target);
+            let shown = target.get(..200).unwrap_or(target);
+            assert_eq!((response.status, &*response.body), (*status, *body), "{framework:?} {method} {shown}");
+            if *status == 405 {
+                assert!(response.head.contains("allow: get"), "{framework:?} {}", response.head);
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // Only what is genuine was kept, and nothing was recorded.
+        let kept = runtime.block_on(store.list_unusable(None, 10)).unwrap();
+        assert_eq!(kept.len(), 3, "{framework:?}");
+        assert_eq!(runtime.block_on(store.load(&"bitlabs/my-game/conversion/o1".parse().unwrap())).unwrap(), None);
+    }
+}
+
+#[test]
+fn failing_handler_gets_500_and_the_retry_pays() {
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let receiver = store
+            .receiver(move |tx, decision| {
+                if counter.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return Err(HandlerError::failed("the wallet is down"));
+                }
+                tx.add(decision.player(), decision.balance_change());
+                Ok(())
+            })
+            .without_recovery();
+        let server = Server::start(framework, receiver);
+        assert_eq!(server.get(&offer("o1", "COMPLETED", "500")), (500, "handler failed".into()), "{framework:?}");
+        assert_eq!(balance(&store), 0.into());
+        assert_eq!(server.get(&offer("o1", "COMPLETED", "500")), (200, "settled".into()));
+        assert_eq!(balance(&store), 500.into());
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[test]
+fn disconnecting_caller_does_not_stop_the_work() {
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let (started, wait_for_start) = mpsc::channel();
+        let release = Arc::new(tokio::sync::Notify::new());
+        let gate = Arc::clone(&release);
+        let (done, wait_for_end) = mpsc::channel();
+        let pay = move |_: postback::Decision| {
+            let (started, gate, done) = (started.clone(), Arc::clone(&gate), done.clone());
+            async move {
+                started.send(()).unwrap();
+                gate.notified().await;
+                done.send(()).unwrap();
+                Ok(())
+            }
+        };
+        let server = Server::start(framework, postback::Receiver::new(store, pay).without_recovery());
+        let mut caller = server.connect();
+        let request = format!("GET {} HTTP/1.1\r\nhost: game.example\r\n\r\n", offer("o1", "COMPLETED", "500"));
+        caller.write_all(request.as_bytes()).unwrap();
+        wait_for_start.recv_timeout(Duration::from_secs(60)).unwrap();
+        drop(caller);
+        // Another request is served meanwhile, so the server has seen the disconnection.
+        assert_eq!(server.get("/callbacks/offers").0, 403);
+        release.notify_one();
+        wait_for_end.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+}

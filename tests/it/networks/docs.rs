@@ -1,0 +1,238 @@
+//! `docs/networks.md` is generated from the descriptions.
+
+use std::fmt::Write as _;
+
+use postback::network::{Description, Evidence, Role, preset, presets};
+
+/// Networks that publishers ask for and that are not here, with the reason.
+const LEFT_OUT: [(&str, &str); 17] = [
+    ("Acorn", "its signature contains no secret"),
+    (
+        "Chartboost, InMobi",
+        "no specification of a reward callback found",
+    ),
+    (
+        "Cint, TapResearch",
+        "publishers meet them through a wall; no specification read",
+    ),
+    (
+        "Clickwall",
+        "neither a signature nor documented parameters for one",
+    ),
+    ("GemiWall, HangMyAds, MM Wall", "no specification found"),
+    (
+        "Meta Audience Network",
+        "the construction of its token was not found",
+    ),
+    ("Mintegral", "its rule is known from hearsay only"),
+    ("Mistplay", "no public specification"),
+    ("Moonetix", "one source"),
+    ("Pangle, Sigmob, TradPlus, Applixir", "details not read"),
+    (
+        "Pitchium",
+        "no transaction id: a callback cannot be paid exactly once",
+    ),
+    ("Playtimeads", "the formula on its page is mangled"),
+    ("Prime Surveys", "claims of an HMAC, without its text"),
+    ("PureSpectrum", "entry and reversal hashes incomplete"),
+    ("RapidoReach", "its hashes' formulas were not found"),
+    (
+        "Admost AMR, AdMantum, Annecy, IGAWorks, Adiscope",
+        "possible with a description of your own; too rarely used here",
+    ),
+    ("AdColony, MoPub", "closed"),
+];
+
+fn roles(roles: &[Role]) -> String {
+    let deciding = [
+        Role::Player,
+        Role::Transaction,
+        Role::Original,
+        Role::Goal,
+        Role::Amount,
+        Role::Status,
+    ];
+    let names: Vec<&str> = roles
+        .iter()
+        .filter(|role| deciding.contains(role))
+        .map(|role| role.as_str())
+        .collect();
+    if names.is_empty() {
+        "–".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn mark(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Official => "official",
+        Evidence::Copy => "copy",
+        Evidence::Implementations => "implementations",
+        _ => "**uncertain**",
+    }
+}
+
+fn row(network: &Description) -> String {
+    let (covered, uncovered) = network.coverage();
+    let title = match network.docs() {
+        "" => network.title().to_owned(),
+        docs => format!("[{}]({docs})", network.title()),
+    };
+    let is_weak = !network.authentication().starts_with("secret");
+    let secret = if is_weak && network.dashboard_url("").contains("secret=") {
+        "; secret in the default URL"
+    } else {
+        ""
+    };
+    format!(
+        "| `{}` | {title} | {} | {}{secret} | {} | {} | {} | {} | {} |",
+        network.name(),
+        mark(network.evidence()),
+        network.authentication(),
+        roles(&covered),
+        roles(&uncovered),
+        network.reversals(),
+        network.response(),
+        network.retries().unwrap_or("–"),
+    )
+}
+
+fn generated() -> String {
+    let mut text = String::from(
+        "<!-- Generated from networks/*.toml: POSTBACK_UPDATE_DOCS=1 cargo test --test it docs -->\n\
+         # Networks\n\n\
+         `postback::network::preset(name)`, or `network = \"name\"` in the server's configuration. How to use and describe\n\
+         networks: [guide](guide/networks.md).\n\n\
+         Evidence: *official*: the vendor's own pages or repositories. *copy*: copies of these. *implementations*: several\n\
+         public receivers that agree. *uncertain*: compare it with the network's dashboard. `bitlabs` and `admob` are typed Rust.\n\n\
+         *Covers* is what the signature proves. What it does not cover, anybody who sees a callback can change: those networks\n\
+         have a static secret in their default URL.\n\n\
+         | name | network | evidence | authentication | covers | does not cover | reversals | response | retries |\n\
+         |---|---|---|---|---|---|---|---|---|\n\
+         | `admob` | [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | official | ECDSA P-256 of the query | \
+         player, transaction, amount | – | none | status only | 5, every second |\n\
+         | `bitlabs` | [BitLabs](https://developer.bitlabs.ai) | official | HMAC-SHA-1 of the URL | everything | – | see \
+         [guide](guide/bitlabs.md) | status only | about 10 |\n",
+    );
+    let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
+    for network in &all {
+        let _ = writeln!(text, "{}", row(network));
+    }
+    text.push_str("\n## What else to know\n\n");
+    for network in all.iter().filter(|network| !network.note().is_empty()) {
+        let _ = writeln!(text, "- **{}**: {}", network.name(), network.note());
+    }
+    text.push_str("\n## Families\n\nThe same protocol under other names, each with its own keys in the store:\n\n");
+    for network in all.iter().filter(|network| !network.family().is_empty()) {
+        let members: Vec<String> = network
+            .family()
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let _ = writeln!(text, "- `{}`: {}", network.name(), members.join(", "));
+    }
+    text.push_str(
+        "\n## Addresses\n\nSeen by others, not vouched for by anybody, and not trusted by default. Pass them to `Senders` to have\n\
+         callbacks from elsewhere reported.\n\n",
+    );
+    for network in all.iter().filter(|network| !network.addresses().is_empty()) {
+        let _ = writeln!(
+            text,
+            "- `{}`: {}",
+            network.name(),
+            network.addresses().join(", ")
+        );
+    }
+    text.push_str("\n## Left out\n\n");
+    for (names, reason) in LEFT_OUT {
+        let _ = writeln!(text, "- {names}: {reason}");
+    }
+    text
+}
+
+#[test]
+fn the_list_of_networks_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/networks.md");
+    let generated = generated();
+    if std::env::var_os("POSTBACK_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &generated).unwrap();
+    }
+    let current = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        current == generated,
+        "docs/networks.md is out of date: run POSTBACK_UPDATE_DOCS=1 cargo test --test it docs"
+    );
+}
+
+#[test]
+fn the_guide_documents_every_key() {
+    let guide = include_str!("../../../docs/guide/networks.md");
+    // The keys as serde names them in its own error.
+    for (table, keys) in [
+        ("", "name title docs note evidence family"),
+        ("request", "methods body macro url reversal_url path"),
+        (
+            "authentication",
+            "kind hash encoding in message position pairs order join omit_empty prefix url_secret",
+        ),
+        (
+            "meaning",
+            "always status absent empty negative no_amount goal reinstates not_a_reward test",
+        ),
+        ("reversal", "original takes_back"),
+        ("ban", "field banned unbanned"),
+        (
+            "response",
+            "settled duplicate rejected not_genuine_status accept_probe",
+        ),
+        ("facts", "reversals retries timeout addresses"),
+    ] {
+        for key in keys.split(' ') {
+            let is_listed =
+                guide.contains(&format!("`{key}`")) || guide.contains(&format!("`{key} = "));
+            assert!(is_listed, "[{table}] {key}");
+        }
+        // An unknown key's error lists exactly these.
+        let text = super::cases::acme("kind = \"credentials\"\n");
+        let header = format!("[{table}]\n");
+        let text = if table.is_empty() {
+            format!("nonsense = 1\n{text}")
+        } else if text.contains(&header) {
+            text.replace(&header, &format!("{header}nonsense = 1\n"))
+        } else {
+            format!("{text}\n{header}nonsense = 1\n")
+        };
+        let error = Description::from_toml(&text).unwrap_err().to_string();
+        if let Some((_, expected)) = error.split_once("unknown field `nonsense`, expected ") {
+            let listed: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+            let tables = [
+                "request",
+                "macros",
+                "parameters",
+                "static",
+                "fields",
+                "authentication",
+                "shapes",
+                "meaning",
+                "reversal",
+                "ban",
+                "response",
+                "facts",
+            ];
+            let mut own: Vec<&str> = listed
+                .into_iter()
+                .filter(|key| !table.is_empty() || !tables.contains(key))
+                .collect();
+            let mut documented: Vec<&str> = keys.split(' ').collect();
+            own.sort_unstable();
+            documented.sort_unstable();
+            assert_eq!(own, documented, "[{table}]");
+        } else {
+            panic!("[{table}]: {error}");
+        }
+    }
+    for role in Role::ALL {
+        assert!(guide.contains(&format!("`{}`", role.as_str())), "{role:?}");
+    }
+}
