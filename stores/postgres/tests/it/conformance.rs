@@ -29,11 +29,7 @@ async fn two_pools_see_each_others_changes() {
         return;
     };
     let url = server.create_database();
-    let store = async || {
-        PostgresStore::with_options(pool(&url, 4), patient())
-            .await
-            .unwrap()
-    };
+    let store = async || PostgresStore::with_options(pool(&url, 4), patient()).await.unwrap();
     conformance::shared(&store().await, &store().await).await;
 }
 

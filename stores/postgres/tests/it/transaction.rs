@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use postback::store::DedupStore as _;
-use postback::{Decision, HandlerError, Receipt, ReceiveError, Receiver};
+use postback::testing::ManualClock;
+use postback::{
+    Decision, Effect, Event, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver, Timestamp, Verified,
+};
 use postback_postgres::sqlx::PgConnection;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
@@ -14,8 +17,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable,
-    key, patient, pool, reversed,
+    Result, Then, Wallet, balance, completed, completed_by, event, game, insist, is_pending, is_settled,
+    is_unavailable, key, patient, pool, reversed,
 };
 
 #[tokio::test]
@@ -31,6 +34,55 @@ async fn a_conversion_ends_at_the_right_balance() {
     assert!(is_settled(&receiver.receive(reversed("t1", 500)).await));
     assert_eq!(wallet.total().await, (0, 2));
     assert!(!is_pending(&receiver, "t1").await);
+}
+
+/// Whatever the record was like before: absent, pending, settled, closed.
+#[tokio::test]
+async fn receipts_are_those_of_the_memory_store() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
+    let receiver = receiver.clock(clock.clone());
+    let model = MemoryStore::new().receiver({
+        let wallet = wallet.clone();
+        move |tx, decision| {
+            tx.add(decision.player(), decision.balance_change());
+            wallet.end()
+        }
+    });
+    let model = model.without_recovery().clock(clock.clone());
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..400 {
+        let ends = [Then::Succeed, Then::Succeed, Then::Fail, Then::Decline];
+        wallet.then(ends[random.usize(..4)]);
+        let mut event = any_event(&mut random);
+        event.is_test = random.u8(..8) == 0;
+        let (key, genuine) = (event.key(), Verified::assume_genuine(event));
+        let (ours, theirs) = match random.u8(..8) {
+            0 => (receiver.accept(genuine.clone()).await, model.accept(genuine).await),
+            1 => (receiver.deliver(key.clone()).await, model.deliver(key).await),
+            _ => (receiver.receive(genuine.clone()).await, model.receive(genuine).await),
+        };
+        let text = |result: Result| result.map_err(|error| error.to_string());
+        assert_eq!(text(ours), text(theirs));
+        clock.advance(Duration::from_secs(1));
+    }
+    let balance = balance(&wallet.pool, "player-7").await;
+    let player = "player-7".parse().unwrap();
+    assert_eq!(balance, model.store().balance(&player).await);
+}
+
+fn any_event(random: &mut fastrand::Rng) -> Event {
+    let amount = postback::Decimal::from(random.i64(1..4) * 100);
+    let effect = match random.u8(..6) {
+        0 | 1 => Effect::Completed { amount, milestone: None, reinstates: false },
+        2 => Effect::Pending { stage: "PENDING".into(), amount: None },
+        3 => Effect::Adjusted { by: -amount, same_transaction: true },
+        _ => Effect::Revoked,
+    };
+    event("player-7", &format!("t{}", random.u8(..40)), effect)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -52,11 +104,7 @@ async fn one_of_64_identical_callbacks_pays() {
     let settled = results.iter().filter(|result| is_settled(result)).count();
     assert_eq!(settled, 1, "{results:?}");
     let is_duplicate = |result: &&_| matches!(result, Ok(Receipt::Duplicate));
-    assert_eq!(
-        results.iter().filter(is_duplicate).count(),
-        63,
-        "{results:?}"
-    );
+    assert_eq!(results.iter().filter(is_duplicate).count(), 63, "{results:?}");
     assert_eq!(wallet.total().await, (500, 1));
 }
 
@@ -65,42 +113,23 @@ async fn failed_handler_leaves_a_pending_decision() {
     let Some(server) = Postgres::shared() else {
         return;
     };
-    for then in [
-        Then::Fail,
-        Then::Panic,
-        Then::Hang,
-        Then::HangInStatement,
-        Then::IgnoreError,
-        Then::ViolateDeferred,
-    ] {
+    for then in [Then::Fail, Then::Panic, Then::Hang, Then::HangInStatement, Then::IgnoreError, Then::ViolateDeferred] {
         let url = server.create_database();
         let (receiver, wallet) = game(&url, 4, patient()).await;
         let hurried = match then {
             Then::Hang => patient().handler_timeout(Duration::from_millis(300)),
             // The handler gives up on a statement that still runs; then the server does.
-            Then::HangInStatement => patient()
-                .handler_timeout(Duration::from_millis(300))
-                .timeout(Duration::from_secs(2)),
+            Then::HangInStatement => {
+                patient().handler_timeout(Duration::from_millis(300)).timeout(Duration::from_secs(2))
+            }
             _ => patient(),
         };
-        let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
-            .await
-            .unwrap();
+        let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
         wallet.then(then);
-        let error = wallet
-            .receiver(&store)
-            .receive(completed("t1", 500))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, ReceiveError::Handler { .. }),
-            "{then:?}: {error:?}"
-        );
+        let error = wallet.receiver(&store).receive(completed("t1", 500)).await.unwrap_err();
+        assert!(matches!(error, ReceiveError::Handler { .. }), "{then:?}: {error:?}");
         assert_eq!(wallet.total().await, (0, 0), "{then:?}: the work is undone");
-        assert!(
-            is_pending(&receiver, "t1").await,
-            "{then:?}: the decision is stored"
-        );
+        assert!(is_pending(&receiver, "t1").await, "{then:?}: the decision is stored");
         wallet.then(Then::Succeed);
         let receipt = receiver.deliver(key("t1")).await.unwrap();
         assert_eq!(receipt, Receipt::NothingPending, "{then:?}");
@@ -146,11 +175,7 @@ async fn handler_that_ends_the_transaction_is_detected() {
         assert!(is_unavailable(&result), "{then:?}: {result:?}");
         let (gems, credits) = wallet.total().await;
         let stored = receiver.store().load(&key("t1")).await.unwrap();
-        assert_eq!(
-            stored.is_some(),
-            credits == 1,
-            "{then:?}: both are there or neither"
-        );
+        assert_eq!(stored.is_some(), credits == 1, "{then:?}: both are there or neither");
         assert_eq!(gems, 500 * credits);
         wallet.then(Then::Succeed);
         receiver.receive(completed("t1", 500)).await.unwrap();
@@ -171,9 +196,7 @@ async fn nested_transactions_of_the_handler_work() {
             crate::game::pay(&mut kept, &decision).await?;
             kept.commit().await?;
             let mut dropped = tx.begin().await?;
-            sqlx::raw_sql("DELETE FROM players")
-                .execute(&mut *dropped)
-                .await?;
+            sqlx::raw_sql("DELETE FROM players").execute(&mut *dropped).await?;
             drop(dropped);
             Ok(())
         })
@@ -203,9 +226,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
     let url = server.create_database();
     let (slow, wallet) = game(&url, 4, patient()).await;
     let hurried = patient().lock_timeout(Duration::from_millis(200));
-    let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
     let quick = wallet.receiver(&store);
     wallet.then(Then::Hang);
     let hanging = tokio::spawn(async move { slow.receive(completed("t1", 500)).await });
@@ -213,10 +234,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
     wallet.then(Then::Succeed);
     let error = quick.receive(completed("t1", 500)).await.unwrap_err();
     assert!(matches!(error, ReceiveError::Busy { .. }), "{error:?}");
-    assert!(
-        is_settled(&quick.receive(completed_by("player-8", "t2", 1)).await),
-        "others are paid"
-    );
+    assert!(is_settled(&quick.receive(completed_by("player-8", "t2", 1)).await), "others are paid");
     hanging.abort();
     insist(&quick, &completed("t1", 500)).await;
     assert_eq!(wallet.total().await, (501, 2));
@@ -231,17 +249,11 @@ async fn two_processes_that_recover_pay_each_decision_once() {
     let (one, wallet) = game(&url, 8, patient()).await;
     let (other, _) = game(&url, 8, patient()).await;
     for number in 0..100 {
-        one.accept(completed(&format!("t{number}"), 1))
-            .await
-            .unwrap();
+        one.accept(completed(&format!("t{number}"), 1)).await.unwrap();
     }
     let (first, second) = tokio::join!(one.recover(), other.recover());
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(
-        first.pending() + second.pending(),
-        0,
-        "{first:?} {second:?}"
-    );
+    assert_eq!(first.pending() + second.pending(), 0, "{first:?} {second:?}");
     assert_eq!(wallet.total().await, (100, 100));
 }
 
@@ -261,11 +273,9 @@ impl std::error::Error for GameError {
     }
 }
 
-async fn add(tx: &mut PgConnection, player: &str, decision: &Decision) -> Result<(), GameError> {
+async fn add(tx: &mut PgConnection, player: &str, decision: &Decision) -> std::result::Result<(), GameError> {
     let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
-    let query = sqlx::query(add)
-        .bind(player)
-        .bind(decision.balance_change().to_string());
+    let query = sqlx::query(add).bind(player).bind(decision.balance_change().to_string());
     query.execute(tx).await.map(drop).map_err(GameError)
 }
 
@@ -298,16 +308,9 @@ async fn deadlocked_handlers_both_pay_once() {
         referring.receive(completed_by("alice", "t1", 500)),
         referring.receive(completed_by("bob", "t2", 500)),
     );
-    assert!(
-        is_settled(&first) && is_settled(&second),
-        "{first:?} {second:?}"
-    );
+    assert!(is_settled(&first) && is_settled(&second), "{first:?} {second:?}");
     assert_eq!(wallet.total().await.0, 2000);
-    assert_eq!(
-        attempts.load(Ordering::SeqCst),
-        3,
-        "one of them was retried"
-    );
+    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of them was retried");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -327,9 +330,7 @@ async fn serialization_failures_are_retried() {
         .connect(&server.create_database())
         .await
         .unwrap();
-    let store = PostgresStore::with_options(serializable.clone(), patient())
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(serializable.clone(), patient()).await.unwrap();
     let wallet = Wallet::create(&serializable).await;
     let receiver = wallet.receiver(&store);
     // All of one player, and each conversion twice at once.
@@ -351,10 +352,7 @@ async fn receivers_of_both_kinds_can_share_the_tables() {
         return;
     };
     let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
-    let elsewhere = Receiver::new(
-        receiver.store().clone(),
-        async |_| Ok::<_, HandlerError>(()),
-    );
+    let elsewhere = Receiver::new(receiver.store().clone(), async |_| Ok::<_, HandlerError>(()));
     let elsewhere = elsewhere.without_recovery();
     assert!(is_settled(&elsewhere.receive(completed("t1", 500)).await));
     assert!(is_settled(&receiver.receive(reversed("t1", 200)).await));
@@ -370,28 +368,16 @@ async fn acknowledged_changes_are_durable_whatever_is_set() {
     };
     let url = server.create_database();
     let name = url.rsplit('/').next().unwrap();
-    server.sql(
-        "postgres",
-        &format!("ALTER DATABASE {name} SET synchronous_commit = off"),
-    );
+    server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     let (receiver, _) = game(&url, 1, patient()).await;
     let checking = receiver.store().receiver(|tx, _| {
         Box::pin(async move {
-            let setting: String = sqlx::query_scalar("SHOW synchronous_commit")
-                .fetch_one(tx)
-                .await?;
-            if setting == "on" {
-                Ok(())
-            } else {
-                Err(HandlerError::declined(setting))
-            }
+            let setting: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(tx).await?;
+            if setting == "on" { Ok(()) } else { Err(HandlerError::declined(setting)) }
         })
     });
     assert!(is_settled(&checking.receive(completed("t1", 1)).await));
     let pool = pool(&url, 1);
-    let outside: String = sqlx::query_scalar("SHOW synchronous_commit")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let outside: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&pool).await.unwrap();
     assert_eq!(outside, "off", "other transactions are left alone");
 }
