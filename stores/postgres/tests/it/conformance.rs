@@ -1,6 +1,6 @@
 //! The suite that every store must pass.
 
-use postback::store::conformance;
+use postback::testing::conformance;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::Postgres;
 
