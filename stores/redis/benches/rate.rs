@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use postback::guard::{Applied, Record, SwapOutcome, apply};
 use postback::store::json;
 use postback::{
-    Decision, DedupStore as _, Effect, Event, EventKind, HandlerError, Receipt, Receiver,
-    Timestamp, Verified,
+    Decision, DedupStore as _, Effect, Event, EventKind, HandlerError, Receipt, Receiver, Timestamp, Verified,
 };
 use postback_redis::{RedisStore, redis};
 use postback_test_servers::Redis;
@@ -57,19 +56,10 @@ fn event() -> Event {
     let kind = EventKind::Conversion {
         transaction: format!("transaction-{number:016}").parse().unwrap(),
         original: None,
-        effect: Effect::Completed {
-            amount: 500.into(),
-            milestone: None,
-            reinstates: false,
-        },
+        effect: Effect::Completed { amount: 500.into(), milestone: None, reinstates: false },
     };
     let player = format!("player-{}", number % 10_000);
-    let mut event = Event::new(
-        "bitlabs".parse().unwrap(),
-        "game".parse().unwrap(),
-        player.parse().unwrap(),
-        kind,
-    );
+    let mut event = Event::new("bitlabs".parse().unwrap(), "game".parse().unwrap(), player.parse().unwrap(), kind);
     event.endpoint = "offers".into();
     event.query = format!(
         "player={player}&tx=transaction-{number:016}&gems=500&usd=0.5&state=COMPLETED&offer=123456&name=A+game+to+play"
@@ -97,15 +87,11 @@ struct Bare {
 impl Bare {
     async fn new(url: &str) -> Self {
         let client = redis::Client::open(url).unwrap();
-        let config =
-            AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(3)));
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(3)));
         let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.unwrap();
         for script in [RECORD, PAY] {
-            Script::new(script)
-                .load_async(&mut connection)
-                .await
-                .unwrap();
+            Script::new(script).load_async(&mut connection).await.unwrap();
         }
         Self {
             connection,
@@ -133,10 +119,7 @@ impl Bare {
     }
 
     async fn pay(&self, id: &str, player: &str, amount: &str) {
-        let keys = [
-            &*format!("{{wallet}}:paid:{id}"),
-            &*format!("{{wallet}}:{player}"),
-        ];
+        let keys = [&*format!("{{wallet}}:paid:{id}"), &*format!("{{wallet}}:{player}")];
         self.run(&self.pay, &keys, &[amount]).await;
     }
 
@@ -149,12 +132,9 @@ impl Bare {
         reply.await.unwrap();
         self.write(number).await;
         let id = format!("bitlabs/game/conversion/bare-{number:016}#1-0a1b2c3d");
-        self.pay(&id, &format!("player-{}", number % 10_000), "500")
-            .await;
+        self.pay(&id, &format!("player-{}", number % 10_000), "500").await;
         let mut settle = redis::cmd("HSET");
-        settle
-            .arg(&place)
-            .arg(&["version", "2", "record", &self.json]);
+        settle.arg(&place).arg(&["version", "2", "record", &self.json]);
         let reply = settle.query_async::<Value>(&mut connection);
         reply.await.unwrap();
     }
@@ -190,9 +170,7 @@ fn report(name: &str, baseline: &str, pairs: &[(f64, f64)], target: f64) {
     let mean = |side: fn(&(f64, f64)) -> f64| pairs.iter().map(side).sum::<f64>() / ROUNDS as f64;
     let (store, bare) = (mean(|pair| pair.0), mean(|pair| pair.1));
     let ratio = store / bare;
-    println!(
-        "{name:>12} {store:>9.0}/s {baseline:>16} {bare:>9.0}/s  ratio {ratio:.2} (target {target})"
-    );
+    println!("{name:>12} {store:>9.0}/s {baseline:>16} {bare:>9.0}/s  ratio {ratio:.2} (target {target})");
 }
 
 #[tokio::main]

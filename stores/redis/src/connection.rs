@@ -52,30 +52,16 @@ struct State {
 
 impl Connection {
     /// Connects when it is first used.
-    pub(crate) fn managed(
-        client: Client,
-        connect_timeout: Duration,
-        response_timeout: Duration,
-    ) -> Self {
-        let managed = Managed {
-            client,
-            connect_timeout,
-            state: Mutex::default(),
-        };
-        Self {
-            kind: Kind::Managed(Box::new(managed)),
-            response_timeout,
-        }
+    pub(crate) fn managed(client: Client, connect_timeout: Duration, response_timeout: Duration) -> Self {
+        let managed = Managed { client, connect_timeout, state: Mutex::default() };
+        Self { kind: Kind::Managed(Box::new(managed)), response_timeout }
     }
 
     pub(crate) fn external<C>(connection: C, response_timeout: Duration) -> Self
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        Self {
-            kind: Kind::External(Box::new(connection)),
-            response_timeout,
-        }
+        Self { kind: Kind::External(Box::new(connection)), response_timeout }
     }
 
     /// Sends a command, once, and waits for the reply.
@@ -102,7 +88,7 @@ impl Managed {
         if let Some(connection) = &state.connection {
             return Ok((state.generation, connection.clone()));
         }
-        // Whoever waited for an attempt shares its failure, or else they would wait for one attempt after the other.
+        // Callers that waited for an attempt share its failure. Otherwise each would wait for an attempt of its own.
         if let Some((at, error)) = &state.failure
             && *at > arrived
         {
@@ -112,9 +98,7 @@ impl Managed {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let connecting = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         match within(self.connect_timeout, connecting).await {
             Ok(connection) => {
                 state.generation = state.generation.wrapping_add(1);
@@ -136,22 +120,15 @@ impl Managed {
     }
 }
 
-async fn within<T>(
-    timeout: Duration,
-    work: impl Future<Output = RedisResult<T>> + Send,
-) -> RedisResult<T> {
-    tokio::time::timeout(timeout, work)
-        .await
-        .unwrap_or_else(|_| {
-            let text = format!("no reply within {timeout:?}");
-            Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
-        })
+async fn within<T>(timeout: Duration, work: impl Future<Output = RedisResult<T>> + Send) -> RedisResult<T> {
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
+        let text = format!("no reply within {timeout:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, text).into())
+    })
 }
 
 /// Whether another connection may do better: this one is broken, its server is a replica now, or its password is no
 /// longer valid.
 fn is_connection_useless(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_unrecoverable_error()
-        || matches!(error.code(), Some("READONLY" | "NOAUTH"))
+    error.is_io_error() || error.is_unrecoverable_error() || matches!(error.code(), Some("READONLY" | "NOAUTH"))
 }

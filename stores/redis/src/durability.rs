@@ -7,13 +7,7 @@ use redis::{FromRedisValue, cmd};
 
 use crate::connection::Connection;
 
-const SETTINGS: [&str; 5] = [
-    "maxmemory-policy",
-    "appendonly",
-    "appendfsync",
-    "save",
-    "no-appendfsync-on-rewrite",
-];
+const SETTINGS: [&str; 5] = ["maxmemory-policy", "appendonly", "appendfsync", "save", "no-appendfsync-on-rewrite"];
 
 /// One way in which a server may lose records, and with them what was paid. `Display` says what to do.
 ///
@@ -96,16 +90,10 @@ impl fmt::Display for DurabilityRisk {
 
 /// Reads the server's settings; in a cluster, those of one node.
 pub(crate) async fn find_risks(connection: &Connection) -> Vec<DurabilityRisk> {
-    let settings = connection
-        .query(cmd("CONFIG").arg("GET").arg(&SETTINGS))
-        .await;
-    let settings = settings
-        .ok()
-        .and_then(|reply| HashMap::from_redis_value(reply).ok());
+    let settings = connection.query(cmd("CONFIG").arg("GET").arg(&SETTINGS)).await;
+    let settings = settings.ok().and_then(|reply| HashMap::from_redis_value(reply).ok());
     let info = connection.query(&cmd("INFO")).await;
-    let info = info
-        .ok()
-        .and_then(|reply| String::from_redis_value(reply).ok());
+    let info = info.ok().and_then(|reply| String::from_redis_value(reply).ok());
     let mut risks = in_settings(&settings.unwrap_or_default());
     risks.extend(in_replication(info.as_deref()));
     risks
@@ -114,17 +102,12 @@ pub(crate) async fn find_risks(connection: &Connection) -> Vec<DurabilityRisk> {
 fn in_settings(settings: &HashMap<String, String>) -> Vec<DurabilityRisk> {
     let [policy, appendonly, appendfsync, save, no_flush_on_rewrite] =
         SETTINGS.map(|name| settings.get(name).map(String::as_str));
-    let (Some(policy), Some(appendonly), Some(appendfsync)) = (policy, appendonly, appendfsync)
-    else {
+    let (Some(policy), Some(appendonly), Some(appendfsync)) = (policy, appendonly, appendfsync) else {
         return vec![DurabilityRisk::SettingsUnknown];
     };
-    let eviction = (policy != "noeviction").then(|| DurabilityRisk::Eviction {
-        policy: policy.to_owned(),
-    });
+    let eviction = (policy != "noeviction").then(|| DurabilityRisk::Eviction { policy: policy.to_owned() });
     let persistence = match (appendonly, appendfsync) {
-        ("yes", "always") => {
-            (no_flush_on_rewrite == Some("yes")).then_some(DurabilityRisk::NotFlushedDuringRewrite)
-        }
+        ("yes", "always") => (no_flush_on_rewrite == Some("yes")).then_some(DurabilityRisk::NotFlushedDuringRewrite),
         ("yes", "everysec") => Some(DurabilityRisk::FlushedEverySecond),
         ("yes", _) => Some(DurabilityRisk::NotFlushed),
         _ if save.is_none_or(str::is_empty) => Some(DurabilityRisk::NoPersistence),

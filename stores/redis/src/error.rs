@@ -27,19 +27,11 @@ pub(crate) fn foreign_layout(location: &str) -> StoreError {
 }
 
 pub(crate) fn newer_layout(location: &str, prefix: &str, found: u32) -> StoreError {
-    StoreError::Newer {
-        what: format!("the layout of {location} with prefix {prefix:?}"),
-        found,
-        known: LAYOUT,
-    }
+    StoreError::Newer { what: format!("the layout of {location} with prefix {prefix:?}"), found, known: LAYOUT }
 }
 
 fn open_error(location: &str, hint: &str, source: impl Into<Source>) -> StoreError {
-    StoreError::Open {
-        location: location.to_owned(),
-        hint: hint.to_owned(),
-        source: source.into(),
-    }
+    StoreError::Open { location: location.to_owned(), hint: hint.to_owned(), source: source.into() }
 }
 
 /// The server did not do what it was asked to, or did not say so.
@@ -50,27 +42,16 @@ pub(crate) fn unavailable(operation: &'static str, error: RedisError) -> StoreEr
         }
         _ => hint(&error).unwrap_or("see the cause and the server's log"),
     };
-    StoreError::Unavailable {
-        operation,
-        hint,
-        source: Box::new(error),
-    }
+    StoreError::Unavailable { operation, hint, source: Box::new(error) }
 }
 
 /// What is under this key is not a record.
 pub(crate) fn unreadable(key: &RecordKey, source: impl Into<Source>) -> StoreError {
-    StoreError::Unreadable {
-        key: key.clone(),
-        source: source.into(),
-    }
+    StoreError::Unreadable { key: key.clone(), source: source.into() }
 }
 
 /// What is under this id is not a kept callback.
-pub(crate) fn unreadable_kept(
-    operation: &'static str,
-    id: &str,
-    error: &serde_json::Error,
-) -> StoreError {
+pub(crate) fn unreadable_kept(operation: &'static str, id: &str, error: &serde_json::Error) -> StoreError {
     StoreError::Unavailable {
         operation,
         hint: "unreadable kept callback: upgrade postback, or repair it by hand",
@@ -80,11 +61,7 @@ pub(crate) fn unreadable_kept(
 
 /// A value that has no JSON.
 pub(crate) fn unwritable(operation: &'static str, error: serde_json::Error) -> StoreError {
-    StoreError::Unavailable {
-        operation,
-        hint: "the callback cannot be written as JSON",
-        source: error.into(),
-    }
+    StoreError::Unavailable { operation, hint: "the callback cannot be written as JSON", source: error.into() }
 }
 
 /// A reply that no script of this crate gives.
@@ -96,14 +73,10 @@ pub(crate) fn unexpected_reply(operation: &'static str) -> StoreError {
     }
 }
 
-const WRONG_PASSWORD: &str =
-    "wrong user name or password: correct them, or leave them out if the server has none";
-const NOT_REDIS: &str =
-    "the server is not Redis, or wants TLS: check host and port, and use rediss:// for TLS";
-const FOREIGN_LAYOUT: &str =
-    "the key of the layout contains something else: use another prefix, or restore that key";
-const INVALID_URL: &str =
-    "invalid URL: write it as redis://user:password@host:6379/0, with special characters as %XX";
+const WRONG_PASSWORD: &str = "wrong user name or password: correct them, or leave them out if the server has none";
+const NOT_REDIS: &str = "the server is not Redis, or wants TLS: check host and port, and use rediss:// for TLS";
+const FOREIGN_LAYOUT: &str = "the key of the layout contains something else: use another prefix, or restore that key";
+const INVALID_URL: &str = "invalid URL: write it as redis://user:password@host:6379/0, with special characters as %XX";
 
 /// What to do about an error, if that is known.
 fn hint(error: &RedisError) -> Option<&'static str> {
@@ -118,12 +91,8 @@ fn hint(error: &RedisError) -> Option<&'static str> {
         Some("READONLY") => "read-only replica: connect to the primary",
         Some("LOADING") => "the server is still loading its data: retry later",
         Some("OOM") => "out of memory: raise maxmemory or remove other keys",
-        Some("MISCONF") => {
-            "the server cannot write to its disk: check the disk and the server's log"
-        }
-        Some("NOREPLICAS") => {
-            "too few replicas follow the server: check them and min-replicas-to-write"
-        }
+        Some("MISCONF") => "the server cannot write to its disk: check the disk and the server's log",
+        Some("NOREPLICAS") => "too few replicas follow the server: check them and min-replicas-to-write",
         Some("MOVED" | "ASK" | "CROSSSLOT") => {
             "node of a cluster: open the store with RedisOptions::with_connection and a cluster's connection"
         }
@@ -145,21 +114,15 @@ fn hint(error: &RedisError) -> Option<&'static str> {
         }
         ErrorKind::InvalidClientConfig => INVALID_URL,
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => NOT_REDIS,
-        _ if says(&["unknown command", "syntax error"]) => {
-            "the server is too old: Redis 7.0 or Valkey is required"
-        }
+        _ if says(&["unknown command", "syntax error"]) => "the server is too old: Redis 7.0 or Valkey is required",
         _ if says(&["out of range", "SELECT is not allowed", "database number"]) => {
             "no database of this number: a cluster has only 0, other servers as many as their setting `databases` says"
         }
-        ErrorKind::Io if says(&["No such file"]) => {
-            "no such socket: start the server or correct the path"
-        }
+        ErrorKind::Io if says(&["No such file"]) => "no such socket: start the server or correct the path",
         ErrorKind::Io if error.is_connection_refusal() => {
             "connection refused: start the server, or correct host and port"
         }
-        ErrorKind::Io if error.is_timeout() => {
-            "no reply in time: check host, port, firewall and the server's load"
-        }
+        ErrorKind::Io if error.is_timeout() => "no reply in time: check host, port, firewall and the server's load",
         ErrorKind::Io if error.is_connection_dropped() => {
             "connection closed: the server stopped, is not Redis, or wants TLS (rediss://)"
         }

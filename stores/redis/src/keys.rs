@@ -35,9 +35,7 @@ impl Keys {
     /// `None`: the prefix is invalid. It must not end the hash tag.
     pub(crate) fn new(prefix: &str) -> Option<Self> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-        let is_valid = !prefix.is_empty()
-            && prefix.len() <= MAX_PREFIX_BYTES
-            && prefix.bytes().all(is_allowed);
+        let is_valid = !prefix.is_empty() && prefix.len() <= MAX_PREFIX_BYTES && prefix.bytes().all(is_allowed);
         let name = |name: &str| format!("{{{prefix}}}:{name}");
         is_valid.then(|| Self {
             prefix: prefix.to_owned(),
@@ -129,18 +127,9 @@ mod tests {
     fn names_of_keys_never_change() {
         let keys = Keys::new("postback").unwrap();
         let record = "bitlabs/game/conversion/o1".parse().unwrap();
-        assert_eq!(
-            keys.record(&record),
-            "{postback}:record:bitlabs/game/conversion/o1"
-        );
-        let names = [
-            keys.layout(),
-            keys.pending(),
-            keys.settled(),
-            keys.players(),
-            keys.unusable(),
-            keys.unusable_by_time(),
-        ];
+        assert_eq!(keys.record(&record), "{postback}:record:bitlabs/game/conversion/o1");
+        let names =
+            [keys.layout(), keys.pending(), keys.settled(), keys.players(), keys.unusable(), keys.unusable_by_time()];
         let expected = [
             "{postback}:layout",
             "{postback}:pending",

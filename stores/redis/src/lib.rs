@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use postback::guard::Record;
 use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome,
-    Version, json,
+    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Version, json,
 };
 use postback::{DedupStore, PlayerId, RecordKey, Timestamp};
 /// The driver, for connections of your own.
@@ -88,13 +87,8 @@ impl RedisStore {
         &self.inner.risks
     }
 
-    async fn open(
-        options: RedisOptions,
-        location: String,
-        connection: Connection,
-    ) -> Result<Self, StoreError> {
-        let keys = Keys::new(&options.prefix)
-            .ok_or_else(|| error::invalid_prefix(&location, &options.prefix))?;
+    async fn open(options: RedisOptions, location: String, connection: Connection) -> Result<Self, StoreError> {
+        let keys = Keys::new(&options.prefix).ok_or_else(|| error::invalid_prefix(&location, &options.prefix))?;
         let layout: Option<Vec<u8>> = connection
             .query(cmd("GET").arg(keys.layout()))
             .await
@@ -107,24 +101,12 @@ impl RedisStore {
         for risk in &risks {
             tracing::warn!(target: "postback::store", location, %risk, "Redis may lose records");
         }
-        let inner = Inner {
-            location,
-            keys,
-            connection,
-            scripts: Scripts::new(),
-            risks,
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { location, keys, connection, scripts: Scripts::new(), risks };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Sends a command once and converts the reply.
-    async fn query<T: FromRedisValue>(
-        &self,
-        operation: &'static str,
-        command: &Cmd,
-    ) -> Result<T, StoreError> {
+    async fn query<T: FromRedisValue>(&self, operation: &'static str, command: &Cmd) -> Result<T, StoreError> {
         self.inner
             .connection
             .query(command)
@@ -143,16 +125,8 @@ impl RedisStore {
     ) -> Result<Outcome, StoreError> {
         let keys = &self.inner.keys;
         let record = keys.record(key);
-        let touched = [
-            keys.layout(),
-            &record,
-            keys.pending(),
-            keys.settled(),
-            keys.players(),
-        ];
-        let reply = script
-            .run(&self.inner.connection, &touched, arguments)
-            .await;
+        let touched = [keys.layout(), &record, keys.pending(), keys.settled(), keys.players()];
+        let reply = script.run(&self.inner.connection, &touched, arguments).await;
         let parts: Vec<Vec<u8>> = match reply {
             Err(error) if error.code() == Some(scripts::FOREIGN_RECORD) => {
                 return Err(unreadable(key, error));
@@ -235,19 +209,15 @@ impl RedisStore {
 
 impl DedupStore for RedisStore {
     async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
-        let Inner {
-            keys, connection, ..
-        } = &*self.inner;
+        let Inner { keys, connection, .. } = &*self.inner;
         // All fields, because a hash without the two below is not an absent record.
-        let reply = connection
-            .query(cmd("HGETALL").arg(keys.record(key)))
-            .await
-            .map_err(|error| match error.code() {
+        let reply =
+            connection.query(cmd("HGETALL").arg(keys.record(key))).await.map_err(|error| match error.code() {
                 Some("WRONGTYPE") => unreadable(key, error),
                 _ => unavailable("load a record", error),
             })?;
-        let fields: HashMap<String, Vec<u8>> = FromRedisValue::from_redis_value(reply)
-            .map_err(|error| unavailable("load a record", error.into()))?;
+        let fields: HashMap<String, Vec<u8>> =
+            FromRedisValue::from_redis_value(reply).map_err(|error| unavailable("load a record", error.into()))?;
         if fields.is_empty() {
             return Ok(None);
         }
@@ -255,11 +225,7 @@ impl DedupStore for RedisStore {
         read(key, field("version"), field("record")).map(Some)
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let key = record.key();
         let json = json::write(record)?;
         let version = version_text(expected);
@@ -273,9 +239,7 @@ impl DedupStore for RedisStore {
             &changed,
         ];
         let swap = &self.inner.scripts.swap;
-        let outcome = self
-            .change_record("swap a record", swap, key, &arguments)
-            .await?;
+        let outcome = self.change_record("swap a record", swap, key, &arguments).await?;
         match outcome {
             Outcome::Done(version) => parse_number(&version)
                 .and_then(Version::from_number)
@@ -288,24 +252,16 @@ impl DedupStore for RedisStore {
         }
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         let from = after.map_or_else(|| b"-".to_vec(), |key| keys::after(key.as_str().as_bytes()));
         let range = (from, b"+".to_vec());
         let index = self.inner.keys.pending();
-        self.list("list pending records", index, range, limit, |member| {
-            Some(member)
-        })
-        .await
+        self.list("list pending records", index, range, limit, |member| Some(member)).await
     }
 
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
         let operation = "keep an unusable callback";
-        let json =
-            serde_json::to_string(kept).map_err(|error| error::unwritable(operation, error))?;
+        let json = serde_json::to_string(kept).map_err(|error| error::unwritable(operation, error))?;
         let arguments = [
             kept.id.as_str(),
             &json,
@@ -313,15 +269,10 @@ impl DedupStore for RedisStore {
             &kept.received.before(MAX_KEPT_AGE).as_millis().to_string(),
             &MAX_KEPT.to_string(),
         ];
-        self.change_kept(operation, &self.inner.scripts.keep, &arguments)
-            .await
+        self.change_kept(operation, &self.inner.scripts.keep, &arguments).await
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let operation = "list unusable callbacks";
         let index = self.inner.keys.unusable();
         // Their number is bounded, so all ids are sorted here.
@@ -332,9 +283,7 @@ impl DedupStore for RedisStore {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let values: Vec<Option<Vec<u8>>> = self
-            .query(operation, cmd("HMGET").arg(index).arg(&ids))
-            .await?;
+        let values: Vec<Option<Vec<u8>>> = self.query(operation, cmd("HMGET").arg(index).arg(&ids)).await?;
         let kept = ids.iter().zip(values).filter_map(|(id, json)| {
             // One without a value was removed meanwhile.
             let read = serde_json::from_slice::<KeptCallback>(&json?);
@@ -345,9 +294,7 @@ impl DedupStore for RedisStore {
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
         let operation = "remove an unusable callback";
-        let removed = self
-            .change_kept(operation, &self.inner.scripts.remove_kept, &[id.as_str()])
-            .await?;
+        let removed = self.change_kept(operation, &self.inner.scripts.remove_kept, &[id.as_str()]).await?;
         Ok(removed > 0)
     }
 }
@@ -357,9 +304,7 @@ impl Retention for RedisStore {
         let operation = "remove a record";
         let arguments = [key.as_str(), &version_text(Some(expected))];
         let remove = &self.inner.scripts.remove;
-        let outcome = self
-            .change_record(operation, remove, key, &arguments)
-            .await?;
+        let outcome = self.change_record(operation, remove, key, &arguments).await?;
         Ok(matches!(outcome, Outcome::Done(_)))
     }
 
@@ -386,16 +331,8 @@ impl Retention for RedisStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let start = [
-            player.as_str(),
-            SEPARATOR,
-            after.map_or("", RecordKey::as_str),
-        ]
-        .concat();
-        let range = (
-            keys::after(start.as_bytes()),
-            keys::after_all_of(player.as_str()),
-        );
+        let start = [player.as_str(), SEPARATOR, after.map_or("", RecordKey::as_str)].concat();
+        let range = (keys::after(start.as_bytes()), keys::after_all_of(player.as_str()));
         let index = self.inner.keys.players();
         self.list("list a player's records", index, range, limit, |member| {
             Some(member.split_once(SEPARATOR).map_or(member, |(_, key)| key))

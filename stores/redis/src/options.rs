@@ -76,9 +76,7 @@ impl RedisOptions {
     /// # Errors
     /// [`StoreError::Open`] and [`StoreError::Newer`].
     pub async fn connect(self, server: impl IntoConnectionInfo) -> Result<RedisStore, StoreError> {
-        let server = server
-            .into_connection_info()
-            .map_err(|error| error::open_failed("at this URL", error))?;
+        let server = server.into_connection_info().map_err(|error| error::open_failed("at this URL", error))?;
         let database = server.redis_settings().db();
         let location = match server.addr() {
             ConnectionAddr::Unix(path) => format!("redis+unix://{}?db={database}", path.display()),

@@ -21,15 +21,12 @@ pub struct Redis {
 
 impl Redis {
     /// Arguments of a server that loses nothing it has acknowledged.
-    pub const DURABLE: &'static [&'static str] =
-        &["--appendonly", "yes", "--appendfsync", "always"];
+    pub const DURABLE: &'static [&'static str] = &["--appendonly", "yes", "--appendfsync", "always"];
 
     /// Starts a server with these arguments. `None`: it is not installed.
     pub fn start(arguments: &[&str]) -> Option<Self> {
         let names = ["redis-server", "valkey-server"];
-        let found = names
-            .iter()
-            .find_map(|name| Some(find_programs(&[name], Vec::new())?.join(name)));
+        let found = names.iter().find_map(|name| Some(find_programs(&[name], Vec::new())?.join(name)));
         let Some(program) = found else {
             report_missing("Redis", "redis-server");
             return None;
@@ -75,8 +72,7 @@ impl Redis {
 
     /// Whether it answers.
     pub fn is_ready(&self) -> bool {
-        self.ping()
-            .is_ok_and(|reply| reply.starts_with("+PONG") || reply.starts_with("-NOAUTH"))
+        self.ping().is_ok_and(|reply| reply.starts_with("+PONG") || reply.starts_with("-NOAUTH"))
     }
 
     fn ping(&self) -> std::io::Result<String> {
@@ -90,8 +86,7 @@ impl Redis {
 
     /// Runs a command with `redis-cli` and returns its output.
     pub fn ask(&self, command: &[&str]) -> String {
-        self.try_ask(command)
-            .unwrap_or_else(|output| panic!("{command:?}: {output}"))
+        self.try_ask(command).unwrap_or_else(|output| panic!("{command:?}: {output}"))
     }
 
     /// Runs a command with `redis-cli` and returns its output.
@@ -99,12 +94,8 @@ impl Redis {
     /// # Errors
     /// What it printed, if the server or the connection failed.
     pub fn try_ask(&self, command: &[&str]) -> Result<String, String> {
-        let output = self
-            .client()
-            .args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(command)
-            .output()
-            .unwrap();
+        let output =
+            self.client().args(["-e", "-h", "127.0.0.1", "-p", &self.port.to_string()]).args(command).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
             Ok(text(&output.stdout))
@@ -128,9 +119,7 @@ impl Redis {
         follow.extend(arguments);
         let replica = Self::start(&follow).expect("it is installed");
         wait_until("the replica is in sync", || {
-            replica
-                .ask(&["INFO", "replication"])
-                .contains("master_link_status:up")
+            replica.ask(&["INFO", "replication"]).contains("master_link_status:up")
         });
         replica
     }
@@ -190,11 +179,7 @@ impl RedisCluster {
         let nodes: Vec<Redis> = (0..6).map(|_| node()).collect::<Option<_>>()?;
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let mut create = nodes.first()?.client();
-        create.args(["--cluster", "create"]).args(addresses).args([
-            "--cluster-replicas",
-            "1",
-            "--cluster-yes",
-        ]);
+        create.args(["--cluster", "create"]).args(addresses).args(["--cluster-replicas", "1", "--cluster-yes"]);
         let created = create.output().unwrap();
         assert!(created.status.success(), "create a cluster: {created:?}");
         let cluster = Self { nodes };

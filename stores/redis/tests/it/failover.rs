@@ -16,10 +16,7 @@ const KEY: &str = "{postback}:layout";
 async fn connect(cluster: &RedisCluster) -> RedisStore {
     let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
     let connection = client.get_async_connection().await.unwrap();
-    RedisOptions::new()
-        .with_connection(connection)
-        .await
-        .unwrap()
+    RedisOptions::new().with_connection(connection).await.unwrap()
 }
 
 fn primary(cluster: &RedisCluster) -> &Redis {
@@ -32,10 +29,7 @@ fn fail_over(cluster: &RedisCluster) {
     killed.kill();
     wait_until("a replica is promoted", || {
         cluster.primary_of(KEY).is_some_and(|primary| {
-            primary.port() != killed.port()
-                && primary
-                    .ask(&["CLUSTER", "INFO"])
-                    .contains("cluster_state:ok")
+            primary.port() != killed.port() && primary.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
         })
     });
 }
@@ -50,15 +44,9 @@ async fn send<H: Handler>(
     let mut sent = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let name = format!("{sender}-{}", sent.len());
-        let by = postback::Effect::Adjusted {
-            by: (-30).into(),
-            same_transaction: true,
-        };
+        let by = postback::Effect::Adjusted { by: (-30).into(), same_transaction: true };
         let player = format!("p{sender}");
-        let callbacks = [
-            completed_by(&player, &name, 100),
-            conversion(&player, &name, by),
-        ];
+        let callbacks = [completed_by(&player, &name, 100), conversion(&player, &name, by)];
         for callback in &callbacks {
             deliver(&receiver, callback).await;
             count.fetch_add(1, Ordering::SeqCst);
@@ -80,19 +68,11 @@ async fn primary_killed_under_load_pays_each_once() {
     let wallet = Wallet::default();
     let stores = [connect(&cluster).await, connect(&cluster).await];
     let receivers = stores.map(|store| receiver(store, &wallet));
-    let (stop, count) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU64::new(0)),
-    );
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
             let receiver = receivers[sender % 2].clone();
-            tokio::spawn(send(
-                sender,
-                receiver,
-                Arc::clone(&stop),
-                Arc::clone(&count),
-            ))
+            tokio::spawn(send(sender, receiver, Arc::clone(&stop), Arc::clone(&count)))
         })
         .collect();
     let wait_for = async |wanted: u64| {
@@ -143,10 +123,7 @@ async fn failover_loses_what_was_not_replicated() {
 
     let killed = primary(&cluster);
     let own = killed.ask(&["CLUSTER", "MYID"]);
-    let follows = |node: &&Redis| {
-        node.ask(&["CLUSTER", "NODES"])
-            .contains(&format!("myself,slave {own}"))
-    };
+    let follows = |node: &&Redis| node.ask(&["CLUSTER", "NODES"]).contains(&format!("myself,slave {own}"));
     let replica = cluster.nodes().iter().find(follows).unwrap();
     wait_until("the replica has what is kept", || {
         let offset = |node: &Redis, name: &str| {
@@ -165,10 +142,7 @@ async fn failover_loses_what_was_not_replicated() {
     tokio::task::block_in_place(|| {
         wait_until("the replica is promoted", || {
             cluster.primary_of(KEY).is_some_and(|primary| {
-                primary.port() == replica.port()
-                    && primary
-                        .ask(&["CLUSTER", "INFO"])
-                        .contains("cluster_state:ok")
+                primary.port() == replica.port() && primary.ask(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
             })
         });
     });

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use postback::guard::SwapOutcome;
 use postback::store::StoreError;
-use postback::{
-    Decision, DedupStore as _, Event, Handler, HandlerError, Origin, Receipt, ReceiveError,
-    Receiver,
-};
+use postback::{Decision, DedupStore as _, Event, Handler, HandlerError, Origin, Receipt, ReceiveError, Receiver};
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::{Redis, send_signal};
 
 use crate::fixture::{
-    Wallet, chain, completed, deliver, eventually, genuine, is_unavailable, open, pending_record,
-    receiver, reversed, start_durable, timing,
+    Wallet, chain, completed, deliver, eventually, genuine, is_unavailable, open, pending_record, receiver, reversed,
+    start_durable, timing,
 };
 use crate::proxy::{Proxy, Replies};
 
@@ -25,11 +22,7 @@ async fn open_through(proxy: &Proxy) -> RedisStore {
 }
 
 /// The callback is answered 503, for this reason.
-async fn assert_unavailable<H: Handler>(
-    receiver: &Receiver<RedisStore, H>,
-    event: &Event,
-    reason: &str,
-) {
+async fn assert_unavailable<H: Handler>(receiver: &Receiver<RedisStore, H>, event: &Event, reason: &str) {
     let error = receiver.receive(genuine(event)).await.unwrap_err();
     let is_store_error = matches!(error, ReceiveError::Store(StoreError::Unavailable { .. }));
     assert!(is_store_error, "{error:?}");
@@ -113,9 +106,7 @@ async fn swap_with_a_lost_reply_is_not_sent_again() {
         proxy.set(Replies::Pass);
         let stored = eventually(async || store.load(record.key()).await).await;
         let calls = server.ask(&["INFO", "commandstats"]);
-        let calls = calls
-            .lines()
-            .find(|line| line.starts_with("cmdstat_evalsha:"));
+        let calls = calls.lines().find(|line| line.starts_with("cmdstat_evalsha:"));
         assert!(calls.unwrap().contains("calls=1,"), "{name}: {calls:?}");
         assert!(stored.is_some(), "{name}: it was stored");
         let again = store.swap(None, &record).await.unwrap();
@@ -137,9 +128,7 @@ async fn settlement_with_a_lost_reply_is_not_paid_again() {
         losing.set(Replies::Swallow);
         async { Ok::<(), HandlerError>(()) }
     };
-    let receiver = Receiver::new(open_through(&proxy).await, pay)
-        .timing(timing())
-        .without_recovery();
+    let receiver = Receiver::new(open_through(&proxy).await, pay).timing(timing()).without_recovery();
     assert_unavailable(&receiver, &completed("o1", 500), "no reply").await;
     proxy.set(Replies::Pass);
     let receipt = deliver(&receiver, &completed("o1", 500)).await;

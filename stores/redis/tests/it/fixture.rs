@@ -9,24 +9,15 @@ use std::time::{Duration, Instant};
 use postback::guard::{Applied, Record, apply};
 use postback::store::StoreError;
 use postback::{
-    Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler, HandlerError, Receipt,
-    Receiver, Timestamp, Timing, Verified,
+    Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler, HandlerError, Receipt, Receiver, Timestamp,
+    Timing, Verified,
 };
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::{PATIENCE, Redis};
 
 pub(crate) fn conversion(player: &str, transaction: &str, effect: Effect) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: transaction.parse().unwrap(),
-        original: None,
-        effect,
-    };
-    let mut event = Event::new(
-        "bitlabs".parse().unwrap(),
-        "game".parse().unwrap(),
-        player.parse().unwrap(),
-        kind,
-    );
+    let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect };
+    let mut event = Event::new("bitlabs".parse().unwrap(), "game".parse().unwrap(), player.parse().unwrap(), kind);
     event.endpoint = "offers".into();
     event.query = format!("player={player}&tx={transaction}");
     event
@@ -37,27 +28,17 @@ pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
 }
 
 pub(crate) fn completed_by(player: &str, transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Completed {
-        amount: amount.into(),
-        milestone: None,
-        reinstates: false,
-    };
+    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
     conversion(player, transaction, effect)
 }
 
 pub(crate) fn pending(transaction: &str) -> Event {
-    let effect = Effect::Pending {
-        stage: "PENDING".into(),
-        amount: None,
-    };
+    let effect = Effect::Pending { stage: "PENDING".into(), amount: None };
     conversion("p1", transaction, effect)
 }
 
 pub(crate) fn reversed(transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Adjusted {
-        by: (-amount).into(),
-        same_transaction: true,
-    };
+    let effect = Effect::Adjusted { by: (-amount).into(), same_transaction: true };
     conversion("p1", transaction, effect)
 }
 
@@ -84,11 +65,7 @@ impl Wallet {
         let mut paid = self.paid.lock().unwrap();
         let known = paid.entry(id).or_insert_with(|| decision.clone());
         let content = |decision: &Decision| (decision.action().as_str(), decision.balance_change());
-        assert_eq!(
-            content(known),
-            content(decision),
-            "an id must never be used for another decision"
-        );
+        assert_eq!(content(known), content(decision), "an id must never be used for another decision");
     }
 
     pub(crate) fn balance(&self) -> Decimal {
@@ -110,23 +87,16 @@ impl Wallet {
 
 /// A short lease, so that what a crash left behind is taken over soon.
 pub(crate) fn timing() -> Timing {
-    Timing::default()
-        .lease(Duration::from_millis(1500))
-        .busy_timeout(Duration::ZERO)
+    Timing::default().lease(Duration::from_millis(1500)).busy_timeout(Duration::ZERO)
 }
 
-pub(crate) fn receiver<S: DedupStore>(
-    store: S,
-    wallet: &Wallet,
-) -> Receiver<S, impl Handler + use<S>> {
+pub(crate) fn receiver<S: DedupStore>(store: S, wallet: &Wallet) -> Receiver<S, impl Handler + use<S>> {
     let wallet = wallet.clone();
     let pay = move |decision: Decision| {
         wallet.pay(&decision);
         async { Ok::<(), HandlerError>(()) }
     };
-    Receiver::new(store, pay)
-        .timing(timing())
-        .without_recovery()
+    Receiver::new(store, pay).timing(timing()).without_recovery()
 }
 
 pub(crate) fn genuine(event: &Event) -> Verified<Event> {
@@ -134,10 +104,7 @@ pub(crate) fn genuine(event: &Event) -> Verified<Event> {
 }
 
 /// Delivers as a network does: again and again, until it is answered 200.
-pub(crate) async fn deliver<H: Handler>(
-    receiver: &Receiver<RedisStore, H>,
-    event: &Event,
-) -> Receipt {
+pub(crate) async fn deliver<H: Handler>(receiver: &Receiver<RedisStore, H>, event: &Event) -> Receipt {
     let started = Instant::now();
     loop {
         match receiver.receive(genuine(event)).await {
@@ -149,9 +116,7 @@ pub(crate) async fn deliver<H: Handler>(
 }
 
 /// The first success.
-pub(crate) async fn eventually<T, E: std::fmt::Debug>(
-    attempt: impl AsyncFn() -> Result<T, E>,
-) -> T {
+pub(crate) async fn eventually<T, E: std::fmt::Debug>(attempt: impl AsyncFn() -> Result<T, E>) -> T {
     let started = Instant::now();
     loop {
         match attempt().await {

@@ -7,14 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use postback::guard::SwapOutcome;
-use postback::{
-    BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver,
-};
+use postback::{BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver};
 use postback_test_servers::Redis;
 
 use crate::fixture::{
-    Wallet, completed, deliver, genuine, open, pending, pending_record, receiver, reversed,
-    start_durable, timing,
+    Wallet, completed, deliver, genuine, open, pending, pending_record, receiver, reversed, start_durable, timing,
 };
 
 #[tokio::test]
@@ -126,8 +123,7 @@ async fn callback_lost_while_its_handler_runs_is_stored_again() {
     for other in [None, Some(pending("o1"))] {
         let store = open(&server, "s").await;
         let wallet = Wallet::default();
-        let (paying, flushing, has_lost) =
-            (wallet.clone(), Arc::clone(&server), AtomicBool::new(false));
+        let (paying, flushing, has_lost) = (wallet.clone(), Arc::clone(&server), AtomicBool::new(false));
         let (second, other) = (store.clone(), other.clone());
         let pay = move |decision: Decision| {
             paying.pay(&decision);
@@ -144,9 +140,7 @@ async fn callback_lost_while_its_handler_runs_is_stored_again() {
                 Ok::<(), HandlerError>(())
             }
         };
-        let receiver = Receiver::new(store.clone(), pay)
-            .timing(timing())
-            .without_recovery();
+        let receiver = Receiver::new(store.clone(), pay).timing(timing()).without_recovery();
         let event = completed("o1", 500);
         let receipt = receiver.receive(genuine(&event)).await.unwrap();
         assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
@@ -160,9 +154,7 @@ async fn callback_lost_while_its_handler_runs_is_stored_again() {
 /// The file that the server appends to.
 fn append_only_file(server: &Redis) -> PathBuf {
     let directory = server.directory().join("appendonlydir");
-    let files = fs::read_dir(directory)
-        .unwrap()
-        .map(|file| file.unwrap().path());
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
     let mut files = files.filter(|file| file.to_string_lossy().ends_with(".incr.aof"));
     files.next().unwrap()
 }
@@ -209,12 +201,8 @@ async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
     };
     let wallet = Wallet::default();
     let receiver = receiver(open(&server, "s").await, &wallet);
-    let kept: Vec<Event> = (0..20)
-        .map(|n| completed(&format!("kept-{n}"), 1))
-        .collect();
-    let lost: Vec<Event> = (0..20)
-        .map(|n| completed(&format!("lost-{n}"), 1))
-        .collect();
+    let kept: Vec<Event> = (0..20).map(|n| completed(&format!("kept-{n}"), 1)).collect();
+    let lost: Vec<Event> = (0..20).map(|n| completed(&format!("lost-{n}"), 1)).collect();
     for event in &kept {
         deliver(&receiver, event).await;
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use postback::DedupStore as _;
 use postback::store::{Retention as _, StoreError};
 use postback_redis::DurabilityRisk::{
-    AsynchronousReplication, Eviction, FlushedEverySecond, NoPersistence, NotFlushed,
-    NotFlushedDuringRewrite, Replica, ReplicationUnknown, SettingsUnknown, SnapshotsOnly,
+    AsynchronousReplication, Eviction, FlushedEverySecond, NoPersistence, NotFlushed, NotFlushedDuringRewrite, Replica,
+    ReplicationUnknown, SettingsUnknown, SnapshotsOnly,
 };
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::free_port;
@@ -17,9 +17,7 @@ use postback_test_servers::free_port;
 use crate::fixture::{chain, completed, is_unavailable, open, pending_record, start_durable};
 
 async fn open_error(url: &str) -> String {
-    let options = RedisOptions::new()
-        .prefix("s")
-        .connect_timeout(Duration::from_secs(2));
+    let options = RedisOptions::new().prefix("s").connect_timeout(Duration::from_secs(2));
     let error = options.connect(url).await.unwrap_err();
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
     let text = chain(&error);
@@ -57,46 +55,16 @@ async fn open_error_names_server_cause_and_fix() {
             format!("redis://:wr0ng@127.0.0.1:{port}/0"),
             format!("redis://127.0.0.1:{port}/0: wrong user name or password"),
         ),
-        (
-            format!("redis://user:wr0ng@127.0.0.1:{port}/0"),
-            "wrong user name or password".to_owned(),
-        ),
-        (
-            format!("redis://127.0.0.1:{port}/77"),
-            format!("redis://127.0.0.1:{port}/77: no database of this number"),
-        ),
-        (
-            format!("redis://127.0.0.1:{http_port}/0"),
-            "the server is not Redis".to_owned(),
-        ),
-        (
-            format!("redis://127.0.0.1:{silent_port}/0"),
-            "no reply in time".to_owned(),
-        ),
-        (
-            format!("rediss://127.0.0.1:{port}/0"),
-            "built without TLS".to_owned(),
-        ),
-        (
-            "redis+unix:///nowhere/redis.sock".to_owned(),
-            "no such socket".to_owned(),
-        ),
-        (
-            "redis://name.invalid:6379/0".to_owned(),
-            "name resolution".to_owned(),
-        ),
-        (
-            "127.0.0.1:6379".to_owned(),
-            "invalid URL: write it as redis://".to_owned(),
-        ),
-        (
-            "postgres://user:wr0ng@host/db".to_owned(),
-            "invalid URL: write it as redis://".to_owned(),
-        ),
-        (
-            "redis://:s3cret/wr0ng@127.0.0.1/0".to_owned(),
-            "invalid URL: write it as redis://".to_owned(),
-        ),
+        (format!("redis://user:wr0ng@127.0.0.1:{port}/0"), "wrong user name or password".to_owned()),
+        (format!("redis://127.0.0.1:{port}/77"), format!("redis://127.0.0.1:{port}/77: no database of this number")),
+        (format!("redis://127.0.0.1:{http_port}/0"), "the server is not Redis".to_owned()),
+        (format!("redis://127.0.0.1:{silent_port}/0"), "no reply in time".to_owned()),
+        (format!("rediss://127.0.0.1:{port}/0"), "built without TLS".to_owned()),
+        ("redis+unix:///nowhere/redis.sock".to_owned(), "no such socket".to_owned()),
+        ("redis://name.invalid:6379/0".to_owned(), "name resolution".to_owned()),
+        ("127.0.0.1:6379".to_owned(), "invalid URL: write it as redis://".to_owned()),
+        ("postgres://user:wr0ng@host/db".to_owned(), "invalid URL: write it as redis://".to_owned()),
+        ("redis://:s3cret/wr0ng@127.0.0.1/0".to_owned(), "invalid URL: write it as redis://".to_owned()),
     ];
     for (url, expected) in cases {
         let text = open_error(&url).await;
@@ -121,17 +89,12 @@ async fn foreign_or_newer_layout_is_an_error() {
     assert_eq!(server.ask(&["GET", "{s}:layout"]), "1");
     server.ask(&["SET", "{s}:layout", "7"]);
     let opened = RedisOptions::new().prefix("s").connect(server.url()).await;
-    let newer = |error: &StoreError| matches!(error, StoreError::Newer { found: 7, known: 1, what } if what.contains("\"s\""));
+    let newer =
+        |error: &StoreError| matches!(error, StoreError::Newer { found: 7, known: 1, what } if what.contains("\"s\""));
     assert!(opened.as_ref().is_err_and(newer), "{opened:?}");
     let swapped = store.swap(None, &pending_record(completed("o2", 5))).await;
-    assert!(
-        swapped.as_ref().is_err_and(newer),
-        "a store that is open must not write into a newer layout: {swapped:?}"
-    );
-    for foreign in [
-        &["SET", "{s}:layout", "seven"],
-        &["LPUSH", "{s}:layout", "1"],
-    ] {
+    assert!(swapped.as_ref().is_err_and(newer), "a store that is open must not write into a newer layout: {swapped:?}");
+    for foreign in [&["SET", "{s}:layout", "seven"], &["LPUSH", "{s}:layout", "1"]] {
         server.ask(&["DEL", "{s}:layout"]);
         server.ask(foreign);
         let text = open_error(&server.url()).await;
@@ -160,23 +123,13 @@ async fn read_only_user_inspects_and_opening_writes_nothing() {
     let url = format!("redis://reader:pw@127.0.0.1:{}/0", server.port());
     let options = RedisOptions::new().prefix("s");
     let reader = options.connect(&*url).await.unwrap();
-    assert_eq!(
-        reader.durability_risks(),
-        [SettingsUnknown, ReplicationUnknown]
-    );
+    assert_eq!(reader.durability_risks(), [SettingsUnknown, ReplicationUnknown]);
     let stored = reader.load(record.key()).await.unwrap().unwrap();
     assert_eq!(stored.record, record);
     assert_eq!(reader.list_pending(None, 10).await.unwrap().len(), 1);
     assert_eq!(reader.list_unusable(None, 10).await.unwrap(), []);
     let player = "p1".parse().unwrap();
-    assert_eq!(
-        reader
-            .list_by_player(&player, None, 10)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(reader.list_by_player(&player, None, 10).await.unwrap().len(), 1);
     let swapped = reader.swap(Some(stored.version), &record).await;
     assert!(is_unavailable(&swapped), "{swapped:?}");
     assert!(chain(&swapped.unwrap_err()).contains("missing permissions: grant"));
@@ -216,20 +169,12 @@ async fn risky_settings_are_found() {
     };
     let risks = async || open(&server, "s").await.durability_risks().to_vec();
     assert_eq!(risks().await, []);
-    let eviction = |policy: &str| {
-        Some(Eviction {
-            policy: policy.to_owned(),
-        })
-    };
+    let eviction = |policy: &str| Some(Eviction { policy: policy.to_owned() });
     let cases = [
         ("maxmemory-policy", "allkeys-lru", eviction("allkeys-lru")),
         ("maxmemory-policy", "volatile-lru", eviction("volatile-lru")),
         ("maxmemory-policy", "noeviction", None),
-        (
-            "no-appendfsync-on-rewrite",
-            "yes",
-            Some(NotFlushedDuringRewrite),
-        ),
+        ("no-appendfsync-on-rewrite", "yes", Some(NotFlushedDuringRewrite)),
         ("appendfsync", "everysec", Some(FlushedEverySecond)),
         ("appendfsync", "no", Some(NotFlushed)),
         ("appendonly", "no", Some(NoPersistence)),
@@ -276,10 +221,7 @@ async fn risks_are_logged_with_their_fix() {
     server.ask(&["CONFIG", "SET", "appendfsync", "everysec"]);
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .finish();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     let guard = tracing::subscriber::set_default(subscriber);
     drop(open(&server, "s").await);
     drop(guard);

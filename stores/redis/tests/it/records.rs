@@ -7,8 +7,7 @@ use postback_redis::RedisStore;
 use postback_test_servers::Redis;
 
 use crate::fixture::{
-    Wallet, chain, completed, completed_by, deliver, is_unavailable, open, pending_record,
-    receiver, start_durable,
+    Wallet, chain, completed, completed_by, deliver, is_unavailable, open, pending_record, receiver, start_durable,
 };
 
 const PLACE: &str = "{s}:record:bitlabs/game/conversion/o1";
@@ -62,10 +61,7 @@ async fn erased_player_is_in_no_key_and_no_value() {
             _ => server.ask(&["GET", key]),
         });
         let texts: Vec<String> = values.chain([keys.clone()]).collect();
-        texts
-            .iter()
-            .filter(|text| text.contains("jane-doe"))
-            .count()
+        texts.iter().filter(|text| text.contains("jane-doe")).count()
     };
     assert_eq!(mentions(), 2, "in the record and in the index");
     let player: PlayerId = "jane-doe".parse().unwrap();
@@ -104,10 +100,7 @@ async fn assert_unreadable(server: &Redis, store: &RedisStore, record: &Record, 
     assert_eq!(key, record.key());
     for expected in [None, Version::from_number(9)] {
         let result = store.swap(expected, record).await;
-        assert!(
-            matches!(result, Err(StoreError::Unreadable { .. })),
-            "{what}: {result:?}"
-        );
+        assert!(matches!(result, Err(StoreError::Unreadable { .. })), "{what}: {result:?}");
     }
     assert_eq!(content(server), before, "{what}: unchanged");
 }
@@ -118,10 +111,7 @@ async fn unreadable_record_is_never_absent() {
         return;
     };
     let store = open(&server, "s").await;
-    let (record, other) = (
-        pending_record(completed("o1", 500)),
-        pending_record(completed("other", 500)),
-    );
+    let (record, other) = (pending_record(completed("o1", 500)), pending_record(completed("other", 500)));
     let json = serde_json::to_string(&record).unwrap();
     store.swap(None, &other).await.unwrap();
     store.swap(None, &record).await.unwrap();
@@ -149,21 +139,11 @@ async fn unreadable_record_is_never_absent() {
         server.ask(&["HDEL", PLACE, field]);
         assert_unreadable(&server, &store, &record, &format!("no {field}")).await;
     }
-    for newer in [
-        json.replace("\"format\":1", "\"format\":8"),
-        "{\"format\":8,\"shape\":[]}".to_owned(),
-    ] {
+    for newer in [json.replace("\"format\":1", "\"format\":8"), "{\"format\":8,\"shape\":[]}".to_owned()] {
         set("record", &newer);
         set("version", "1");
         let result = store.load(record.key()).await;
-        let is_newer = matches!(
-            result,
-            Err(StoreError::Newer {
-                found: 8,
-                known: 1,
-                ..
-            })
-        );
+        let is_newer = matches!(result, Err(StoreError::Newer { found: 8, known: 1, .. }));
         assert!(is_newer, "{result:?}");
     }
     for foreign in [["SET", PLACE, "text"], ["LPUSH", PLACE, "item"]] {
@@ -171,10 +151,7 @@ async fn unreadable_record_is_never_absent() {
         server.ask(&foreign);
         assert_unreadable(&server, &store, &record, foreign[0]).await;
     }
-    assert!(
-        store.load(other.key()).await.unwrap().is_some(),
-        "other records are fine"
-    );
+    assert!(store.load(other.key()).await.unwrap().is_some(), "other records are fine");
 }
 
 /// Somebody else's key in the place of an index: an error, and no record that a listing does not find.

@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use postback::{
-    Decision, DedupStore as _, Effect, Event, EventKind, HandlerError, Receiver, Verified,
-};
+use postback::{Decision, DedupStore as _, Effect, Event, EventKind, HandlerError, Receiver, Verified};
 use postback_redis::{RedisStore, redis};
 use postback_test_servers::{PATIENCE, Redis};
 use redis::aio::MultiplexedConnection;
@@ -67,10 +65,7 @@ impl Conversion {
         let amount = |random: &mut Random| i64::try_from(1 + random.below(9999)).unwrap();
         let mut callbacks = Vec::new();
         if random.below(2) == 0 {
-            let effect = Effect::Pending {
-                stage: "PENDING".into(),
-                amount: None,
-            };
+            let effect = Effect::Pending { stage: "PENDING".into(), amount: None };
             callbacks.push(conversion(&player, name, effect));
         }
         let completed = (random.below(10) > 0).then(|| amount(random));
@@ -82,10 +77,7 @@ impl Conversion {
                 _ => amount(random),
             };
             taken_back += by;
-            let effect = Effect::Adjusted {
-                by: (-by).into(),
-                same_transaction: false,
-            };
+            let effect = Effect::Adjusted { by: (-by).into(), same_transaction: false };
             let mut event = conversion(&player, name, effect.clone());
             event.kind = EventKind::Conversion {
                 transaction: format!("{name}-r{number}").parse().unwrap(),
@@ -94,22 +86,14 @@ impl Conversion {
             };
             callbacks.push(event);
         }
-        let repeated: Vec<Event> = callbacks
-            .iter()
-            .filter(|_| random.below(3) == 0)
-            .cloned()
-            .collect();
+        let repeated: Vec<Event> = callbacks.iter().filter(|_| random.below(3) == 0).cloned().collect();
         callbacks.extend(repeated);
         for at in (1..callbacks.len()).rev() {
             let other = random.below(at as u64 + 1);
             callbacks.swap(at, usize::try_from(other).unwrap());
         }
         let owed = completed.map_or(0, |amount| (amount - taken_back).max(0));
-        Self {
-            player,
-            callbacks,
-            owed,
-        }
+        Self { player, callbacks, owed }
     }
 }
 
@@ -155,14 +139,8 @@ async fn pay(
         None => client.get_multiplexed_async_connection().await?,
     };
     let mut command = redis::cmd("EVAL");
-    command
-        .arg(PAY)
-        .arg(2)
-        .arg("wallet:paid")
-        .arg("wallet:balances");
-    command
-        .arg(decision.id().as_str())
-        .arg(decision.player().as_str());
+    command.arg(PAY).arg(2).arg("wallet:paid").arg("wallet:balances");
+    command.arg(decision.id().as_str()).arg(decision.player().as_str());
     command.arg(decision.balance_change().to_string());
     let _: i64 = command.query_async(&mut connection).await?;
     *slot = Some(connection);
@@ -181,12 +159,7 @@ struct Process {
 
 impl Process {
     fn new(url: String) -> Self {
-        Self {
-            url,
-            running: tokio::sync::Mutex::default(),
-            waiting: Waiting::default(),
-            number: AtomicU64::default(),
-        }
+        Self { url, running: tokio::sync::Mutex::default(), waiting: Waiting::default(), number: AtomicU64::default() }
     }
 
     fn start(&self) -> (Child, ChildStdin) {
@@ -204,8 +177,7 @@ impl Process {
         let waiting = Arc::clone(&self.waiting);
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                let Some((number, status)) = line.strip_prefix('#').and_then(|l| l.split_once(' '))
-                else {
+                let Some((number, status)) = line.strip_prefix('#').and_then(|l| l.split_once(' ')) else {
                     continue;
                 };
                 let sender = waiting.lock().unwrap().remove(&number.parse().unwrap());
@@ -259,10 +231,7 @@ async fn deliver(processes: &[Process; 2], event: &Event, random: &mut Random, c
             Some(_) => counts.refused.fetch_add(1, Ordering::Relaxed),
             None => counts.unanswered.fetch_add(1, Ordering::Relaxed),
         };
-        assert!(
-            started.elapsed() < PATIENCE,
-            "a callback is never answered 200"
-        );
+        assert!(started.elapsed() < PATIENCE, "a callback is never answered 200");
         tokio::time::sleep(Duration::from_millis(20 + random.below(60))).await;
     }
 }
@@ -309,10 +278,7 @@ async fn killed_processes_and_server_lose_nothing() {
     println!("POSTBACK_STORM_SEED={seed}");
     let mut random = Random(seed);
     let processes = Arc::new([0; 2].map(|_| Process::new(server.url())));
-    let (stop, counts) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(Counts::default()),
-    );
+    let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
     let senders: Vec<_> = (0..SENDERS)
         .map(|sender| {
             let own = Random(random.next());
