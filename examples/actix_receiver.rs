@@ -35,9 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(secret) => secret,
         Err(env::VarError::NotPresent) if is_demo => DEMO_SECRET.to_owned(),
         Err(_) => {
-            return Err(
-                "set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to try it with a public secret".into(),
-            );
+            return Err("set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to try it with a public secret".into());
         }
     };
     let database = env::var("POSTBACK_DB").unwrap_or_else(|_| "postback.db".to_owned());
@@ -49,23 +47,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance TEXT NOT NULL DEFAULT '0', banned INTEGER NOT NULL DEFAULT 0)",
     )?;
     let app = App::new("my-game", &*secret)?;
-    let (offers, surveys, bans) = (
-        app.offers(&offers_url)?,
-        app.surveys(SURVEYS_URL)?,
-        app.bans(BANS_URL)?,
-    );
+    let (offers, surveys, bans) = (app.offers(&offers_url)?, app.surveys(SURVEYS_URL)?, app.bans(BANS_URL)?);
     let receiver = store.receiver(carry_out);
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(web::Data::new(database.clone()))
-            .route(
-                offers.path(),
-                postback::actix::callbacks(&offers, &receiver),
-            )
-            .route(
-                surveys.path(),
-                postback::actix::callbacks(&surveys, &receiver),
-            )
+            .route(offers.path(), postback::actix::callbacks(&offers, &receiver))
+            .route(surveys.path(), postback::actix::callbacks(&surveys, &receiver))
             .route(bans.path(), postback::actix::callbacks(&bans, &receiver))
             .route("/players/{id}", web::get().to(player))
             .route("/health", web::get().to(async || "ok"))
@@ -83,26 +71,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Runs inside the transaction that settles the decision: both commit together, or not at all.
 fn carry_out(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
     let player = decision.player().as_str();
-    tx.execute(
-        "INSERT INTO players (id) VALUES (?1) ON CONFLICT DO NOTHING",
-        [player],
-    )?;
+    tx.execute("INSERT INTO players (id) VALUES (?1) ON CONFLICT DO NOTHING", [player])?;
     match decision.action() {
         Action::Reward(_) | Action::Reversal(_) => {
             // As text, because SQLite's own numbers are not decimal.
-            let balance: String = tx.query_row(
-                "SELECT balance FROM players WHERE id = ?1",
-                [player],
-                |row| row.get(0),
-            )?;
-            let balance = balance
-                .parse::<Decimal>()?
-                .checked_add(decision.balance_change())
-                .ok_or("balance out of range")?;
-            tx.execute(
-                "UPDATE players SET balance = ?2 WHERE id = ?1",
-                [player, &balance.normalize().to_string()],
-            )?;
+            let balance: String =
+                tx.query_row("SELECT balance FROM players WHERE id = ?1", [player], |row| row.get(0))?;
+            let balance =
+                balance.parse::<Decimal>()?.checked_add(decision.balance_change()).ok_or("balance out of range")?;
+            tx.execute("UPDATE players SET balance = ?2 WHERE id = ?1", [player, &balance.normalize().to_string()])?;
         }
         Action::Ban => drop(tx.execute("UPDATE players SET banned = 1 WHERE id = ?1", [player])?),
         Action::Unban => drop(tx.execute("UPDATE players SET banned = 0 WHERE id = ?1", [player])?),
@@ -115,19 +92,13 @@ fn carry_out(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), Hand
 async fn player(database: web::Data<String>, id: web::Path<String>) -> HttpResponse {
     let read = || {
         let find = "SELECT balance, banned FROM players WHERE id = ?1";
-        let row = |row: &postback_sqlite::rusqlite::Row<'_>| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?))
-        };
-        Connection::open(database.as_str())?
-            .query_row(find, [&*id], row)
-            .optional()
+        let row = |row: &postback_sqlite::rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+        Connection::open(database.as_str())?.query_row(find, [&*id], row).optional()
     };
     let Ok(found) = read() else {
         return HttpResponse::ServiceUnavailable().finish();
     };
     let (balance, banned) = found.unwrap_or_else(|| ("0".into(), false));
     let body = json!({ "balance": balance, "banned": banned }).to_string();
-    HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(body)
+    HttpResponse::Ok().content_type(ContentType::json()).body(body)
 }

@@ -39,9 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(secret) => secret,
         Err(env::VarError::NotPresent) if is_demo => DEMO_SECRET.to_owned(),
         Err(_) => {
-            return Err(
-                "set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to try it with a public secret".into(),
-            );
+            return Err("set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to try it with a public secret".into());
         }
     };
     let database = env::var("POSTBACK_DB").unwrap_or_else(|_| "postback.db".to_owned());
@@ -53,18 +51,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance TEXT NOT NULL DEFAULT '0', banned INTEGER NOT NULL DEFAULT 0)",
     )?;
     let app = App::new("my-game", &*secret)?;
-    let (offers, surveys, bans) = (
-        app.offers(&offers_url)?,
-        app.surveys(SURVEYS_URL)?,
-        app.bans(BANS_URL)?,
-    );
+    let (offers, surveys, bans) = (app.offers(&offers_url)?, app.surveys(SURVEYS_URL)?, app.bans(BANS_URL)?);
     let receiver = store.receiver(carry_out);
     let routes = Router::new()
         .route(offers.path(), postback::axum::callbacks(&offers, &receiver))
-        .route(
-            surveys.path(),
-            postback::axum::callbacks(&surveys, &receiver),
-        )
+        .route(surveys.path(), postback::axum::callbacks(&surveys, &receiver))
         .route(bans.path(), postback::axum::callbacks(&bans, &receiver))
         .route("/players/{id}", get(player))
         .route("/health", get(async || "ok"))
@@ -76,9 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if is_demo {
         print_requests(&format!("http://{address}"), &offers_url, &secret);
     }
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
-        .await?;
+    axum::serve(listener, routes).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
     store.close().await;
     Ok(())
 }
@@ -86,26 +75,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Runs inside the transaction that settles the decision: both commit together, or not at all.
 fn carry_out(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), HandlerError> {
     let player = decision.player().as_str();
-    tx.execute(
-        "INSERT INTO players (id) VALUES (?1) ON CONFLICT DO NOTHING",
-        [player],
-    )?;
+    tx.execute("INSERT INTO players (id) VALUES (?1) ON CONFLICT DO NOTHING", [player])?;
     match decision.action() {
         Action::Reward(_) | Action::Reversal(_) => {
             // As text, because SQLite's own numbers are not decimal.
-            let balance: String = tx.query_row(
-                "SELECT balance FROM players WHERE id = ?1",
-                [player],
-                |row| row.get(0),
-            )?;
-            let balance = balance
-                .parse::<Decimal>()?
-                .checked_add(decision.balance_change())
-                .ok_or("balance out of range")?;
-            tx.execute(
-                "UPDATE players SET balance = ?2 WHERE id = ?1",
-                [player, &balance.normalize().to_string()],
-            )?;
+            let balance: String =
+                tx.query_row("SELECT balance FROM players WHERE id = ?1", [player], |row| row.get(0))?;
+            let balance =
+                balance.parse::<Decimal>()?.checked_add(decision.balance_change()).ok_or("balance out of range")?;
+            tx.execute("UPDATE players SET balance = ?2 WHERE id = ?1", [player, &balance.normalize().to_string()])?;
         }
         Action::Ban => drop(tx.execute("UPDATE players SET banned = 1 WHERE id = ?1", [player])?),
         Action::Unban => drop(tx.execute("UPDATE players SET banned = 0 WHERE id = ?1", [player])?),
@@ -115,22 +93,13 @@ fn carry_out(tx: &SqliteTransaction<'_>, decision: &Decision) -> Result<(), Hand
     Ok(())
 }
 
-async fn player(
-    State(database): State<String>,
-    Path(id): Path<String>,
-) -> Result<impl IntoResponse, StatusCode> {
+async fn player(State(database): State<String>, Path(id): Path<String>) -> Result<impl IntoResponse, StatusCode> {
     let read = || {
         let find = "SELECT balance, banned FROM players WHERE id = ?1";
-        let row = |row: &postback_sqlite::rusqlite::Row<'_>| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?))
-        };
-        Connection::open(&database)?
-            .query_row(find, [&id], row)
-            .optional()
+        let row = |row: &postback_sqlite::rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+        Connection::open(&database)?.query_row(find, [&id], row).optional()
     };
-    let (balance, banned) = read()
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?
-        .unwrap_or_else(|| ("0".into(), false));
+    let (balance, banned) = read().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?.unwrap_or_else(|| ("0".into(), false));
     let body = json!({ "balance": balance, "banned": banned }).to_string();
     Ok(([(CONTENT_TYPE, "application/json")], body))
 }

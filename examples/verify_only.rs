@@ -32,17 +32,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Called for genuine callbacks only. Forgeries get 403.
 async fn offer(offer: Verified<OfferCallback>) -> &'static str {
-    println!(
-        "offer: {} {:?} {:?} {:?}",
-        offer.player, offer.transaction, offer.state, offer.amount
-    );
+    println!("offer: {} {:?} {:?} {:?}", offer.player, offer.transaction, offer.state, offer.amount);
     "ok"
 }
 
 async fn survey(survey: Verified<SurveyCallback>) -> &'static str {
-    println!(
-        "survey: {} {:?} {:?}",
-        survey.player, survey.transaction, survey.amount
-    );
+    println!("survey: {} {:?} {:?}", survey.player, survey.transaction, survey.amount);
     "ok"
 }

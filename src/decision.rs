@@ -41,13 +41,7 @@ impl DecisionId {
         }
     }
 
-    fn new(
-        key: &RecordKey,
-        number: u32,
-        event: &Event,
-        received: Timestamp,
-        action: &Action,
-    ) -> Self {
+    fn new(key: &RecordKey, number: u32, event: &Event, received: Timestamp, action: &Action) -> Self {
         let mut text = String::with_capacity(key.as_str().len() + 16);
         for byte in key.as_str().bytes() {
             if byte.is_ascii_graphic() && byte != b'%' && byte != b'#' {
@@ -99,7 +93,7 @@ impl AsRef<str> for DecisionId {
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Decision {
     id: DecisionId,
     conversion: RecordKey,
@@ -110,13 +104,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    pub(crate) fn new(
-        key: &RecordKey,
-        number: u32,
-        event: &Arc<Event>,
-        received: Timestamp,
-        action: Action,
-    ) -> Self {
+    pub(crate) fn new(key: &RecordKey, number: u32, event: &Arc<Event>, received: Timestamp, action: Action) -> Self {
         Self {
             id: DecisionId::new(key, number, event, received, &action),
             conversion: key.clone(),
@@ -170,7 +158,7 @@ impl Decision {
 /// ```compile_fail,E0451
 /// let forged = postback::Reward { amount: 500.into(), restored: false };
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Action {
@@ -245,7 +233,7 @@ impl Action {
 }
 
 /// Pay the player this amount.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reward {
     amount: Decimal,
     restored: bool,
@@ -264,7 +252,7 @@ impl Reward {
 }
 
 /// Take this amount back from the player.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reversal {
     amount: Decimal,
 }
@@ -359,49 +347,28 @@ impl ConflictKind {
 pub(crate) mod stored {
     use serde::{Deserializer, Serializer};
 
-    use super::{
-        Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize,
-    };
+    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize};
 
     #[derive(Deserialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
     enum Form {
-        Reward {
-            amount: Decimal,
-            restored: bool,
-        },
-        Reversal {
-            amount: Decimal,
-        },
-        Pending {
-            amount: Option<Decimal>,
-            stage: Cow<'static, str>,
-        },
+        Reward { amount: Decimal, restored: bool },
+        Reversal { amount: Decimal },
+        Pending { amount: Option<Decimal>, stage: Cow<'static, str> },
         Rejected,
-        Nothing {
-            reason: NothingReason,
-        },
-        Purchase {
-            usd: Decimal,
-        },
+        Nothing { reason: NothingReason },
+        Purchase { usd: Decimal },
         Ban,
         Unban,
-        Conflict {
-            kind: ConflictKind,
-        },
+        Conflict { kind: ConflictKind },
     }
 
     #[expect(clippy::ref_option, reason = "serde calls it with the field")]
-    pub(crate) fn serialize<S: Serializer>(
-        action: &Option<Action>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(action: &Option<Action>, to: S) -> Result<S::Ok, S::Error> {
         action.serialize(to)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Action>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Action>, D::Error> {
         let form = Option::<Form>::deserialize(from)?;
         Ok(form.map(|form| match form {
             Form::Reward { amount, restored } => Action::Reward(Reward { amount, restored }),

@@ -12,7 +12,7 @@ use crate::id::{AppName, NetworkName, PlayerId, RecordKey, TransactionId};
 ///
 /// An `Event` proves nothing. What pays is a [`Verified<Event>`](crate::Verified), which only an
 /// endpoint creates.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
     /// The network.
@@ -95,16 +95,14 @@ impl Event {
                 effect: Effect::Adjusted { .. } | Effect::Revoked,
                 ..
             } => RecordKey::conversion(&self.network, &self.app, original),
-            EventKind::Conversion { transaction, .. } => {
-                RecordKey::conversion(&self.network, &self.app, transaction)
-            }
+            EventKind::Conversion { transaction, .. } => RecordKey::conversion(&self.network, &self.app, transaction),
             EventKind::Ban(_) => RecordKey::player(&self.network, &self.app, &self.player),
         }
     }
 }
 
 /// What an event says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -139,7 +137,7 @@ impl EventKind {
 }
 
 /// What an event does to a conversion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effect {
@@ -200,7 +198,7 @@ pub enum IgnoreReason {
 }
 
 /// Whether a player is banned by the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BanStatus {
@@ -216,7 +214,7 @@ pub enum BanStatus {
 /// malformed. It is kept by the store and can be replayed once the configuration is fixed.
 ///
 /// Only endpoints create one.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UnusableCallback {
     /// The network.

@@ -56,11 +56,7 @@ fn contains_control(text: &str) -> bool {
 fn check_name(text: &str) -> Result<(), IdError> {
     check_id(text)?;
     let is_valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if text.bytes().all(is_valid) {
-        Ok(())
-    } else {
-        Err(IdError::InvalidName)
-    }
+    if text.bytes().all(is_valid) { Ok(()) } else { Err(IdError::InvalidName) }
 }
 
 macro_rules! identifier {
@@ -227,16 +223,7 @@ impl RecordKey {
     pub fn redacted(&self) -> String {
         match self.subject() {
             Subject::Conversion(_) => self.as_str().to_owned(),
-            Subject::Player(_) => [
-                self.network(),
-                "/",
-                self.app(),
-                "/",
-                PLAYER,
-                "/",
-                REDACTED_PLAYER,
-            ]
-            .concat(),
+            Subject::Player(_) => [self.network(), "/", self.app(), "/", PLAYER, "/", REDACTED_PLAYER].concat(),
         }
     }
 }

@@ -72,24 +72,14 @@ pub struct PastCallback {
 impl PastCallback {
     /// This amount was paid. Zero: the callback was acknowledged and is worth nothing.
     pub fn paid(transaction: TransactionId, amount: Decimal) -> Self {
-        Self::new(
-            transaction,
-            Effect::Completed {
-                amount,
-                milestone: None,
-                reinstates: false,
-            },
-        )
+        Self::new(transaction, Effect::Completed { amount, milestone: None, reinstates: false })
     }
 
     /// Something was paid, and the amount is unknown. The conversion is closed: nothing of it moves any more.
     pub fn paid_unknown_amount(transaction: TransactionId) -> Self {
         Self::new(
             transaction,
-            Effect::Ignored {
-                status: "paid, amount unknown".into(),
-                reason: IgnoreReason::PaidElsewhere,
-            },
+            Effect::Ignored { status: "paid, amount unknown".into(), reason: IgnoreReason::PaidElsewhere },
         )
     }
 
@@ -97,52 +87,26 @@ impl PastCallback {
     ///
     /// The first callback that takes back the same amount of the same conversion counts as this one.
     pub fn taken_back(transaction: TransactionId, amount: Decimal) -> Self {
-        Self::new(
-            transaction,
-            Effect::Adjusted {
-                by: taken(amount),
-                same_transaction: true,
-            },
-        )
+        Self::new(transaction, Effect::Adjusted { by: taken(amount), same_transaction: true })
     }
 
     /// This amount (a positive number) of `original` was taken back, by a message with a transaction of its own.
-    pub fn taken_back_by(
-        transaction: TransactionId,
-        original: TransactionId,
-        amount: Decimal,
-    ) -> Self {
+    pub fn taken_back_by(transaction: TransactionId, original: TransactionId, amount: Decimal) -> Self {
         Self {
             original: Some(original),
-            ..Self::new(
-                transaction,
-                Effect::Adjusted {
-                    by: taken(amount),
-                    same_transaction: false,
-                },
-            )
+            ..Self::new(transaction, Effect::Adjusted { by: taken(amount), same_transaction: false })
         }
     }
 
     /// A pending reward was shown, with the network's word for the stage (`PENDING`) and the amount as stated. It has no
     /// influence on what is paid: leave the row out if in doubt.
-    pub fn pending(
-        transaction: TransactionId,
-        stage: impl Into<String>,
-        amount: Option<Decimal>,
-    ) -> Self {
+    pub fn pending(transaction: TransactionId, stage: impl Into<String>, amount: Option<Decimal>) -> Self {
         let stage = stage.into().into();
         Self::new(transaction, Effect::Pending { stage, amount })
     }
 
     fn new(transaction: TransactionId, effect: Effect) -> Self {
-        Self {
-            transaction,
-            original: None,
-            effect,
-            player: None,
-            at: None,
-        }
+        Self { transaction, original: None, effect, player: None, at: None }
     }
 
     /// The player. Without one, callbacks that name any player match the row.
@@ -192,11 +156,7 @@ impl PastCallback {
 
 /// The change of the balance by a reversal. Zero has no sign.
 fn taken(amount: Decimal) -> Decimal {
-    if amount.is_zero() {
-        Decimal::ZERO
-    } else {
-        -amount.abs()
-    }
+    if amount.is_zero() { Decimal::ZERO } else { -amount.abs() }
 }
 
 /// What a transaction of `BitLabs` can pay for.
@@ -241,9 +201,7 @@ impl FromStr for Milestone {
             ("SCREENOUT", Self::Screenout),
             ("START_BONUS", Self::StartBonus),
         ];
-        let mut matching = known
-            .into_iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(word));
+        let mut matching = known.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case(word));
         let found = matching.next().map(|(_, milestone)| milestone);
         found.ok_or(ImportError::UnknownMilestone)
     }
@@ -381,8 +339,7 @@ impl<S: DedupStore> Importer<S> {
                     Some(Err(error)) => unreadable = Some(error.into()),
                     Some(Ok(past)) => {
                         let importer = self.clone();
-                        running
-                            .push_back(tokio::spawn(async move { importer.import(&past).await }));
+                        running.push_back(tokio::spawn(async move { importer.import(&past).await }));
                     }
                 }
             }
@@ -411,9 +368,7 @@ impl<S: DedupStore> Importer<S> {
         let overlay = lock(overlay);
         let of_one = |(key, stored): (&RecordKey, &Stored)| {
             let found = guard::exposures(&stored.record).into_iter();
-            found
-                .map(|exposure| (key.clone(), exposure))
-                .collect::<Vec<_>>()
+            found.map(|exposure| (key.clone(), exposure)).collect::<Vec<_>>()
         };
         overlay.iter().flat_map(of_one).collect()
     }
@@ -428,11 +383,7 @@ impl<S: DedupStore> Importer<S> {
         self.store.load(key).await
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let Some(overlay) = &self.overlay else {
             return self.store.swap(expected, record).await;
         };
@@ -455,11 +406,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn joined(task: JoinHandle<Result<Outcome, StoreError>>) -> Result<Outcome, StoreError> {
     task.await.unwrap_or_else(|error| {
-        Err(StoreError::Unavailable {
-            operation: "import a row",
-            hint: "its task ended early",
-            source: error.into(),
-        })
+        Err(StoreError::Unavailable { operation: "import a row", hint: "its task ended early", source: error.into() })
     })
 }
 

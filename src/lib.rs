@@ -44,7 +44,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `admob`, `admob-fetch` | Google AdMob; fetching its keys over HTTPS |
+//! | `admob`, `admob-fetch` | Google `AdMob`; fetching its keys over HTTPS |
 //! | `axum`, `actix-web` | routes and extractors for axum 0.8, actix-web 4 |
 //! | `metrics` | counters, histograms and gauges through the `metrics` facade |
 //! | `testing` | signers for test callbacks, a clock set by hand, the conformance suite for stores |
@@ -94,17 +94,15 @@ pub use decision::{Action, ConflictKind, Decision, DecisionId, NothingReason, Re
 pub use error::Origin;
 pub use event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 pub use handler::{Handler, HandlerError};
-pub use id::{
-    AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, Subject, TransactionId,
-};
+pub use id::{AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, Subject, TransactionId};
+#[cfg(feature = "admob")]
+pub use network::admob;
 pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified, bitlabs};
 pub use protocol::{Receipt, Timing};
 pub use receiver::{
-    Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary,
-    ReplaySummary, RequestError,
+    Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary, ReplaySummary,
+    RequestError,
 };
-#[cfg(feature = "admob")]
-pub use network::admob;
 #[doc(no_inline)]
 pub use rust_decimal::Decimal;
 pub use store::{DedupStore, MemoryStore, StoreError, TransactionalStore};

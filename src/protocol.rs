@@ -26,7 +26,7 @@ use crate::id::RecordKey;
 /// let timing = Timing::default().lease(Duration::from_secs(60));
 /// assert_eq!(timing.busy_timeout, Duration::from_secs(2));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timing {
     /// How long a decision is reserved for the handler that works on it. A handler gets the time that is left of it,
@@ -89,12 +89,12 @@ impl Timing {
         // A clock that was set back makes the lease look longer than it is.
         let left = now.until(lease.until()).min(self.lease);
         (left.saturating_mul(2) >= self.lease && !left.is_zero())
-            .then(|| left.saturating_sub(left / 10))
+            .then(|| left.saturating_mul(9).checked_div(10).unwrap_or_default())
     }
 }
 
 /// How a callback was dealt with. All of these are answered 200.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Receipt {
     /// Its decision was delivered to the handler.
@@ -129,7 +129,7 @@ impl Receipt {
 }
 
 /// What to do next.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Command {
     /// Load the record; answer with [`Input::Loaded`].
@@ -172,7 +172,7 @@ pub enum Command {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[non_exhaustive]
 pub enum Input {
     /// The record was loaded.
@@ -186,7 +186,7 @@ pub enum Input {
 }
 
 /// How a call of the handler ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HandlerResult {
     /// It carried the decision out.
@@ -223,7 +223,7 @@ impl HandlerResult {
 /// One callback, or one request to deliver what is pending, on its way through store and handler.
 ///
 /// A plain value: clones can be advanced independently, which is how a model checker tries every order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Protocol {
     key: RecordKey,
     event: Option<Arc<Event>>,
@@ -231,11 +231,13 @@ pub struct Protocol {
     timing: Timing,
     waited: Duration,
     busy_since: Option<Timestamp>,
+    /// Another process took the lease over while the handler ran.
+    is_overtaken: bool,
     own: Own,
     state: State,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Mode {
     /// Append only.
     Accept,
@@ -246,7 +248,7 @@ enum Mode {
 }
 
 /// The entry of the callback that is being received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Own {
     /// Not known yet.
     Unknown,
@@ -260,7 +262,7 @@ enum Own {
     All,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 enum State {
     Loading,
     Waiting(Duration),
@@ -299,7 +301,7 @@ enum State {
 }
 
 /// How the handler ended, to be applied again if the record changed meanwhile.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 struct End {
     result: HandlerResult,
     decision: Decision,
@@ -325,30 +327,16 @@ impl Protocol {
 
     /// Receives a callback inside a transaction of the store: record and handler's work commit together.
     pub fn receive_in_transaction(event: Arc<Event>, timing: Timing) -> Self {
-        Self::new(
-            event.key(),
-            Some(event),
-            Mode::Transaction,
-            timing.busy_timeout(Duration::ZERO),
-        )
+        Self::new(event.key(), Some(event), Mode::Transaction, timing.busy_timeout(Duration::ZERO))
     }
 
     /// Delivers everything that is pending of a record, inside a transaction of the store.
     pub fn deliver_in_transaction(key: RecordKey, timing: Timing) -> Self {
-        Self::new(
-            key,
-            None,
-            Mode::Transaction,
-            timing.busy_timeout(Duration::ZERO),
-        )
+        Self::new(key, None, Mode::Transaction, timing.busy_timeout(Duration::ZERO))
     }
 
     fn new(key: RecordKey, event: Option<Arc<Event>>, mode: Mode, timing: Timing) -> Self {
-        let own = if event.is_some() {
-            Own::Unknown
-        } else {
-            Own::All
-        };
+        let own = if event.is_some() { Own::Unknown } else { Own::All };
         Self {
             key,
             event,
@@ -356,6 +344,7 @@ impl Protocol {
             timing,
             waited: Duration::ZERO,
             busy_since: None,
+            is_overtaken: false,
             own,
             state: State::Loading,
         }
@@ -377,31 +366,12 @@ impl Protocol {
             State::Loading => Command::Load(self.key.clone()),
             State::Waiting(span) => Command::Wait(*span),
             State::Appending { expected, record }
-            | State::Leasing {
-                expected, record, ..
+            | State::Leasing { expected, record, .. }
+            | State::Settling { expected, record, .. } => Command::Swap { expected: *expected, record: record.clone() },
+            State::Handling { decision, lease, .. } => Command::Handle { decision: decision.clone(), lease: *lease },
+            State::HandlingInTransaction { expected, settled, decision, .. } => {
+                Command::SwapAndHandle { expected: *expected, record: settled.clone(), decision: decision.clone() }
             }
-            | State::Settling {
-                expected, record, ..
-            } => Command::Swap {
-                expected: *expected,
-                record: record.clone(),
-            },
-            State::Handling {
-                decision, lease, ..
-            } => Command::Handle {
-                decision: decision.clone(),
-                lease: *lease,
-            },
-            State::HandlingInTransaction {
-                expected,
-                settled,
-                decision,
-                ..
-            } => Command::SwapAndHandle {
-                expected: *expected,
-                record: settled.clone(),
-                decision: decision.clone(),
-            },
             State::Ended(command) => command.clone(),
         }
     }
@@ -413,9 +383,7 @@ impl Protocol {
             (State::Loading, Input::Loaded(stored)) => self.on_loaded(stored, now),
             (State::Waiting(_), Input::Waited) => State::Loading,
             (
-                State::Appending { .. }
-                | State::Leasing { .. }
-                | State::HandlingInTransaction { .. },
+                State::Appending { .. } | State::Leasing { .. } | State::HandlingInTransaction { .. },
                 Input::Swapped(SwapOutcome::Conflict(current)),
             ) => {
                 self.forget_append();
@@ -425,69 +393,24 @@ impl Protocol {
                 self.keep_append();
                 self.after_append(version, record, now)
             }
-            (
-                State::Leasing { record, lease, .. },
-                Input::Swapped(SwapOutcome::Replaced(version)),
-            ) => {
+            (State::Leasing { record, lease, .. }, Input::Swapped(SwapOutcome::Replaced(version))) => {
                 self.keep_append();
                 match record.head() {
-                    Some(decision) => State::Handling {
-                        version,
-                        record,
-                        lease,
-                        decision,
-                    },
+                    Some(decision) => State::Handling { version, record, lease, decision },
                     None => State::Loading,
                 }
             }
-            (
-                State::Handling {
-                    version,
-                    record,
-                    lease,
-                    decision,
-                },
-                Input::Handled(result),
-            ) => {
+            (State::Handling { version, record, lease, decision }, Input::Handled(result)) => {
                 let held = Some((lease, record.cursor()));
-                Self::settle(
-                    Some(version),
-                    record,
-                    End {
-                        result,
-                        decision,
-                        held,
-                    },
-                    now,
-                )
+                Self::settle(Some(version), record, End { result, decision, held }, now)
             }
-            (
-                State::HandlingInTransaction {
-                    expected, settled, ..
-                },
-                Input::Handled(HandlerResult::Done),
-            ) => {
+            (State::HandlingInTransaction { expected, settled, .. }, Input::Handled(HandlerResult::Done)) => {
                 self.keep_append();
                 self.go_on(Version::after(expected), settled, now)
             }
-            (
-                State::HandlingInTransaction {
-                    expected,
-                    record,
-                    decision,
-                    ..
-                },
-                Input::Handled(result),
-            ) => Self::settle(
-                expected,
-                record,
-                End {
-                    result,
-                    decision,
-                    held: None,
-                },
-                now,
-            ),
+            (State::HandlingInTransaction { expected, record, decision, .. }, Input::Handled(result)) => {
+                Self::settle(expected, record, End { result, decision, held: None }, now)
+            }
             (State::Settling { record, end, .. }, Input::Swapped(outcome)) => {
                 self.on_settled(record, end, outcome, now)
             }
@@ -513,8 +436,7 @@ impl Protocol {
     /// Whether the record still contains the callback. A store without synchronous replicas may lose what it stored, and
     /// others may have taken the number since. Then the callback is applied again.
     fn is_own_kept(&self, record: &Record) -> bool {
-        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event)
-        else {
+        let (Own::Found(number) | Own::Stored(number), Some(event)) = (self.own, &self.event) else {
             return true;
         };
         match record.entry(number) {
@@ -546,19 +468,13 @@ impl Protocol {
             }
             Applied::Kept(record) => {
                 self.own = Own::Appended(record.last_number());
-                State::Appending {
-                    expected: version,
-                    record,
-                }
+                State::Appending { expected: version, record }
             }
             Applied::Decided(record) => {
                 self.own = Own::Appended(record.last_number());
                 if self.mode == Mode::Accept || self.busy_for(&record, now).is_some() {
                     // Stored first, so that the callback is safe whatever happens to the decisions before it.
-                    return State::Appending {
-                        expected: version,
-                        record,
-                    };
+                    return State::Appending { expected: version, record };
                 }
                 self.next_delivery(version, record, now)
             }
@@ -569,11 +485,7 @@ impl Protocol {
         if self.mode != Mode::Accept {
             return self.next_delivery(Some(version), record, now);
         }
-        let own = if let Own::Stored(number) = self.own {
-            record.entry(number)
-        } else {
-            None
-        };
+        let own = if let Own::Stored(number) = self.own { record.entry(number) } else { None };
         let receipt = match own.and_then(|entry| entry.decision(record.key())) {
             Some(decision) => Receipt::Accepted(decision),
             None => Receipt::Closed,
@@ -586,7 +498,10 @@ impl Protocol {
         if let Some(receipt) = self.receipt(&record) {
             return State::Ended(Command::Finish(receipt));
         }
-        if let Some(left) = self.busy_for(&record, now) {
+        // Two processes whose clocks differ by more than the longest lease must not take it from each other forever.
+        let overtaken = self.is_overtaken && record.lease().is_some();
+        let overtaken = overtaken.then_some(self.timing.lease);
+        if let Some(left) = self.busy_for(&record, now).or(overtaken) {
             return self.wait(left, now);
         }
         let Some(decision) = record.head() else {
@@ -596,25 +511,13 @@ impl Protocol {
             Mode::Transaction => {
                 let mut settled = record.clone();
                 settled.settle_head(now);
-                State::HandlingInTransaction {
-                    expected: version,
-                    record,
-                    settled,
-                    decision,
-                }
+                State::HandlingInTransaction { expected: version, record, settled, decision }
             }
             Mode::Accept | Mode::Lease => {
                 let mut leased = record;
                 // A version is replaced once, so the number after it is unique.
-                let lease = leased.take_lease(
-                    Version::after(version).number(),
-                    now.after(self.timing.lease),
-                );
-                State::Leasing {
-                    expected: version,
-                    record: leased,
-                    lease,
-                }
+                let lease = leased.take_lease(Version::after(version).number(), now.after(self.timing.lease));
+                State::Leasing { expected: version, record: leased, lease }
             }
         }
     }
@@ -638,9 +541,7 @@ impl Protocol {
         };
         Some(match entry.decision(record.key()) {
             Some(decision) if entry.delivered().is_some() => Receipt::Settled(decision),
-            Some(decision) if entry.declined().is_some() => {
-                Receipt::Declined(decision.id().clone())
-            }
+            Some(decision) if entry.declined().is_some() => Receipt::Declined(decision.id().clone()),
             _ => Receipt::Closed,
         })
     }
@@ -659,11 +560,7 @@ impl Protocol {
         if self.waited.max(since.until(now)) >= self.timing.busy_timeout {
             return State::Ended(Command::Busy { retry_after: left });
         }
-        let pause = self
-            .timing
-            .poll_interval
-            .min(left)
-            .max(Duration::from_millis(1));
+        let pause = self.timing.poll_interval.min(left).max(Duration::from_millis(1));
         self.waited = self.waited.saturating_add(pause);
         State::Waiting(pause)
     }
@@ -680,34 +577,20 @@ impl Protocol {
             }
             HandlerResult::NotStarted => record.fail_head("not started", now),
         }
-        State::Settling {
-            expected: version,
-            record,
-            end,
-        }
+        State::Settling { expected: version, record, end }
     }
 
-    fn on_settled(
-        &mut self,
-        record: Record,
-        end: End,
-        outcome: SwapOutcome,
-        now: Timestamp,
-    ) -> State {
+    fn on_settled(&mut self, record: Record, end: End, outcome: SwapOutcome, now: Timestamp) -> State {
         match outcome {
             SwapOutcome::Replaced(version) => {
                 self.keep_append();
                 match end.result {
-                    HandlerResult::Done | HandlerResult::Declined { .. } => {
-                        self.go_on(version, record, now)
-                    }
+                    HandlerResult::Done | HandlerResult::Declined { .. } => self.go_on(version, record, now),
                     _ => State::Ended(Command::HandlerFailed(end.decision.id().clone())),
                 }
             }
             SwapOutcome::Conflict(Some(Stored { version, record }))
-                if end
-                    .held
-                    .is_some_and(|(lease, cursor)| record.holds(lease, cursor)) =>
+                if end.held.is_some_and(|(lease, cursor)| record.holds(lease, cursor)) =>
             {
                 // Somebody appended meanwhile. The lease is still ours, so the result counts.
                 Self::settle(Some(version), record, end, now)
@@ -715,6 +598,7 @@ impl Protocol {
             // Somebody else took over after the lease expired: the record says how things stand.
             SwapOutcome::Conflict(current) => match end.result {
                 HandlerResult::Done | HandlerResult::Declined { .. } => {
+                    self.is_overtaken = true;
                     self.forget_append();
                     self.on_loaded(current, now)
                 }

@@ -38,10 +38,7 @@ pub(crate) struct CallbackSpan<'e> {
 
 impl<'e> CallbackSpan<'e> {
     pub(crate) fn new(event: &'e Event) -> Self {
-        Self {
-            event,
-            timer: Timer::start(),
-        }
+        Self { event, timer: Timer::start() }
     }
 
     /// Entered while the callback is worked on, so that what a handler logs says about which callback.
@@ -81,27 +78,17 @@ impl<'e> CallbackSpan<'e> {
             };
         }
         match result {
-            Ok(Receipt::Settled(decision) | Receipt::Accepted(decision)) => match decision.action()
-            {
-                Action::Conflict { .. } => log!(
-                    warn,
-                    "callback contradicts an earlier one: nothing was paid"
-                ),
+            Ok(Receipt::Settled(decision) | Receipt::Accepted(decision)) => match decision.action() {
+                Action::Conflict { .. } => log!(warn, "callback contradicts an earlier one: nothing was paid"),
                 Action::Nothing { reason } if reason.is_doubtful() => {
-                    log!(
-                        warn,
-                        "callback was not paid: check whether money is missing"
-                    );
+                    log!(warn, "callback was not paid: check whether money is missing");
                 }
                 _ => log!(info, "callback taken"),
             },
             Ok(Receipt::Test) => log!(info, "test callback: nothing is paid"),
             Ok(Receipt::Declined(_)) => log!(warn, "the handler declined the decision"),
             // Perhaps the reversal of what was paid before: a person may have to act.
-            Ok(Receipt::Closed) => log!(
-                warn,
-                "callback of a closed conversion: kept, and nothing moves"
-            ),
+            Ok(Receipt::Closed) => log!(warn, "callback of a closed conversion: kept, and nothing moves"),
             Ok(Receipt::Duplicate | Receipt::NothingPending) => log!(debug, "callback taken"),
             Err((_, error)) => {
                 log!(warn, "callback not delivered", error = %error, error.source = source_of(error));
@@ -140,11 +127,7 @@ pub(crate) fn record_store<T>(
     result: Result<T, StoreError>,
     timer: Timer,
 ) -> Result<T, StoreError> {
-    metrics::store(
-        operation,
-        if result.is_ok() { "ok" } else { "failed" },
-        timer,
-    );
+    metrics::store(operation, if result.is_ok() { "ok" } else { "failed" }, timer);
     result
 }
 
@@ -184,6 +167,8 @@ pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
     }
 }
 
+static REJECTIONS: RateLimit = RateLimit::new();
+
 /// A request was rejected. Logged at a bounded rate, so that a flood of forgeries cannot fill a disk.
 pub(crate) fn record_rejected(labels: EndpointLabels<'_>, error: &VerifyError) {
     let (reason, origin) = (error.as_str(), error.origin().as_str());
@@ -192,8 +177,7 @@ pub(crate) fn record_rejected(labels: EndpointLabels<'_>, error: &VerifyError) {
     if error.is_genuine() {
         return;
     }
-    static LIMIT: RateLimit = RateLimit::new();
-    let Some(suppressed) = LIMIT.admit() else {
+    let Some(suppressed) = REJECTIONS.admit() else {
         return;
     };
     tracing::warn!(
@@ -249,15 +233,8 @@ impl RateLimit {
 
     /// `None`: suppress it. Otherwise how many were suppressed since the last one that was admitted.
     fn admit(&self) -> Option<u64> {
-        let mut window = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let window = window.get_or_insert_with(|| Window {
-            began: Instant::now(),
-            admitted: 0,
-            suppressed: 0,
-        });
+        let mut window = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let window = window.get_or_insert_with(|| Window { began: Instant::now(), admitted: 0, suppressed: 0 });
         if window.began.elapsed() >= Self::WINDOW {
             (window.began, window.admitted) = (Instant::now(), 0);
         }
@@ -278,36 +255,17 @@ impl RateLimit {
 #[cfg(feature = "metrics")]
 pub fn describe_metrics() {
     use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("postback_callbacks_total", Unit::Count, "Genuine callbacks by outcome and reason");
+    describe_counter!("postback_requests_rejected_total", Unit::Count, "Rejected requests by reason and origin");
+    describe_histogram!("postback_callback_duration_seconds", Unit::Seconds, "From a genuine callback to its receipt");
+    describe_histogram!("postback_handler_duration_seconds", Unit::Seconds, "One call of the handler");
+    describe_histogram!("postback_store_duration_seconds", Unit::Seconds, "One operation of the store");
     describe_counter!(
-        "postback_callbacks_total",
+        "postback_unlisted_senders_total",
         Unit::Count,
-        "Genuine callbacks by outcome and reason"
+        "Genuine callbacks from addresses that are not on the network's list"
     );
-    describe_counter!(
-        "postback_requests_rejected_total",
-        Unit::Count,
-        "Rejected requests by reason and origin"
-    );
-    describe_histogram!(
-        "postback_callback_duration_seconds",
-        Unit::Seconds,
-        "From a genuine callback to its receipt"
-    );
-    describe_histogram!(
-        "postback_handler_duration_seconds",
-        Unit::Seconds,
-        "One call of the handler"
-    );
-    describe_histogram!(
-        "postback_store_duration_seconds",
-        Unit::Seconds,
-        "One operation of the store"
-    );
-    describe_counter!(
-        "postback_decisions_retried_total",
-        Unit::Count,
-        "Records that recovery worked on, by result"
-    );
+    describe_counter!("postback_decisions_retried_total", Unit::Count, "Records that recovery worked on, by result");
     describe_gauge!(
         "postback_decisions_pending",
         Unit::Count,
@@ -321,12 +279,7 @@ mod metrics {
 
     use super::{EndpointLabels, Event, Timer};
 
-    pub(super) fn callback(
-        event: &Event,
-        outcome: &'static str,
-        reason: &'static str,
-        timer: Timer,
-    ) {
+    pub(super) fn callback(event: &Event, outcome: &'static str, reason: &'static str, timer: Timer) {
         let network = SharedString::from(event.network.as_str().to_owned());
         let app = event.app.as_str().to_owned();
         let kind = event.kind.as_str();
@@ -344,8 +297,7 @@ mod metrics {
     }
 
     pub(super) fn handler(result: &'static str, timer: Timer) {
-        histogram!("postback_handler_duration_seconds", "result" => result)
-            .record(timer.0.elapsed());
+        histogram!("postback_handler_duration_seconds", "result" => result).record(timer.0.elapsed());
     }
 
     pub(super) fn store(operation: &'static str, result: &'static str, timer: Timer) {
@@ -360,8 +312,7 @@ mod metrics {
             counter!("postback_decisions_retried_total", "result" => result)
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        gauge!("postback_decisions_pending")
-            .set(f64::from(u32::try_from(pending).unwrap_or(u32::MAX)));
+        gauge!("postback_decisions_pending").set(f64::from(u32::try_from(pending).unwrap_or(u32::MAX)));
     }
 }
 

@@ -44,7 +44,10 @@ fn main() {
             rates.entry(kind.to_owned()).or_default().push(measure(kind, round, 0));
         }
         for kind in ["axum-memory", "axum-sqlite"] {
-            rates.entry(format!("{kind}, genuine among nine forgeries each")).or_default().push(measure(kind, round, 9));
+            rates
+                .entry(format!("{kind}, genuine among nine forgeries each"))
+                .or_default()
+                .push(measure(kind, round, 9));
         }
     }
     println!("| server | callbacks/s | of its empty handler |\n|---|---|---|");

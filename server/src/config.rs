@@ -106,27 +106,17 @@ impl Config {
     /// Validates a text. `file` is its name in errors.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
         let (root, syntax) = DeTable::parse_recoverable(text);
-        let mut reader = Reader {
-            text,
-            errors: Vec::new(),
-        };
+        let mut reader = Reader { text, errors: Vec::new() };
         for error in syntax {
             reader.error(error.span().unwrap_or(0..0), "", error.message().to_owned());
         }
         // After a syntax error a key may seem to be missing.
-        let config = if reader.errors.is_empty() {
-            reader.config(root.get_ref())
-        } else {
-            None
-        };
+        let config = if reader.errors.is_empty() { reader.config(root.get_ref()) } else { None };
         match config {
             Some(config) if reader.errors.is_empty() => Ok(config),
             _ => {
                 reader.errors.sort_by_key(|error| error.line);
-                Err(ConfigErrors {
-                    file: file.to_owned(),
-                    errors: reader.errors,
-                })
+                Err(ConfigErrors { file: file.to_owned(), errors: reader.errors })
             }
         }
     }
@@ -145,29 +135,18 @@ impl Outline {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read_file(path)?;
         let whole: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            anyhow::anyhow!(
-                "invalid configuration {}: {}",
-                path.display(),
-                error.message()
-            )
+            anyhow::anyhow!("invalid configuration {}: {}", path.display(), error.message())
         })?;
         let store = whole.get("store").and_then(toml::Value::as_str);
         let store = store.ok_or_else(|| anyhow::anyhow!("no store in {}", path.display()))?;
-        let store =
-            environment::resolve(store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?;
+        let store = environment::resolve(store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?;
         let endpoints = whole.get("endpoint").and_then(toml::Value::as_array);
         let apps = endpoints.into_iter().flatten().filter_map(|endpoint| {
-            let text = |key| {
-                endpoint
-                    .get(key)
-                    .and_then(toml::Value::as_str)
-                    .map(str::to_owned)
-            };
+            let text = |key| endpoint.get(key).and_then(toml::Value::as_str).map(str::to_owned);
             Some((text("network")?, text("app")?))
         });
         Ok(Self {
-            store: StoreUrl::parse(&store)
-                .map_err(|problem| anyhow::anyhow!("store: {problem}"))?,
+            store: StoreUrl::parse(&store).map_err(|problem| anyhow::anyhow!("store: {problem}"))?,
             apps: apps.collect(),
         })
     }
@@ -202,18 +181,11 @@ struct Text {
 
 impl<'c> Section<'c> {
     fn key(&self, key: &str) -> String {
-        if self.name.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.name)
-        }
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
     }
 
     fn find(&self, key: &str) -> Option<(Range<usize>, &'c DeValue<'c>)> {
-        let (name, value) = self
-            .table
-            .iter()
-            .find(|(name, _)| name.get_ref().as_ref() == key)?;
+        let (name, value) = self.table.iter().find(|(name, _)| name.get_ref().as_ref() == key)?;
         let mut span = name.span();
         if value.span().start > span.start {
             span = value.span();
@@ -233,14 +205,8 @@ impl<'c> Reader<'c> {
     }
 
     fn config(&mut self, root: &'c DeTable<'c>) -> Option<Config> {
-        let root = Section {
-            name: String::new(),
-            table: root,
-            span: 0..0,
-        };
-        let known = [
-            "listen", "store", "log", "backend", "admin", "endpoint", "networks",
-        ];
+        let root = Section { name: String::new(), table: root, span: 0..0 };
+        let known = ["listen", "store", "log", "backend", "admin", "endpoint", "networks"];
         self.check_keys(&root, &known);
         let listen = self.address(&root, "listen", true);
         let store = self.store(&root);
@@ -256,23 +222,12 @@ impl<'c> Reader<'c> {
             && listen.port() != 0
             && let Some((span, _)) = root.find("admin")
         {
-            self.error(
-                span,
-                "admin.listen",
-                "same address as listen: give the admin port another one",
-            );
+            self.error(span, "admin.listen", "same address as listen: give the admin port another one");
         }
         if is_admin && admin.is_none() {
             return None;
         }
-        Some(Config {
-            listen: listen?,
-            store: store?,
-            log: log?,
-            backend: backend?,
-            admin,
-            endpoints: endpoints?,
-        })
+        Some(Config { listen: listen?, store: store?, log: log?, backend: backend?, admin, endpoints: endpoints? })
     }
 
     fn store(&mut self, root: &Section<'c>) -> Option<StoreUrl> {
@@ -294,11 +249,7 @@ impl<'c> Reader<'c> {
             "text" => Some(LogFormat::Text),
             "json" => Some(LogFormat::Json),
             _ => {
-                self.error(
-                    text.span,
-                    text.key,
-                    "unknown log format: use \"text\" or \"json\"",
-                );
+                self.error(text.span, text.key, "unknown log format: use \"text\" or \"json\"");
                 None
             }
         }
@@ -311,11 +262,7 @@ impl<'c> Reader<'c> {
             self.report(&text, checked)
         });
         let secrets = self.secret(section, "secret", true).and_then(|text| {
-            let checked = text
-                .value
-                .split(',')
-                .map(SigningSecret::parse)
-                .collect::<Result<Vec<_>, _>>();
+            let checked = text.value.split(',').map(SigningSecret::parse).collect::<Result<Vec<_>, _>>();
             self.report(&text, checked)
         });
         let timeout = match self.text_of(section, "timeout", false) {
@@ -326,12 +273,7 @@ impl<'c> Reader<'c> {
             None => section.find("timeout").is_none().then_some(DEFAULT_TIMEOUT),
         };
         let concurrency = self.number(section, "concurrency", DEFAULT_CONCURRENCY, MAX_CONCURRENCY);
-        Some(Backend {
-            url: url?,
-            secrets: secrets?,
-            timeout: timeout?,
-            concurrency: concurrency?,
-        })
+        Some(Backend { url: url?, secrets: secrets?, timeout: timeout?, concurrency: concurrency? })
     }
 
     fn admin(&mut self, section: &Section<'c>) -> Option<Admin> {
@@ -342,11 +284,7 @@ impl<'c> Reader<'c> {
         if let Some(text) = &token
             && text.value.len() < 16
         {
-            self.error(
-                text.span.clone(),
-                text.key.clone(),
-                "token shorter than 16 characters: use a long random text",
-            );
+            self.error(text.span.clone(), text.key.clone(), "token shorter than 16 characters: use a long random text");
         }
         let listen = listen?;
         if !has_token && !listen.ip().is_loopback() {
@@ -362,10 +300,7 @@ impl<'c> Reader<'c> {
         if has_token && token.is_none() {
             return None;
         }
-        Some(Admin {
-            listen,
-            token: token.map(|text| text.value),
-        })
+        Some(Admin { listen, token: token.map(|text| text.value) })
     }
 
     fn endpoints(&mut self, root: &Section<'c>) -> Option<Vec<ConfiguredEndpoint>> {
@@ -389,22 +324,14 @@ impl<'c> Reader<'c> {
                 self.error(item.span(), "endpoint", "not a table: write [[endpoint]]");
                 continue;
             };
-            let section = Section {
-                name: format!("endpoint {number}"),
-                table,
-                span: item.span(),
-            };
+            let section = Section { name: format!("endpoint {number}"), table, span: item.span() };
             let Some(endpoint) = self.endpoint(&section, &networks) else {
                 continue;
             };
             let path = endpoint.path().to_owned();
             let span = section.find("url").map_or(item.span(), |(span, _)| span);
             if path == "/health" {
-                self.error(
-                    span,
-                    section.key("url"),
-                    "the path /health is the server's own: use another path",
-                );
+                self.error(span, section.key("url"), "the path /health is the server's own: use another path");
             } else if let Some(other) = paths.insert(path, number) {
                 self.error(
                     span,
@@ -456,17 +383,12 @@ impl<'c> Reader<'c> {
             if let Some((span, value)) = section.find(key) {
                 match option_value(value) {
                     Some(value) => drop(options.insert(key, value)),
-                    None => self.error(
-                        span,
-                        section.key(key),
-                        "not a text, a list of texts, or a table of texts",
-                    ),
+                    None => self.error(span, section.key(key), "not a text, a list of texts, or a table of texts"),
                 }
             }
         }
         let (network, app) = (network?, app?);
-        let is_unreadable =
-            has_secret && secret.is_none() || section.find("url").is_some() && url.is_none();
+        let is_unreadable = has_secret && secret.is_none() || section.find("url").is_some() && url.is_none();
         if is_unreadable {
             return None;
         }
@@ -480,9 +402,7 @@ impl<'c> Reader<'c> {
         match ConfiguredEndpoint::build(&settings, networks) {
             Ok(endpoint) => Some(endpoint),
             Err(problem) => {
-                let span = section
-                    .find(problem.key)
-                    .map_or(section.span.clone(), |(span, _)| span);
+                let span = section.find(problem.key).map_or(section.span.clone(), |(span, _)| span);
                 self.error(span, section.key(problem.key), problem.text);
                 None
             }
@@ -508,38 +428,23 @@ impl<'c> Reader<'c> {
     }
 
     fn missing(&mut self, section: &Section<'c>, key: &str) {
-        self.error(
-            section.span.clone(),
-            section.key(key),
-            format!("missing key: add {key} = …"),
-        );
+        self.error(section.span.clone(), section.key(key), format!("missing key: add {key} = …"));
     }
 
     fn section(&mut self, root: &Section<'c>, key: &str, required: bool) -> Option<Section<'c>> {
         let Some((_, value)) = root.find(key) else {
             if required {
-                self.error(
-                    root.span.clone(),
-                    key,
-                    format!("missing table: add [{key}]"),
-                );
+                self.error(root.span.clone(), key, format!("missing table: add [{key}]"));
             }
             return None;
         };
-        let name = root
-            .table
-            .keys()
-            .find(|name| name.get_ref().as_ref() == key);
+        let name = root.table.keys().find(|name| name.get_ref().as_ref() == key);
         let span = name.map_or(0..0, Spanned::span);
         let Some(table) = value.as_table() else {
             self.error(span, root.key(key), format!("not a table: write [{key}]"));
             return None;
         };
-        Some(Section {
-            name: root.key(key),
-            table,
-            span,
-        })
+        Some(Section { name: root.key(key), table, span })
     }
 
     fn text_of(&mut self, section: &Section<'c>, key: &str, required: bool) -> Option<Text> {
@@ -550,22 +455,14 @@ impl<'c> Reader<'c> {
             return None;
         };
         let Some(text) = value.as_str() else {
-            self.error(
-                span,
-                section.key(key),
-                "not a text: put it in quotation marks",
-            );
+            self.error(span, section.key(key), "not a text: put it in quotation marks");
             return None;
         };
         if text.is_empty() {
             self.error(span, section.key(key), "empty text");
             return None;
         }
-        Some(Text {
-            key: section.key(key),
-            span,
-            value: Zeroizing::new(text.to_owned()),
-        })
+        Some(Text { key: section.key(key), span, value: Zeroizing::new(text.to_owned()) })
     }
 
     /// A text that may stand in the environment or in a file.
@@ -582,20 +479,12 @@ impl<'c> Reader<'c> {
 
     fn address(&mut self, section: &Section<'c>, key: &str, required: bool) -> Option<SocketAddr> {
         let text = self.text_of(section, key, required)?;
-        let parsed = text
-            .value
-            .parse()
-            .map_err(|_| "invalid address: write IP:PORT, such as \"127.0.0.1:8080\"".to_owned());
+        let parsed =
+            text.value.parse().map_err(|_| "invalid address: write IP:PORT, such as \"127.0.0.1:8080\"".to_owned());
         self.report(&text, parsed)
     }
 
-    fn number(
-        &mut self,
-        section: &Section<'c>,
-        key: &str,
-        default: i64,
-        max: i64,
-    ) -> Option<usize> {
+    fn number(&mut self, section: &Section<'c>, key: &str, default: i64, max: i64) -> Option<usize> {
         let Some((span, value)) = section.find(key) else {
             return usize::try_from(default).ok();
         };
@@ -606,20 +495,14 @@ impl<'c> Reader<'c> {
         match number {
             Some(number) => usize::try_from(number).ok(),
             None => {
-                self.error(
-                    span,
-                    section.key(key),
-                    format!("not a whole number from 1 to {max}"),
-                );
+                self.error(span, section.key(key), format!("not a whole number from 1 to {max}"));
                 None
             }
         }
     }
 
     fn report<T>(&mut self, text: &Text, checked: Result<T, String>) -> Option<T> {
-        checked
-            .map_err(|problem| self.error(text.span.clone(), text.key.clone(), problem))
-            .ok()
+        checked.map_err(|problem| self.error(text.span.clone(), text.key.clone(), problem)).ok()
     }
 }
 
@@ -634,9 +517,8 @@ fn option_value(value: &DeValue<'_>) -> Option<OptionValue> {
         }
         DeValue::Table(table) => {
             let pairs = table.iter();
-            let pairs: Option<_> = pairs
-                .map(|(name, value)| Some((name.get_ref().to_string(), text(value.get_ref())?)))
-                .collect();
+            let pairs: Option<_> =
+                pairs.map(|(name, value)| Some((name.get_ref().to_string(), text(value.get_ref())?))).collect();
             pairs.map(OptionValue::Table)
         }
         _ => None,
@@ -652,21 +534,13 @@ pub(crate) fn backend_url(text: &str) -> Result<Uri, String> {
         return Err(invalid.to_owned());
     };
     if authority.as_str().contains('@') {
-        return Err(
-            "credentials in the URL: the signature authenticates the request, remove them"
-                .to_owned(),
-        );
+        return Err("credentials in the URL: the signature authenticates the request, remove them".to_owned());
     }
     Ok(url)
 }
 
 fn duration(text: &str, max: Duration) -> Result<Duration, String> {
-    let advice = || {
-        format!(
-            "invalid duration: write \"500ms\", \"10s\" or \"2m\"; at most {}s",
-            max.as_secs()
-        )
-    };
+    let advice = || format!("invalid duration: write \"500ms\", \"10s\" or \"2m\"; at most {}s", max.as_secs());
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| advice())?;
     let parsed = Duration::try_from(parsed).map_err(|_| advice())?;
     if parsed < Duration::from_millis(100) || parsed > max {

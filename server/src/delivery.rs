@@ -17,9 +17,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use postback::store::StoreError;
-use postback::{
-    Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp,
-};
+use postback::{Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -100,8 +98,7 @@ impl Shared {
     }
 
     fn release(&self) {
-        self.released
-            .fetch_max(SystemClock.now().as_millis(), Ordering::SeqCst);
+        self.released.fetch_max(SystemClock.now().as_millis(), Ordering::SeqCst);
     }
 }
 
@@ -118,16 +115,9 @@ impl Delivery {
         let shared = Arc::new(Shared {
             wake: Notify::new(),
             released: AtomicU64::new(SystemClock.now().as_millis()),
-            status: Mutex::new(DeliveryStatus {
-                backend_up: true,
-                ..DeliveryStatus::default()
-            }),
+            status: Mutex::new(DeliveryStatus { backend_up: true, ..DeliveryStatus::default() }),
         });
-        tokio::spawn(count_pending(
-            receiver.store().clone(),
-            Arc::clone(&shared),
-            shutdown.clone(),
-        ));
+        tokio::spawn(count_pending(receiver.store().clone(), Arc::clone(&shared), shutdown.clone()));
         let dispatcher = Dispatcher {
             receiver,
             concurrency: concurrency.max(1),
@@ -222,11 +212,7 @@ enum Breaker {
     /// The backend responds.
     Closed { timeouts: u32 },
     /// It does not: nothing is sent but one probe at a time.
-    Open {
-        probe_at: Instant,
-        wait: Duration,
-        probe: Option<RecordKey>,
-    },
+    Open { probe_at: Instant, wait: Duration, probe: Option<RecordKey> },
 }
 
 struct Dispatcher {
@@ -286,11 +272,7 @@ impl Dispatcher {
 
     fn next_wakeup(&self) -> Instant {
         match &self.breaker {
-            Breaker::Open {
-                probe: None,
-                probe_at,
-                ..
-            } => *probe_at,
+            Breaker::Open { probe: None, probe_at, .. } => *probe_at,
             Breaker::Closed { .. } if self.scan.is_none() => {
                 let pause = PAUSE_PER_WAITING.saturating_mul(self.waiting);
                 self.next_due.max(self.scan_ended + pause)
@@ -332,12 +314,7 @@ impl Dispatcher {
                 self.scan_ended = Instant::now();
                 return;
             }
-            match self
-                .receiver
-                .store()
-                .list_pending(scan.after.as_ref(), PAGE)
-                .await
-            {
+            match self.receiver.store().list_pending(scan.after.as_ref(), PAGE).await {
                 Ok(keys) => {
                     scan.is_last_page = keys.len() < PAGE;
                     scan.after = keys.last().cloned();
@@ -443,11 +420,7 @@ impl Dispatcher {
             }
             (Breaker::Open { wait, .. }, _) if was_probe => {
                 let wait = wait.saturating_mul(2).min(MAX_PROBE_INTERVAL);
-                self.breaker = Breaker::Open {
-                    probe_at: Instant::now() + wait,
-                    wait,
-                    probe: None,
-                };
+                self.breaker = Breaker::Open { probe_at: Instant::now() + wait, wait, probe: None };
             }
             (Breaker::Open { .. }, _) => {}
         }
@@ -460,11 +433,7 @@ impl Dispatcher {
         self.shared.status().backend_up = false;
         self.scan = None;
         self.scan_ended = Instant::now();
-        self.breaker = Breaker::Open {
-            probe_at: Instant::now() + MIN_BACKOFF,
-            wait: MIN_BACKOFF,
-            probe: None,
-        };
+        self.breaker = Breaker::Open { probe_at: Instant::now() + MIN_BACKOFF, wait: MIN_BACKOFF, probe: None };
     }
 
     /// Everything that failed before now is due at once.
@@ -536,12 +505,7 @@ enum Check {
     Lease,
 }
 
-async fn deliver(
-    receiver: &ServerReceiver,
-    key: &RecordKey,
-    check: Check,
-    released: Timestamp,
-) -> Outcome {
+async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, released: Timestamp) -> Outcome {
     if check != Check::None {
         match receiver.store().load(key).await {
             Ok(None) => return Outcome::Delivered,
@@ -557,9 +521,7 @@ async fn deliver(
                 {
                     let due = retry.failed_at.after(backoff(key, retry.attempts));
                     if due > now {
-                        return Outcome::Waiting {
-                            left: now.until(due),
-                        };
+                        return Outcome::Waiting { left: now.until(due) };
                     }
                 }
             }
@@ -576,10 +538,7 @@ async fn deliver(
                 Some(error) if error.is_outage() => Outage::Perhaps,
                 _ => Outage::No,
             };
-            Outcome::Failed {
-                error: source.to_string(),
-                outage,
-            }
+            Outcome::Failed { error: source.to_string(), outage }
         }
         Err(ReceiveError::Store(error)) => store_failed(&error),
         Err(_) => Outcome::StoreFailed,
@@ -588,11 +547,7 @@ async fn deliver(
 
 fn store_failed(error: &StoreError) -> Outcome {
     log_store_failed(error);
-    if error.is_about_one_record() {
-        Outcome::Unreadable
-    } else {
-        Outcome::StoreFailed
-    }
+    if error.is_about_one_record() { Outcome::Unreadable } else { Outcome::StoreFailed }
 }
 
 fn log_store_failed(error: &StoreError) {
@@ -616,8 +571,7 @@ async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutd
         }
         let count = count.min(MAX_COUNTED);
         shared.status().pending = count;
-        metrics::gauge!("postback_decisions_pending")
-            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         tokio::select! {
             () = tokio::time::sleep(COUNT_INTERVAL) => {}
             () = shutdown.requested() => return,

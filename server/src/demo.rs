@@ -50,9 +50,7 @@ pub(crate) async fn run() -> anyhow::Result<bool> {
     let ports = Ports::bind(&config).await?;
     let store = config.store.open().await?;
     print_requests(&file)?;
-    let routes = Router::new()
-        .route("/decisions", post(book))
-        .with_state(Arc::new(Mutex::new(Wallet::default())));
+    let routes = Router::new().route("/decisions", post(book)).with_state(Arc::new(Mutex::new(Wallet::default())));
     tokio::spawn(async move { axum::serve(backend, routes).await });
     serve::serve(config, ports, store).await?;
     Ok(true)
@@ -64,53 +62,22 @@ fn demo_file() -> PathBuf {
 }
 
 fn print_requests(file: &std::path::Path) -> anyhow::Result<()> {
-    print(
-        "A demo network, with a backend in this process that prints every decision. Try, in another terminal:\n",
-    )?;
+    print("A demo network, with a backend in this process that prints every decision. Try, in another terminal:\n")?;
     let signer = Signer::new(NETWORK_SECRET, URL);
     let callbacks: [(&str, &[(&str, &str)]); 4] = [
-        (
-            "a reward of 500",
-            &[
-                ("player", "player-7"),
-                ("tx", "o233"),
-                ("gems", "500"),
-                ("state", "COMPLETED"),
-            ],
-        ),
+        ("a reward of 500", &[("player", "player-7"), ("tx", "o233"), ("gems", "500"), ("state", "COMPLETED")]),
         (
             "the same again: a duplicate",
-            &[
-                ("player", "player-7"),
-                ("tx", "o233"),
-                ("gems", "500"),
-                ("state", "COMPLETED"),
-            ],
+            &[("player", "player-7"), ("tx", "o233"), ("gems", "500"), ("state", "COMPLETED")],
         ),
         (
             "200 of it are taken back",
-            &[
-                ("player", "player-7"),
-                ("tx", "o233"),
-                ("gems", "200"),
-                ("state", "RECONCILED"),
-            ],
+            &[("player", "player-7"), ("tx", "o233"), ("gems", "200"), ("state", "RECONCILED")],
         ),
-        (
-            "pending: nothing is paid",
-            &[
-                ("player", "player-8"),
-                ("tx", "o234"),
-                ("gems", "300"),
-                ("state", "PENDING"),
-            ],
-        ),
+        ("pending: nothing is paid", &[("player", "player-8"), ("tx", "o234"), ("gems", "300"), ("state", "PENDING")]),
     ];
     for (text, values) in callbacks {
-        print(format_args!(
-            "  # {text}\n  curl 'http://{PUBLIC}{}'",
-            signer.sign(values).target()
-        ))?;
+        print(format_args!("  # {text}\n  curl 'http://{PUBLIC}{}'", signer.sign(values).target()))?;
     }
     let forged = Signer::new("guessed", URL).sign(&[
         ("player", "player-9"),
@@ -118,51 +85,27 @@ fn print_requests(file: &std::path::Path) -> anyhow::Result<()> {
         ("gems", "9999"),
         ("state", "COMPLETED"),
     ]);
-    print(format_args!(
-        "  # a forgery: 403\n  curl 'http://{PUBLIC}{}'",
-        forged.target()
-    ))?;
-    print(format_args!(
-        "\nThe page: http://{ADMIN}/   The store: {}\n",
-        file.display()
-    ))
+    print(format_args!("  # a forgery: 403\n  curl 'http://{PUBLIC}{}'", forged.target()))?;
+    print(format_args!("\nThe page: http://{ADMIN}/   The store: {}\n", file.display()))
 }
 
 /// What a backend does: book each decision once, by its id.
 async fn book(State(wallet): State<Arc<Mutex<Wallet>>>, Json(webhook): Json<Value>) -> StatusCode {
-    let text = |name: &str| {
-        webhook
-            .pointer(&format!("/data/{name}"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let text = |name: &str| webhook.pointer(&format!("/data/{name}")).and_then(Value::as_str).unwrap_or_default();
     let Ok(change) = text("balance_change").parse::<Decimal>() else {
         return StatusCode::BAD_REQUEST;
     };
     let balance = {
         let mut wallet = wallet.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = wallet.booked.insert(text("id").to_owned(), ()).is_none();
-        let balance = wallet
-            .balances
-            .entry(text("player").to_owned())
-            .or_default();
+        let balance = wallet.balances.entry(text("player").to_owned()).or_default();
         if is_new {
             *balance = balance.saturating_add(change);
         }
         *balance
     };
-    let kind = webhook
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let printed = print(format_args!(
-        "backend: {kind} {change} for {}, who now has {balance} ({})",
-        text("player"),
-        text("id")
-    ));
-    if printed.is_ok() {
-        StatusCode::NO_CONTENT
-    } else {
-        StatusCode::INTERNAL_SERVER_ERROR
-    }
+    let kind = webhook.get("type").and_then(Value::as_str).unwrap_or_default();
+    let printed =
+        print(format_args!("backend: {kind} {change} for {}, who now has {balance} ({})", text("player"), text("id")));
+    if printed.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::INTERNAL_SERVER_ERROR }
 }

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use axum::routing::MethodRouter;
 use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
 use postback::network::{
-    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning,
-    Role, Senders, Shape,
+    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders,
+    Shape,
 };
 use postback::store::StoreError;
 use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
@@ -44,13 +44,7 @@ pub(crate) const KEYS: [&str; 21] = [
 ];
 
 /// Those that only BitLabs has.
-const BITLABS_KEYS: [&str; 5] = [
-    "family",
-    "only",
-    "acknowledge",
-    "allow_macros",
-    "state_parameter",
-];
+const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros", "state_parameter"];
 
 /// The value of a key, as far as options need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,10 +114,7 @@ pub(crate) struct EndpointProblem {
 }
 
 fn problem(key: &'static str, text: impl fmt::Display) -> EndpointProblem {
-    EndpointProblem {
-        key,
-        text: text.to_string(),
-    }
+    EndpointProblem { key, text: text.to_string() }
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -134,10 +125,7 @@ trait AnyEndpoint: Send + Sync {
     fn labels(&self) -> EndpointLabels<'_>;
     fn verify(&self, request: &Request<'_>) -> Result<Verified<Event>, VerifyError>;
     fn route(&self, intake: &Intake) -> MethodRouter;
-    fn replay<'a>(
-        &'a self,
-        receiver: &'a ServerReceiver,
-    ) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
+    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
 }
 
 impl<E: Endpoint> AnyEndpoint for E {
@@ -157,10 +145,7 @@ impl<E: Endpoint> AnyEndpoint for E {
         postback::axum::callbacks(self, intake)
     }
 
-    fn replay<'a>(
-        &'a self,
-        receiver: &'a ServerReceiver,
-    ) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
+    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
         Box::pin(receiver.replay(self))
     }
 }
@@ -180,9 +165,7 @@ pub(crate) struct ConfiguredEndpoint {
 
 impl fmt::Debug for ConfiguredEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConfiguredEndpoint")
-            .field("labels", &self.labels())
-            .finish_non_exhaustive()
+        f.debug_struct("ConfiguredEndpoint").field("labels", &self.labels()).finish_non_exhaustive()
     }
 }
 
@@ -203,9 +186,7 @@ impl ConfiguredEndpoint {
         networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
         let endpoint = Self::build_for_network(settings, networks)?;
-        let secret = settings
-            .secret
-            .map(|secret| Zeroizing::new(secret.to_owned()));
+        let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
         Ok(Self { secret, ..endpoint })
     }
 
@@ -230,23 +211,13 @@ impl ConfiguredEndpoint {
     }
 
     fn bitlabs(settings: &EndpointSettings<'_>) -> Result<Self, EndpointProblem> {
-        let others: Vec<&'static str> = KEYS
-            .into_iter()
-            .skip(4)
-            .filter(|key| !BITLABS_KEYS.contains(key))
-            .collect();
+        let others: Vec<&'static str> = KEYS.into_iter().skip(4).filter(|key| !BITLABS_KEYS.contains(key)).collect();
         settings.reject(&others, "remove it")?;
         let Some(secret) = settings.secret else {
-            return Err(problem(
-                "secret",
-                "missing key: add secret = \"env:NAME\" with the App Secret",
-            ));
+            return Err(problem("secret", "missing key: add secret = \"env:NAME\" with the App Secret"));
         };
         let Some(url) = settings.url else {
-            return Err(problem(
-                "url",
-                "missing key: add the URL from the dashboard, macros included",
-            ));
+            return Err(problem("url", "missing key: add the URL from the dashboard, macros included"));
         };
         let mut app = App::new(settings.app, secret).map_err(|error| match error {
             BitlabsConfigError::AppName(_) => problem("app", error),
@@ -258,10 +229,7 @@ impl ConfiguredEndpoint {
                 "COMPLETED" => OfferState::Completed,
                 "RECONCILED" => OfferState::Reconciled,
                 _ => {
-                    return Err(problem(
-                        "only",
-                        "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\"",
-                    ));
+                    return Err(problem("only", "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\""));
                 }
             });
         }
@@ -270,10 +238,7 @@ impl ConfiguredEndpoint {
                 "screenouts" => app.acknowledge_screenouts(),
                 "start_bonuses" => app.acknowledge_start_bonuses(),
                 _ => {
-                    return Err(problem(
-                        "acknowledge",
-                        "unknown word: use \"screenouts\" or \"start_bonuses\"",
-                    ));
+                    return Err(problem("acknowledge", "unknown word: use \"screenouts\" or \"start_bonuses\""));
                 }
             };
         }
@@ -285,19 +250,10 @@ impl ConfiguredEndpoint {
         }
         let families = Family::ALL.map(Family::as_str).join(", ");
         let Some(family) = settings.text("family")? else {
-            return Err(problem(
-                "family",
-                format!("missing key: add family = … with one of {families}"),
-            ));
+            return Err(problem("family", format!("missing key: add family = … with one of {families}")));
         };
-        let Some(family) = Family::ALL
-            .into_iter()
-            .find(|known| known.as_str() == family)
-        else {
-            return Err(problem(
-                "family",
-                format!("unknown family: use one of {families}"),
-            ));
+        let Some(family) = Family::ALL.into_iter().find(|known| known.as_str() == family) else {
+            return Err(problem("family", format!("unknown family: use one of {families}")));
         };
         let built = match family {
             Family::Offers => app.offers(url).map(|endpoint| Self::new(endpoint, url)),
@@ -311,10 +267,7 @@ impl ConfiguredEndpoint {
         built.map_err(|error| problem("url", error))
     }
 
-    fn described(
-        settings: &EndpointSettings<'_>,
-        description: &Description,
-    ) -> Result<Self, EndpointProblem> {
+    fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
         settings.reject(&BITLABS_KEYS, "only BitLabs has it")?;
         let mut builder = description.app(settings.app);
         if let Some(url) = settings.url {
@@ -342,10 +295,7 @@ impl ConfiguredEndpoint {
                 "ignore" => AfterReversal::Ignored,
                 "reinstate" => AfterReversal::Reinstates,
                 _ => {
-                    return Err(problem(
-                        "after_reversal",
-                        "unknown word: use \"ignore\" or \"reinstate\"",
-                    ));
+                    return Err(problem("after_reversal", "unknown word: use \"ignore\" or \"reinstate\""));
                 }
             });
         }
@@ -355,29 +305,18 @@ impl ConfiguredEndpoint {
         if let Some(senders) = Self::senders(settings)? {
             builder = builder.senders(senders);
         }
-        let url = builder
-            .dashboard_url("https://YOUR-HOST")
-            .unwrap_or_default();
+        let url = builder.dashboard_url("https://YOUR-HOST").unwrap_or_default();
         let endpoint = builder.build().map_err(|error| {
             let key = match &error {
                 ConfigError::Name(_) => "app",
-                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => {
-                    "secret"
-                }
+                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => "secret",
                 ConfigError::NoMeaning => "meaning",
                 _ => "url",
             };
             problem(key, error)
         })?;
-        let uncovered = endpoint
-            .uncovered()
-            .iter()
-            .map(|role| role.as_str().to_owned());
-        Ok(Self {
-            uncovered: uncovered.collect(),
-            description: Some(description.clone()),
-            ..Self::new(endpoint, &url)
-        })
+        let uncovered = endpoint.uncovered().iter().map(|role| role.as_str().to_owned());
+        Ok(Self { uncovered: uncovered.collect(), description: Some(description.clone()), ..Self::new(endpoint, &url) })
     }
 
     /// Adds the secret, or the credential that is made with it.
@@ -395,22 +334,13 @@ impl ConfiguredEndpoint {
         let secret = || Secret::new(text).map_err(|error| problem("secret", error));
         let credential = match (login, header) {
             (None, None) => {
-                return builder
-                    .secret(text)
-                    .map_err(|error| problem("secret", error));
+                return builder.secret(text).map_err(|error| problem("secret", error));
             }
             (Some(_), Some(_)) => {
-                return Err(problem(
-                    "header",
-                    "both login and header: remove one of the two",
-                ));
+                return Err(problem("header", "both login and header: remove one of the two"));
             }
-            (Some(login), None) => {
-                Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?
-            }
-            (None, Some(name)) => {
-                Credential::header(name, &secret()?).map_err(|error| problem("header", error))?
-            }
+            (Some(login), None) => Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?,
+            (None, Some(name)) => Credential::header(name, &secret()?).map_err(|error| problem("header", error))?,
         };
         Ok(builder.credential(credential))
     }
@@ -418,10 +348,7 @@ impl ConfiguredEndpoint {
     fn senders(settings: &EndpointSettings<'_>) -> Result<Option<Senders>, EndpointProblem> {
         let listed = settings.list("senders")?;
         if listed.is_empty() {
-            settings.reject(
-                &["proxies", "enforce_senders"],
-                "add senders = [\"…\"], too",
-            )?;
+            settings.reject(&["proxies", "enforce_senders"], "add senders = [\"…\"], too")?;
             return Ok(None);
         }
         let mut senders = Senders::new(listed)
@@ -462,21 +389,13 @@ impl ConfiguredEndpoint {
     }
 
     /// Replays the unusable callbacks that were kept for it.
-    pub(crate) async fn replay(
-        &self,
-        receiver: &ServerReceiver,
-    ) -> Result<ReplaySummary, StoreError> {
+    pub(crate) async fn replay(&self, receiver: &ServerReceiver) -> Result<ReplaySummary, StoreError> {
         self.endpoint.replay(receiver).await
     }
 }
 
 fn meaning(key: &'static str, word: &str) -> Result<Meaning, EndpointProblem> {
-    let all = [
-        Meaning::Completed,
-        Meaning::Pending,
-        Meaning::Reversed,
-        Meaning::NotAReward,
-    ];
+    let all = [Meaning::Completed, Meaning::Pending, Meaning::Reversed, Meaning::NotAReward];
     let words = all.map(Meaning::as_str).join(", ");
     let found = all.into_iter().find(|known| known.as_str() == word);
     found.ok_or_else(|| problem(key, format!("unknown meaning {word:?}: use one of {words}")))
@@ -491,9 +410,7 @@ fn role(key: &'static str, name: &str) -> Result<Role, EndpointProblem> {
 /// A network that the configuration file describes in a table of its own.
 pub(crate) fn describe(name: &str, table: &toml::Table) -> Result<Description, String> {
     let mut table = table.clone();
-    table
-        .entry("name")
-        .or_insert_with(|| toml::Value::String(name.to_owned()));
+    table.entry("name").or_insert_with(|| toml::Value::String(name.to_owned()));
     let text = toml::to_string(&table).map_err(|error| error.to_string())?;
     let description = Description::from_toml(&text).map_err(|error| error.to_string())?;
     if description.name() != name {

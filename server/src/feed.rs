@@ -57,11 +57,7 @@ impl Feed {
     pub(crate) fn new(endpoints: &[ConfiguredEndpoint]) -> Self {
         let keys = endpoints.iter().map(|endpoint| {
             let labels = endpoint.labels();
-            (
-                labels.network.to_owned(),
-                labels.app.to_owned(),
-                labels.endpoint.to_owned(),
-            )
+            (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned())
         });
         Self {
             recent: Mutex::default(),
@@ -70,22 +66,14 @@ impl Feed {
         }
     }
 
-    pub(crate) fn counts(
-        &self,
-        network: &str,
-        app: &str,
-        endpoint: &str,
-    ) -> Option<&EndpointCounts> {
-        self.counts
-            .get(&(network.to_owned(), app.to_owned(), endpoint.to_owned()))
+    pub(crate) fn counts(&self, network: &str, app: &str, endpoint: &str) -> Option<&EndpointCounts> {
+        self.counts.get(&(network.to_owned(), app.to_owned(), endpoint.to_owned()))
     }
 
     /// Numbers an item and shows it.
     pub(crate) fn push(&self, mut item: Item) {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        item.number = recent
-            .back()
-            .map_or(1, |last| last.number.saturating_add(1));
+        item.number = recent.back().map_or(1, |last| last.number.saturating_add(1));
         item.at = rfc3339(SystemClock.now());
         let item = Arc::new(item);
         if recent.len() == KEPT {
@@ -98,13 +86,9 @@ impl Feed {
 
     /// A genuine callback was taken.
     pub(crate) fn push_taken(&self, event: &Event, receipt: &Receipt) {
-        if let Some(counts) =
-            self.counts(event.network.as_str(), event.app.as_str(), &event.endpoint)
-        {
+        if let Some(counts) = self.counts(event.network.as_str(), event.app.as_str(), &event.endpoint) {
             counts.genuine.fetch_add(1, Ordering::Relaxed);
-            counts
-                .last_genuine
-                .store(SystemClock.now().as_millis(), Ordering::Relaxed);
+            counts.last_genuine.store(SystemClock.now().as_millis(), Ordering::Relaxed);
         }
         let decision = match receipt {
             Receipt::Accepted(decision) | Receipt::Settled(decision) => Some(decision),
@@ -128,8 +112,7 @@ impl Feed {
             kind: event.kind.as_str(),
             outcome: receipt.as_str(),
             decision: decision.map(|decision| decision.action().as_str()),
-            balance_change: decision
-                .map(|decision| decision.balance_change().normalize().to_string()),
+            balance_change: decision.map(|decision| decision.balance_change().normalize().to_string()),
             reason,
             is_test: event.is_test,
             ..Item::default()

@@ -1,6 +1,6 @@
 //! Serves HTTP/1.1 with limits: connections, headers, slow clients.
 //!
-//! At the limit of connections, the oldest one that has no request in flight makes room for a new one. So idle and slow
+//! At the limit of connections, the oldest one that has no request in flight gives way to a new one. So idle and slow
 //! connections push out each other, and a genuine callback, which sends its request at once, is answered.
 
 use std::collections::VecDeque;
@@ -41,25 +41,20 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Binds a port.
 pub(crate) async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} ({key}): stop the other program or use another port")
-    })
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} ({key}): stop the other program or use another port"))
 }
 
 /// Raises the limit on open files as far as allowed, and returns how many connections it allows.
 pub(crate) fn connection_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
-        let raised = Rlimit {
-            current: limit.maximum.or(Some(65_536)),
-            maximum: limit.maximum,
-        };
+        let raised = Rlimit { current: limit.maximum.or(Some(65_536)), maximum: limit.maximum };
         let _ = setrlimit(Resource::Nofile, raised);
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(65_536);
-    usize::try_from(files / 2)
-        .unwrap_or(MAX_CONNECTIONS)
-        .clamp(1, MAX_CONNECTIONS)
+    usize::try_from(files / 2).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
 }
 
 /// One open connection.
@@ -91,10 +86,7 @@ struct Connections(Mutex<VecDeque<Weak<Connection>>>);
 
 impl Connections {
     fn add(&self, limit: usize) -> Arc<Connection> {
-        let connection = Arc::new(Connection {
-            requests: AtomicUsize::new(0),
-            evict: Notify::new(),
-        });
+        let connection = Arc::new(Connection { requests: AtomicUsize::new(0), evict: Notify::new() });
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= limit.saturating_mul(2) {
             all.retain(|known| known.strong_count() > 0);
@@ -107,9 +99,7 @@ impl Connections {
     fn evict_oldest(&self) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_idle = |known: &Weak<Connection>| {
-            known
-                .upgrade()
-                .is_none_or(|connection| connection.requests.load(Ordering::SeqCst) == 0)
+            known.upgrade().is_none_or(|connection| connection.requests.load(Ordering::SeqCst) == 0)
         };
         while let Some(at) = all.iter().position(is_idle) {
             if let Some(connection) = all.remove(at).and_then(|known| known.upgrade()) {
@@ -153,9 +143,8 @@ pub(crate) async fn serve(
             () = shutdown.requested() => break,
         };
         let Ok(permit) = permit else { break };
-        metrics::gauge!("postback_connections", "port" => port).set(f64::from(
-            u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX),
-        ));
+        metrics::gauge!("postback_connections", "port" => port)
+            .set(f64::from(u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX)));
         let connection = connections.add(limit);
         spawn(stream, peer, router.clone(), connection, permit, &graceful);
     }

@@ -15,8 +15,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use postback::store::StoreError;
 use postback::verify::Unusable;
 use postback::{
-    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock,
-    Timestamp, Timing, Verified,
+    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock, Timestamp, Timing,
+    Verified,
 };
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,9 +38,7 @@ use crate::{admin, environment, http};
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Upper bounds of the histograms' buckets, in seconds.
-const BUCKETS: [f64; 14] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Everything that requests need.
 pub(crate) struct Server {
@@ -138,16 +136,9 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let limit = http::connection_limit();
     let (stop, shutdown) = Shutdown::new();
     let receiver = receiver(&config, store)?;
-    let patience = config
-        .backend
-        .timeout
-        .saturating_add(Duration::from_secs(2));
-    let (delivery, delivering) = Delivery::start(
-        receiver.clone(),
-        config.backend.concurrency,
-        patience,
-        shutdown.clone(),
-    );
+    let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
+    let (delivery, delivering) =
+        Delivery::start(receiver.clone(), config.backend.concurrency, patience, shutdown.clone());
     let server = Arc::new(Server {
         receiver,
         delivery,
@@ -159,23 +150,11 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
         shutdown: shutdown.clone(),
     });
     announce(&server, &ports)?;
-    let public = tokio::spawn(http::serve(
-        ports.public,
-        public_router(&server),
-        limit,
-        "public",
-        shutdown.clone(),
-    ));
+    let public = tokio::spawn(http::serve(ports.public, public_router(&server), limit, "public", shutdown.clone()));
     let admin = ports.admin.map(|listener| {
         let token = config.admin.as_ref().and_then(|admin| admin.token.clone());
         let router = admin::router(Arc::clone(&server), token);
-        tokio::spawn(http::serve(
-            listener,
-            router,
-            limit,
-            "admin",
-            shutdown.clone(),
-        ))
+        tokio::spawn(http::serve(listener, router, limit, "admin", shutdown.clone()))
     });
     let upkeep = tokio::spawn(upkeep(server.metrics.clone()));
     stop_requested().await?;
@@ -198,10 +177,7 @@ pub(crate) fn receiver(config: &Config, store: AnyStore) -> anyhow::Result<Serve
     let sender = WebhookSender::new(config.backend.clone())?;
     // Long enough for one request and the store, short enough that another server takes over soon.
     let lease = config.backend.timeout.saturating_mul(3) / 2 + Duration::from_secs(2);
-    Ok(Receiver::new(store, sender)
-        .timing(Timing::default().lease(lease))
-        .without_recovery()
-        .deferred())
+    Ok(Receiver::new(store, sender).timing(Timing::default().lease(lease)).without_recovery().deferred())
 }
 
 fn install_metrics() -> anyhow::Result<PrometheusHandle> {
@@ -216,10 +192,7 @@ fn install_metrics() -> anyhow::Result<PrometheusHandle> {
         metrics::Unit::Seconds,
         "One delivery to the backend"
     );
-    metrics::describe_gauge!(
-        "postback_backend_up",
-        "Whether the backend responds: 1 or 0"
-    );
+    metrics::describe_gauge!("postback_backend_up", "Whether the backend responds: 1 or 0");
     metrics::describe_gauge!("postback_connections", "Open connections by port");
     metrics::describe_gauge!(
         "postback_decisions_pending",
@@ -251,20 +224,11 @@ pub(crate) fn start_logging(format: LogFormat) {
         .unwrap_or_else(|| Targets::new().with_default(tracing::Level::INFO));
     let registry = tracing_subscriber::registry().with(filter);
     let started = match format {
-        LogFormat::Text => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .with_writer(std::io::stderr)
-                    .with_ansi(false),
-            )
-            .try_init(),
+        LogFormat::Text => {
+            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false)).try_init()
+        }
         LogFormat::Json => registry
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_writer(std::io::stderr),
-            )
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
             .try_init(),
     };
     // A second call in one process keeps the first one's.
@@ -317,16 +281,8 @@ fn public_router(server: &Arc<Server>) -> Router {
         .endpoints
         .iter()
         .enumerate()
-        .map(|(number, endpoint)| {
-            (
-                endpoint.path().to_owned(),
-                (endpoint.route(&intake), number),
-            )
-        });
-    let site = Site {
-        server: Arc::clone(server),
-        routes: routes.collect(),
-    };
+        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&intake), number)));
+    let site = Site { server: Arc::clone(server), routes: routes.collect() };
     Router::new().fallback(public).with_state(Arc::new(site))
 }
 
@@ -342,19 +298,12 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    let labels = site
-        .server
-        .endpoints
-        .get(*number)
-        .map(ConfiguredEndpoint::labels);
+    let labels = site.server.endpoints.get(*number).map(ConfiguredEndpoint::labels);
     // 400 is a genuine callback that cannot be used: it was counted when it was kept.
     if response.status().is_client_error()
         && response.status() != StatusCode::BAD_REQUEST
         && let Some(labels) = labels
-        && let Some(counts) = site
-            .server
-            .feed
-            .counts(labels.network, labels.app, labels.endpoint)
+        && let Some(counts) = site.server.feed.counts(labels.network, labels.app, labels.endpoint)
     {
         counts.rejected.fetch_add(1, Ordering::Relaxed);
     }
@@ -364,12 +313,7 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
 /// 200 when the store answers.
 async fn health(server: &Server, method: &Method) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return (
-            StatusCode::METHOD_NOT_ALLOWED,
-            [("allow", "GET, HEAD")],
-            "method not allowed",
-        )
-            .into_response();
+        return (StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET, HEAD")], "method not allowed").into_response();
     }
     let asked = server.receiver.store().list_pending(None, 1);
     match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {

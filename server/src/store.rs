@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use postback::store::{
-    KeptCallback, KeptId, MemoryStore, Record, Retention, StoreError, Stored, SwapOutcome, Version,
-};
+use postback::store::{KeptCallback, KeptId, MemoryStore, Record, Retention, StoreError, Stored, SwapOutcome, Version};
 use postback::{DedupStore, PlayerId, RecordKey, Timestamp};
 use postback_postgres::{PostgresOptions, PostgresStore};
 use postback_redis::RedisStore;
@@ -46,11 +44,9 @@ impl StoreUrl {
             }
             "postgres" | "postgresql" => Ok(Self::Postgres(Zeroizing::new(text.to_owned()))),
             "redis" | "rediss" => Ok(Self::Redis(Zeroizing::new(text.to_owned()))),
-            _ => Err(
-                "unknown store: write \"sqlite:PATH\", \"postgres://…\" or \"redis://…\", or \"env:NAME\" for a \
+            _ => Err("unknown store: write \"sqlite:PATH\", \"postgres://…\" or \"redis://…\", or \"env:NAME\" for a \
                  variable with one of these"
-                    .to_owned(),
-            ),
+                .to_owned()),
         }
     }
 
@@ -132,19 +128,11 @@ impl DedupStore for AnyStore {
         dispatch!(self, store => store.load(key).await)
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         dispatch!(self, store => store.swap(expected, record).await)
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         dispatch!(self, store => store.list_pending(after, limit).await)
     }
 
@@ -152,11 +140,7 @@ impl DedupStore for AnyStore {
         dispatch!(self, store => store.keep_unusable(kept).await)
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         dispatch!(self, store => store.list_unusable(after, limit).await)
     }
 

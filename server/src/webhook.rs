@@ -16,9 +16,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use postback::{
-    Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp,
-};
+use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -66,13 +64,7 @@ impl SigningSecret {
             // HMAC takes keys of every length.
             return String::new();
         };
-        for part in [
-            id.as_bytes(),
-            b".",
-            seconds.to_string().as_bytes(),
-            b".",
-            body,
-        ] {
+        for part in [id.as_bytes(), b".", seconds.to_string().as_bytes(), b".", body] {
             mac.update(part);
         }
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -158,9 +150,7 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Parameter<'_>> {
         let (name, value) = (decoded(name), decoded(value));
         match found.remove(&name) {
             None => found.insert(name, Parameter::One(value)),
-            Some(Parameter::One(first)) => {
-                found.insert(name, Parameter::Several(vec![first, value]))
-            }
+            Some(Parameter::One(first)) => found.insert(name, Parameter::Several(vec![first, value])),
             Some(Parameter::Several(mut values)) => {
                 values.push(value);
                 found.insert(name, Parameter::Several(values))
@@ -185,10 +175,7 @@ pub(crate) fn rfc3339(moment: Timestamp) -> String {
     i64::try_from(moment.as_millis())
         .ok()
         .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(
-            || "out of range".to_owned(),
-            |timestamp| timestamp.to_string(),
-        )
+        .map_or_else(|| "out of range".to_owned(), |timestamp| timestamp.to_string())
 }
 
 /// Why the backend did not take a decision. The decision stays pending.
@@ -239,19 +226,14 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
     connector.set_connect_timeout(Some(timeout));
     connector.set_nodelay(true);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?;
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let tls = if is_https {
         tls.with_native_roots()?.with_no_client_auth()
     } else {
-        tls.with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth()
+        tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
     };
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(connector);
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
     Ok(Client::builder(TokioExecutor::new())
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_timer(TokioTimer::new())
@@ -275,20 +257,13 @@ impl WebhookSender {
         let body = body(decision);
         let id = decision.id().as_str();
         let seconds = SystemClock.now().as_millis() / 1000;
-        let signatures: Vec<String> = self
-            .backend
-            .secrets
-            .iter()
-            .map(|secret| secret.sign(id, seconds, &body))
-            .collect();
+        let signatures: Vec<String> =
+            self.backend.secrets.iter().map(|secret| secret.sign(id, seconds, &body)).collect();
         let request = Request::builder()
             .method(Method::POST)
             .uri(self.backend.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(
-                header::USER_AGENT,
-                concat!("postback/", env!("CARGO_PKG_VERSION")),
-            )
+            .header(header::USER_AGENT, concat!("postback/", env!("CARGO_PKG_VERSION")))
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signatures.join(" "))
@@ -296,9 +271,7 @@ impl WebhookSender {
         let exchange = async {
             let response = self.client.request(request).await.map_err(unreachable)?;
             let status = response.status();
-            let content = Limited::new(response.into_body(), MAX_RESPONSE)
-                .collect()
-                .await;
+            let content = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
             // The status decides; only a refusal needs the body.
             let content = content.map_or_else(|_| Bytes::new(), |content| content.to_bytes());
             Ok((status, content))
@@ -314,10 +287,7 @@ impl WebhookSender {
                 Ok(Refusal { refused }) => Err(HandlerError::declined(refused)),
                 Err(_) => Err(BackendError::UnclearRefusal.into()),
             },
-            status => Err(BackendError::Status {
-                status: status.as_u16(),
-            }
-            .into()),
+            status => Err(BackendError::Status { status: status.as_u16() }.into()),
         }
     }
 }
@@ -345,14 +315,13 @@ impl Handler for WebhookSender {
         let word = match &result {
             Ok(()) => "delivered",
             Err(HandlerError::Declined(_)) => "declined",
-            Err(HandlerError::Failed(error)) => error
-                .downcast_ref::<BackendError>()
-                .map_or("failed", BackendError::as_str),
+            Err(HandlerError::Failed(error)) => {
+                error.downcast_ref::<BackendError>().map_or("failed", BackendError::as_str)
+            }
             Err(_) => "failed",
         };
         metrics::counter!("postback_deliveries_total", "result" => word).increment(1);
-        metrics::histogram!("postback_delivery_duration_seconds", "result" => word)
-            .record(began.elapsed());
+        metrics::histogram!("postback_delivery_duration_seconds", "result" => word).record(began.elapsed());
         result
     }
 }
@@ -365,36 +334,20 @@ mod tests {
     fn signature_matches_the_specification() {
         // The example of the specification's own libraries.
         let secret = SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let signature = secret.sign(
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let signature = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
     fn secret_that_is_short_or_not_base64_is_rejected() {
-        for text in [
-            "",
-            "whsec_",
-            "whsec_c2hvcnQ=",
-            "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "whsec_%%%",
-        ] {
-            assert!(
-                SigningSecret::parse(text).unwrap_err().contains("openssl"),
-                "{text}"
-            );
+        for text in ["", "whsec_", "whsec_c2hvcnQ=", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%"] {
+            assert!(SigningSecret::parse(text).unwrap_err().contains("openssl"), "{text}");
         }
     }
 
     #[test]
     fn repeated_parameters_become_a_list() {
         let found = parameters("a=1&b=x+y&a=%32&&c");
-        assert_eq!(
-            serde_json::to_string(&found).unwrap(),
-            r#"{"a":["1","2"],"b":"x y","c":""}"#
-        );
+        assert_eq!(serde_json::to_string(&found).unwrap(), r#"{"a":["1","2"],"b":"x y","c":""}"#);
     }
 }

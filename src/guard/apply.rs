@@ -37,11 +37,7 @@ pub fn apply(record: &Record, event: &Arc<Event>, at: Timestamp) -> Applied {
     };
     match finding {
         Finding::Duplicate(number) => Applied::Duplicate { number },
-        Finding::New {
-            mut record,
-            state,
-            action,
-        } => {
+        Finding::New { mut record, state, action } => {
             if record.closed().is_some() {
                 record.append(Arc::clone(event), at, EntryState::Excluded, None);
                 return Applied::Kept(record);
@@ -67,11 +63,7 @@ pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
 
 enum Finding {
     Duplicate(u32),
-    New {
-        record: Record,
-        state: EntryState,
-        action: Action,
-    },
+    New { record: Record, state: EntryState, action: Action },
 }
 
 /// Whether a message is left out if it is marked as a test. A player may have set the mark, so it cannot hide a reversal
@@ -83,10 +75,9 @@ fn is_left_out_as_test(event: &Event) -> bool {
             Effect::Pending { .. } | Effect::Completed { .. } => true,
             Effect::Adjusted { by, .. } => *by > Decimal::ZERO,
             // A state that is not understood may be a reversal.
-            Effect::Ignored { reason, .. } => !matches!(
-                reason,
-                IgnoreReason::UnknownState | IgnoreReason::EmptyState | IgnoreReason::Contradictory
-            ),
+            Effect::Ignored { reason, .. } => {
+                !matches!(reason, IgnoreReason::UnknownState | IgnoreReason::EmptyState | IgnoreReason::Contradictory)
+            }
             Effect::Revoked => false,
         },
     }
@@ -104,11 +95,7 @@ fn apply_ban(record: &Record, event: &Event, status: &BanStatus) -> Finding {
         BanStatus::Active => Action::Unban,
         BanStatus::Unknown(_) => nothing(NothingReason::UnknownState),
     };
-    Finding::New {
-        record: record.clone(),
-        state: EntryState::Active,
-        action,
-    }
+    Finding::New { record: record.clone(), state: EntryState::Active, action }
 }
 
 fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Finding {
@@ -130,22 +117,14 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
     if let Some(duplicate) = duplicate {
         return Finding::Duplicate(duplicate.number());
     }
-    let excluded = |action| Finding::New {
-        record: known.clone(),
-        state: EntryState::Excluded,
-        action,
-    };
+    let excluded = |action| Finding::New { record: known.clone(), state: EntryState::Excluded, action };
     let conflict = |kind| excluded(Action::Conflict { kind });
     if let Some(kind) = contradiction(known, event, effect) {
         return conflict(kind);
     }
     if same_state.iter().any(|entry| entry.is_active()) {
-        let is_known = same_state
-            .iter()
-            .any(|entry| entry.event().purchase_usd == event.purchase_usd);
-        let is_same_reward = same_state
-            .iter()
-            .any(|entry| entry.is_active() && is_same_amount(entry.event(), event));
+        let is_known = same_state.iter().any(|entry| entry.event().purchase_usd == event.purchase_usd);
+        let is_same_reward = same_state.iter().any(|entry| entry.is_active() && is_same_amount(entry.event(), event));
         return match event.purchase_usd {
             Some(usd) if is_same_reward && !is_known => excluded(Action::Purchase { usd }),
             _ => conflict(ConflictKind::ContentMismatch),
@@ -160,11 +139,7 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
         supersede(&mut record, |entry| entry.number() == number);
     }
     match decide(&record, event, effect, reinstates) {
-        Ok(action) => Finding::New {
-            record,
-            state: EntryState::Active,
-            action,
-        },
+        Ok(action) => Finding::New { record, state: EntryState::Active, action },
         Err(OutOfRange) => conflict(ConflictKind::AmountOutOfRange),
     }
 }
@@ -172,14 +147,7 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
 /// Whether a completed message that may reinstate comes after a revocation: it starts the conversion anew.
 fn reinstates(record: &Record, event: &Event, effect: &Effect) -> bool {
     let is_revoked = || active_effects(record).any(|effect| matches!(effect, Effect::Revoked));
-    matches!(
-        effect,
-        Effect::Completed {
-            reinstates: true,
-            ..
-        }
-    ) && !is_purchase_only(event)
-        && is_revoked()
+    matches!(effect, Effect::Completed { reinstates: true, .. }) && !is_purchase_only(event) && is_revoked()
 }
 
 /// Takes entries out of what is due.
@@ -195,53 +163,30 @@ pub(super) fn supersede(record: &mut Record, which: impl Fn(&Entry) -> bool) {
 /// was taken back, but not by which message. The network's own message about it, with a transaction of its own, must not
 /// take it back again.
 pub(super) fn same_amount_taken_back(record: &Record, event: &Event) -> Option<u32> {
-    let EventKind::Conversion {
-        effect: Effect::Adjusted {
-            by,
-            same_transaction: false,
-        },
-        ..
-    } = &event.kind
-    else {
+    let EventKind::Conversion { effect: Effect::Adjusted { by, same_transaction: false }, .. } = &event.kind else {
         return None;
     };
     let is_same = |entry: &&Entry| {
-        let same = matches!(entry.effect(), Some(Effect::Adjusted { by: imported, same_transaction: true }) if imported == by);
+        let same =
+            matches!(entry.effect(), Some(Effect::Adjusted { by: imported, same_transaction: true }) if imported == by);
         entry.is_imported() && entry.is_active() && same
     };
     record.entries().iter().find(is_same).map(Entry::number)
 }
 
-pub(super) fn contradiction(
-    record: &Record,
-    event: &Event,
-    effect: &Effect,
-) -> Option<ConflictKind> {
-    if record
-        .player()
-        .is_some_and(|player| *player != event.player)
-    {
+pub(super) fn contradiction(record: &Record, event: &Event, effect: &Effect) -> Option<ConflictKind> {
+    if record.player().is_some_and(|player| *player != event.player) {
         return Some(ConflictKind::PlayerMismatch);
     }
     match effect {
-        Effect::Completed { amount, .. } if *amount < Decimal::ZERO => {
-            Some(ConflictKind::NegativeReward)
-        }
-        Effect::Ignored {
-            reason: IgnoreReason::Contradictory,
-            ..
-        } => Some(ConflictKind::Contradictory),
+        Effect::Completed { amount, .. } if *amount < Decimal::ZERO => Some(ConflictKind::NegativeReward),
+        Effect::Ignored { reason: IgnoreReason::Contradictory, .. } => Some(ConflictKind::Contradictory),
         _ => None,
     }
 }
 
 /// The decision that follows from what is due, and otherwise from what the message says.
-fn decide(
-    record: &Record,
-    event: &Event,
-    effect: &Effect,
-    was_reinstated: bool,
-) -> Result<Action, OutOfRange> {
+fn decide(record: &Record, event: &Event, effect: &Effect, was_reinstated: bool) -> Result<Action, OutOfRange> {
     // These never move money, not even a difference that an import has left (see `guard::import`).
     if matches!(effect, Effect::Pending { .. } | Effect::Ignored { .. }) {
         return Ok(nothing_due(record, event, effect));
@@ -257,43 +202,29 @@ fn decide(
 
 fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Action {
     let is_any = |wanted: fn(&Effect) -> bool| {
-        let mut counted = record
-            .entries()
-            .iter()
-            .filter(|entry| entry.is_active() && !is_purchase_only(entry.event()));
+        let mut counted = record.entries().iter().filter(|entry| entry.is_active() && !is_purchase_only(entry.event()));
         counted.any(|entry| entry.effect().is_some_and(wanted))
     };
     let is_completed = is_any(|effect| matches!(effect, Effect::Completed { .. }));
     let is_reversed = is_any(|effect| matches!(effect, Effect::Adjusted { .. } | Effect::Revoked));
     match effect {
-        Effect::Pending { .. } if is_completed || is_reversed => {
-            nothing(NothingReason::LatePending)
-        }
-        Effect::Pending { stage, amount } => Action::Pending {
-            amount: *amount,
-            stage: stage.clone(),
-        },
+        Effect::Pending { .. } if is_completed || is_reversed => nothing(NothingReason::LatePending),
+        Effect::Pending { stage, amount } => Action::Pending { amount: *amount, stage: stage.clone() },
         Effect::Completed { amount, .. } => match event.purchase_usd {
             Some(usd) if amount.is_zero() => Action::Purchase { usd },
             _ if amount.is_zero() => nothing(NothingReason::ZeroReward),
             _ => nothing(NothingReason::AlreadyTakenBack),
         },
-        Effect::Adjusted { .. } | Effect::Revoked if is_completed => {
-            nothing(NothingReason::NothingToTakeBack)
-        }
-        Effect::Adjusted {
-            same_transaction: true,
-            ..
-        }
-        | Effect::Revoked => Action::Rejected,
+        Effect::Adjusted { .. } | Effect::Revoked if is_completed => nothing(NothingReason::NothingToTakeBack),
+        Effect::Adjusted { same_transaction: true, .. } | Effect::Revoked => Action::Rejected,
         Effect::Adjusted { .. } => nothing(NothingReason::Unlinked),
         Effect::Ignored { reason, .. } => nothing(match reason {
             IgnoreReason::EmptyState => NothingReason::EmptyState,
             IgnoreReason::UnpaidByChoice => NothingReason::UnpaidByChoice,
             IgnoreReason::NotAReward => NothingReason::NotAReward,
-            IgnoreReason::UnknownState
-            | IgnoreReason::Contradictory
-            | IgnoreReason::PaidElsewhere => NothingReason::UnknownState,
+            IgnoreReason::UnknownState | IgnoreReason::Contradictory | IgnoreReason::PaidElsewhere => {
+                NothingReason::UnknownState
+            }
         }),
     }
 }
@@ -303,16 +234,10 @@ fn nothing(reason: NothingReason) -> Action {
 }
 
 fn active_effects(record: &Record) -> impl Iterator<Item = &Effect> {
-    record
-        .entries()
-        .iter()
-        .filter(|entry| entry.is_active())
-        .filter_map(Entry::effect)
+    record.entries().iter().filter(|entry| entry.is_active()).filter_map(Entry::effect)
 }
 
-pub(super) fn target_of<'a>(
-    effects: impl Iterator<Item = &'a Effect>,
-) -> Result<Decimal, OutOfRange> {
+pub(super) fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, OutOfRange> {
     let mut completed = Decimal::ZERO;
     let mut adjusted = Decimal::ZERO;
     let mut is_revoked = false;
@@ -336,27 +261,15 @@ pub(super) fn target_of<'a>(
 pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
     let (a, b) = (a.normalize(), b.normalize());
     let sum = a.checked_add(b).ok_or(OutOfRange)?;
-    if sum.scale() >= a.scale().max(b.scale()) {
-        Ok(sum)
-    } else {
-        Err(OutOfRange)
-    }
+    if sum.scale() >= a.scale().max(b.scale()) { Ok(sum) } else { Err(OutOfRange) }
 }
 
 /// Whether two messages are about the same transaction and state: the later one is then a repetition, brings purchase
 /// data, or contradicts the earlier one, but is never an event of its own.
 pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
     let (
-        EventKind::Conversion {
-            transaction: a,
-            effect: first,
-            ..
-        },
-        EventKind::Conversion {
-            transaction: b,
-            effect: second,
-            ..
-        },
+        EventKind::Conversion { transaction: a, effect: first, .. },
+        EventKind::Conversion { transaction: b, effect: second, .. },
     ) = (&earlier.kind, &later.kind)
     else {
         return false;
@@ -375,9 +288,7 @@ pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
                 }
             }
             // An adjustment by zero moved nothing and does not stand in the way of a real one.
-            (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => {
-                a.is_zero() == b.is_zero()
-            }
+            (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => a.is_zero() == b.is_zero(),
             (Effect::Revoked, Effect::Revoked) => true,
             _ => false,
         }
@@ -386,11 +297,7 @@ pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
 /// Whether the message brings purchase data and no reward: the second of the two callbacks in which a purchase may
 /// arrive. It may overtake the first and must not take its place.
 pub(super) fn is_purchase_only(event: &Event) -> bool {
-    let EventKind::Conversion {
-        effect: Effect::Completed { amount, .. },
-        ..
-    } = &event.kind
-    else {
+    let EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } = &event.kind else {
         return false;
     };
     amount.is_zero() && event.purchase_usd.is_some()

@@ -24,8 +24,8 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::apply::{
-    OutOfRange, contradiction, exact_sum, is_purchase_only, is_same_content, is_same_state,
-    same_amount_taken_back, supersede, target, target_of,
+    OutOfRange, contradiction, exact_sum, is_purchase_only, is_same_content, is_same_state, same_amount_taken_back,
+    supersede, target, target_of,
 };
 use super::record::{Entry, EntryState, Record};
 use crate::clock::Timestamp;
@@ -83,9 +83,7 @@ impl fmt::Display for Outcome {
             Self::Pending => "a decision is pending: deliver it, then import again",
             Self::Closed => "the handler declined this conversion: it is closed",
             Self::Conflict(ConflictKind::ContentMismatch) => "another amount is known for it",
-            Self::Conflict(ConflictKind::PlayerMismatch) => {
-                "the conversion belongs to another player"
-            }
+            Self::Conflict(ConflictKind::PlayerMismatch) => "the conversion belongs to another player",
             Self::Conflict(ConflictKind::NegativeReward) => "the amount paid is negative",
             Self::Conflict(ConflictKind::AmountOutOfRange) => "the amount is out of range",
             Self::Conflict(ConflictKind::Contradictory) => "contradicts what is known",
@@ -152,11 +150,7 @@ pub(crate) fn import(
         return unchanged(Outcome::Conflict(kind));
     }
     let is_of_unknown_amount = is_of_unknown_amount(effect);
-    let known = if is_of_unknown_amount {
-        known_payment(record)
-    } else {
-        known_message(record, &event)
-    };
+    let known = if is_of_unknown_amount { known_payment(record) } else { known_message(record, &event) };
     let replaced = match known {
         Known::Imported => return unchanged(Outcome::AlreadyImported),
         Known::Moved => return unchanged(Outcome::AlreadyReceived),
@@ -192,10 +186,7 @@ pub(crate) fn import(
     // A list may not say by which message something was taken back. The message received here does.
     let entry = replaced.and_then(|number| record.entry(number));
     let event = entry.map_or(Arc::clone(&event), |entry| {
-        Arc::new(Event {
-            player: event.player.clone(),
-            ..(**entry.event()).clone()
-        })
+        Arc::new(Event { player: event.player.clone(), ..(**entry.event()).clone() })
     });
     supersede(&mut imported, |entry| Some(entry.number()) == replaced);
     imported.append(event, at, EntryState::Active, Some(action));
@@ -226,17 +217,12 @@ pub(crate) fn correct(record: &Record, at: Timestamp) -> Option<Record> {
         };
         takes_back == (due < Decimal::ZERO)
     };
-    let causes = record
-        .entries()
-        .iter()
-        .filter(|entry| entry.is_active() && !entry.is_imported() && entry.states_money());
+    let causes =
+        record.entries().iter().filter(|entry| entry.is_active() && !entry.is_imported() && entry.states_money());
     let cause = causes.max_by_key(|entry| (is_fitting(entry), entry.number()))?;
     let event = if cause.is_erased() {
         let player = record.player()?.clone();
-        Arc::new(Event {
-            player,
-            ..(**cause.event()).clone()
-        })
+        Arc::new(Event { player, ..(**cause.event()).clone() })
     } else {
         Arc::clone(cause.event())
     };
@@ -293,11 +279,8 @@ fn known_message(record: &Record, event: &Event) -> Known {
         is_known && is_same_message(entry.event(), event)
     };
     let candidates: Vec<&Entry> = record.entries().iter().filter(is_candidate).collect();
-    let mut same: Vec<&Entry> = candidates
-        .iter()
-        .copied()
-        .filter(|entry| is_same_content(entry.event(), event))
-        .collect();
+    let mut same: Vec<&Entry> =
+        candidates.iter().copied().filter(|entry| is_same_content(entry.event(), event)).collect();
     // Of several received ones that it may be, one that moved nothing.
     same.sort_by_key(|entry| (!entry.is_imported(), !entry.balance_change().is_zero()));
     let Some(best) = same.first() else {
@@ -340,13 +323,7 @@ fn known_payment_is_of_unknown_amount(record: &Record) -> bool {
 }
 
 fn is_of_unknown_amount(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Ignored {
-            reason: IgnoreReason::PaidElsewhere,
-            ..
-        }
-    )
+    matches!(effect, Effect::Ignored { reason: IgnoreReason::PaidElsewhere, .. })
 }
 
 /// Whether a row is the same message as a known one. A row that does not say by which message something was taken back
@@ -354,22 +331,8 @@ fn is_of_unknown_amount(effect: &Effect) -> bool {
 fn is_same_message(known: &Event, row: &Event) -> bool {
     let is_same_reversal = match (&known.kind, &row.kind) {
         (
-            EventKind::Conversion {
-                effect:
-                    Effect::Adjusted {
-                        by: a,
-                        same_transaction: false,
-                    },
-                ..
-            },
-            EventKind::Conversion {
-                effect:
-                    Effect::Adjusted {
-                        by: b,
-                        same_transaction: true,
-                    },
-                ..
-            },
+            EventKind::Conversion { effect: Effect::Adjusted { by: a, same_transaction: false }, .. },
+            EventKind::Conversion { effect: Effect::Adjusted { by: b, same_transaction: true }, .. },
         ) => a == b,
         _ => false,
     };
@@ -399,10 +362,7 @@ fn action(record: &Record, effect: &Effect) -> Result<Action, OutOfRange> {
     }
     let reason = match effect {
         Effect::Pending { stage, amount } => {
-            return Ok(Action::Pending {
-                amount: *amount,
-                stage: stage.clone(),
-            });
+            return Ok(Action::Pending { amount: *amount, stage: stage.clone() });
         }
         Effect::Completed { amount, .. } if amount.is_zero() => NothingReason::ZeroReward,
         Effect::Completed { .. } => NothingReason::AlreadyTakenBack,

@@ -22,6 +22,4 @@ mod record;
 pub use apply::{Applied, OutOfRange, apply, target};
 pub use import::{Exposure, Outcome};
 pub(crate) use import::{correct, exposures, import, needs_correction};
-pub use record::{
-    Closed, Entry, Lease, RECORD_FORMAT, Record, RecordStatus, Retry, Stored, SwapOutcome, Version,
-};
+pub use record::{Closed, Entry, Lease, RECORD_FORMAT, Record, RecordStatus, Retry, Stored, SwapOutcome, Version};

@@ -49,7 +49,7 @@ impl Version {
 }
 
 /// A record as it is stored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "stores build it")]
 pub struct Stored {
     /// Its version.
@@ -59,11 +59,8 @@ pub struct Stored {
 }
 
 /// How a compare-and-swap ended.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "a swap succeeds or finds another version"
-)]
+#[derive(Debug, Clone, PartialEq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a swap succeeds or finds another version")]
 pub enum SwapOutcome {
     /// The record was replaced, durably. This is its version now.
     Replaced(Version),
@@ -73,7 +70,7 @@ pub enum SwapOutcome {
 
 /// Everything that is stored about one conversion (or about one player's bans): a log of messages with their decisions,
 /// and a cursor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Record {
     format: u32,
     key: RecordKey,
@@ -90,7 +87,7 @@ pub struct Record {
 }
 
 /// One distinct message and the decision about it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     number: u32,
     event: Arc<Event>,
@@ -111,7 +108,7 @@ pub struct Entry {
 }
 
 /// Whether a message has a part in what is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum EntryState {
     /// It has.
@@ -123,7 +120,7 @@ pub(super) enum EntryState {
 }
 
 /// The right to deliver the first pending decision. Settling it requires this very lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     token: u64,
     until: Timestamp,
@@ -137,7 +134,7 @@ impl Lease {
 }
 
 /// What is known about failed attempts to deliver the first pending decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Retry {
     /// How many attempts failed.
@@ -149,7 +146,7 @@ pub struct Retry {
 }
 
 /// Why a conversion is closed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Closed {
     /// The handler's reason, at most 300 bytes.
@@ -215,13 +212,7 @@ impl Entry {
     /// The decision about it, as the handler gets it.
     pub fn decision(&self, key: &RecordKey) -> Option<Decision> {
         let action = self.action.clone()?;
-        Some(Decision::new(
-            key,
-            self.number,
-            &self.event,
-            self.received,
-            action,
-        ))
+        Some(Decision::new(key, self.number, &self.event, self.received, action))
     }
 
     /// Whether its player was erased, or unknown when it was imported.
@@ -247,31 +238,18 @@ impl Entry {
 
     /// Whether its message can change what is due.
     pub(super) fn states_money(&self) -> bool {
-        matches!(
-            self.effect(),
-            Some(Effect::Completed { .. } | Effect::Adjusted { .. } | Effect::Revoked)
-        )
+        matches!(self.effect(), Some(Effect::Completed { .. } | Effect::Adjusted { .. } | Effect::Revoked))
     }
 
     pub(super) fn balance_change(&self) -> Decimal {
-        self.action
-            .as_ref()
-            .map_or(Decimal::ZERO, Action::balance_change)
+        self.action.as_ref().map_or(Decimal::ZERO, Action::balance_change)
     }
 }
 
 impl Record {
     /// An empty record.
     pub fn new(key: RecordKey) -> Self {
-        Self {
-            format: RECORD_FORMAT,
-            key,
-            entries: Arc::default(),
-            cursor: 0,
-            lease: None,
-            retry: None,
-            closed: None,
-        }
+        Self { format: RECORD_FORMAT, key, entries: Arc::default(), cursor: 0, lease: None, retry: None, closed: None }
     }
 
     /// The format in which it was written.
@@ -286,18 +264,14 @@ impl Record {
 
     /// The player whose conversion it is: the one in the first message that is not a contradiction. `None` if erased.
     pub fn player(&self) -> Option<&PlayerId> {
-        let mut known = self
-            .entries
-            .iter()
-            .filter(|entry| entry.state != EntryState::Excluded && !entry.erased);
+        let mut known = self.entries.iter().filter(|entry| entry.state != EntryState::Excluded && !entry.erased);
         known.next().map(|entry| &entry.event.player)
     }
 
     /// The player to look it up by: whose it is, or, if every message is a contradiction, the first one's.
     pub fn lookup_player(&self) -> Option<&PlayerId> {
         let mut known = self.entries.iter().filter(|entry| !entry.erased);
-        self.player()
-            .or_else(|| known.next().map(|entry| &entry.event.player))
+        self.player().or_else(|| known.next().map(|entry| &entry.event.player))
     }
 
     /// Every distinct message, in order of arrival.
@@ -308,10 +282,7 @@ impl Record {
     /// What was paid less what was taken back, as far as it was delivered. In the app's currency; negative at most while
     /// an import goes on.
     pub fn balance(&self) -> Decimal {
-        let delivered = self
-            .entries
-            .iter()
-            .filter(|entry| entry.delivered.is_some());
+        let delivered = self.entries.iter().filter(|entry| entry.delivered.is_some());
         delivered.map(Entry::balance_change).sum()
     }
 
@@ -322,18 +293,13 @@ impl Record {
 
     /// The decisions that wait to be delivered, in order.
     pub fn pending(&self) -> impl Iterator<Item = Decision> {
-        let waiting = self
-            .entries
-            .iter()
-            .filter(|entry| entry.number > self.cursor);
+        let waiting = self.entries.iter().filter(|entry| entry.number > self.cursor);
         waiting.filter_map(|entry| entry.decision(&self.key))
     }
 
     /// Whether a decision waits to be delivered.
     pub fn is_pending(&self) -> bool {
-        self.entries
-            .last()
-            .is_some_and(|last| last.number > self.cursor)
+        self.entries.last().is_some_and(|last| last.number > self.cursor)
     }
 
     /// The lease on the first pending decision, if somebody took one.
@@ -364,17 +330,10 @@ impl Record {
 
     /// When something last happened in it.
     pub fn last_change(&self) -> Timestamp {
-        let moments = self
-            .entries
-            .iter()
-            .map(|entry| entry.delivered.unwrap_or(entry.received));
+        let moments = self.entries.iter().map(|entry| entry.delivered.unwrap_or(entry.received));
         let closed = self.closed.iter().map(|closed| closed.at);
         let failed = self.retry.iter().map(|retry| retry.failed_at);
-        moments
-            .chain(closed)
-            .chain(failed)
-            .max()
-            .unwrap_or_default()
+        moments.chain(closed).chain(failed).max().unwrap_or_default()
     }
 
     /// The record without personal data: neither the player nor the queries, which contain names and addresses.
@@ -390,11 +349,7 @@ impl Record {
         let nobody = PlayerId::placeholder("(erased)");
         let mut record = self.clone();
         for entry in Arc::make_mut(&mut record.entries) {
-            let event = Event {
-                player: nobody.clone(),
-                query: String::new(),
-                ..(*entry.event).clone()
-            };
+            let event = Event { player: nobody.clone(), query: String::new(), ..(*entry.event).clone() };
             entry.event = Arc::new(event);
             entry.erased = true;
         }
@@ -413,10 +368,7 @@ impl Record {
 
     /// The first pending decision.
     pub(crate) fn head(&self) -> Option<Decision> {
-        let mut waiting = self
-            .entries
-            .iter()
-            .filter(|entry| entry.number > self.cursor);
+        let mut waiting = self.entries.iter().filter(|entry| entry.number > self.cursor);
         waiting.next()?.decision(&self.key)
     }
 
@@ -424,13 +376,7 @@ impl Record {
         self.entries.iter().find(|entry| entry.number == number)
     }
 
-    pub(super) fn append(
-        &mut self,
-        event: Arc<Event>,
-        at: Timestamp,
-        state: EntryState,
-        action: Option<Action>,
-    ) {
+    pub(super) fn append(&mut self, event: Arc<Event>, at: Timestamp, state: EntryState, action: Option<Action>) {
         let entry = Entry {
             number: self.last_number().saturating_add(1),
             event,
@@ -443,16 +389,8 @@ impl Record {
             imported: false,
         };
         let is_ban = matches!(entry.event.kind, EventKind::Ban(_));
-        let delivered = self
-            .entries
-            .iter()
-            .filter(|entry| entry.number <= self.cursor)
-            .count();
-        let surplus = if is_ban {
-            delivered.saturating_sub(BANS_KEPT - 1)
-        } else {
-            0
-        };
+        let delivered = self.entries.iter().filter(|entry| entry.number <= self.cursor).count();
+        let surplus = if is_ban { delivered.saturating_sub(BANS_KEPT - 1) } else { 0 };
         let kept = self.entries.iter().skip(surplus).cloned();
         self.entries = kept.chain([entry]).collect();
         if self.closed.is_some() {
@@ -523,25 +461,15 @@ impl Record {
     }
 
     fn count_failure(&mut self, error: &str, at: Timestamp) {
-        let attempts = self
-            .retry
-            .as_ref()
-            .map_or(0, |retry| retry.attempts)
-            .saturating_add(1);
+        let attempts = self.retry.as_ref().map_or(0, |retry| retry.attempts).saturating_add(1);
         let error = truncated(error);
-        self.retry = Some(Box::new(Retry {
-            attempts,
-            failed_at: at,
-            error,
-        }));
+        self.retry = Some(Box::new(Retry { attempts, failed_at: at, error }));
     }
 
     /// The handler declined the first pending decision for good. If it moves money, the conversion is closed, and the
     /// decisions behind it are not delivered either.
     pub(crate) fn decline_head(&mut self, reason: &str, at: Timestamp) {
-        let moves_money = self
-            .head()
-            .is_some_and(|decision| !decision.balance_change().is_zero());
+        let moves_money = self.head().is_some_and(|decision| !decision.balance_change().is_zero());
         self.advance(|entry| entry.declined = Some(truncated(reason).into()));
         if moves_money {
             self.set_closed(reason, at);
@@ -550,10 +478,7 @@ impl Record {
 
     fn advance(&mut self, change: impl FnOnce(&mut Entry)) {
         let cursor = self.cursor;
-        let next = self
-            .entries_mut()
-            .iter_mut()
-            .find(|entry| entry.number > cursor);
+        let next = self.entries_mut().iter_mut().find(|entry| entry.number > cursor);
         if let Some(entry) = next {
             change(entry);
             self.cursor = entry.number;

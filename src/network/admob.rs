@@ -39,12 +39,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
-use crate::network::{
-    Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified,
-};
+use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, MAX_URL_BYTES, MacroStyle, NotGenuine, Occurrence, Problem, Query, Request,
-    Unusable, UrlTemplate, VerifyError, locate, parse_amount,
+    BadRequest, MAX_URL_BYTES, MacroStyle, NotGenuine, Occurrence, Problem, Query, Request, Unusable, UrlTemplate,
+    VerifyError, locate, parse_amount,
 };
 
 /// How old keys may be before they are fetched again.
@@ -140,15 +138,12 @@ pub struct KeyError {
 impl KeyError {
     /// From any error or text.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self {
-            source: source.into(),
-        }
+        Self { source: source.into() }
     }
 }
 
 /// A future of keys.
-pub type KeyFuture<'a> =
-    Pin<Box<dyn Future<Output = Result<VerificationKeys, KeyError>> + Send + 'a>>;
+pub type KeyFuture<'a> = Pin<Box<dyn Future<Output = Result<VerificationKeys, KeyError>> + Send + 'a>>;
 
 /// Where the keys come from: [`VerificationKeys`] themselves, `HttpsKeys` (feature `admob-fetch`), or your own HTTP client.
 pub trait KeySource: Send + Sync + 'static {
@@ -186,10 +181,7 @@ impl HttpsKeys {
 
     /// A list of keys in the same form.
     pub fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            agent: Self::agent(ureq::tls::RootCerts::WebPki),
-        }
+        Self { url: url.into(), agent: Self::agent(ureq::tls::RootCerts::WebPki) }
     }
 
     /// Trusts only these root certificates, in PEM. For proxies with a certificate authority of their own, and for tests.
@@ -233,11 +225,7 @@ impl KeySource for HttpsKeys {
         let Self { url, agent } = self.clone();
         let get = move || {
             let mut response = agent.get(&url).call().map_err(KeyError::new)?;
-            let body = response
-                .body_mut()
-                .with_config()
-                .limit(MAX_LIST_BYTES)
-                .read_to_string();
+            let body = response.body_mut().with_config().limit(MAX_LIST_BYTES).read_to_string();
             VerificationKeys::from_json(&body.map_err(KeyError::new)?)
         };
         Box::pin(async move {
@@ -341,9 +329,7 @@ impl AdmobBuilder {
 
 impl fmt::Debug for AdmobBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdmobBuilder")
-            .field("app", &self.app)
-            .finish_non_exhaustive()
+        f.debug_struct("AdmobBuilder").field("app", &self.app).finish_non_exhaustive()
     }
 }
 
@@ -387,9 +373,7 @@ impl Cache {
 
     /// Whether keys should be fetched to verify a signature with this key, and may be.
     fn wants(&self, id: u64, now: Timestamp) -> bool {
-        let may = self
-            .attempted
-            .is_none_or(|last| last.until(now) >= RETRY_AFTER);
+        let may = self.attempted.is_none_or(|last| last.until(now) >= RETRY_AFTER);
         let is_old = self.age(now).is_none_or(|age| age >= REFRESH_AFTER);
         !self.is_fixed && may && (is_old || !self.keys.keys.contains_key(&id))
     }
@@ -432,23 +416,16 @@ impl<'q> Signed<'q> {
         }
         let is_number = !key_id.is_empty() && key_id.bytes().all(|byte| byte.is_ascii_digit());
         let key_id = key_id.parse().ok().filter(|_| is_number);
-        Ok(Self {
-            query,
-            signature,
-            key_id: key_id.ok_or(NotGenuine::SignatureMalformed)?,
-        })
+        Ok(Self { query, signature, key_id: key_id.ok_or(NotGenuine::SignatureMalformed)? })
     }
 
     fn verify(&self, key: &VerifyingKey) -> Result<(), NotGenuine> {
-        let decoded = URL_SAFE_NO_PAD
-            .decode(self.signature)
-            .or_else(|_| URL_SAFE.decode(self.signature));
+        let decoded = URL_SAFE_NO_PAD.decode(self.signature).or_else(|_| URL_SAFE.decode(self.signature));
         let signature = decoded.ok().and_then(|der| Signature::from_der(&der).ok());
         let signature = signature.ok_or(NotGenuine::SignatureMalformed)?;
         // Google signs the query percent-decoded. A '+' stays as it is.
         let message: Cow<'_, [u8]> = percent_decode_str(self.query).into();
-        key.verify(&message, &signature)
-            .map_err(|_| NotGenuine::SignatureWrong)
+        key.verify(&message, &signature).map_err(|_| NotGenuine::SignatureWrong)
     }
 }
 
@@ -458,11 +435,7 @@ impl Setup {
     }
 
     fn labels(&self) -> EndpointLabels<'_> {
-        EndpointLabels {
-            network: self.network.as_str(),
-            app: self.app.as_str(),
-            endpoint: ENDPOINT,
-        }
+        EndpointLabels { network: self.network.as_str(), app: self.app.as_str(), endpoint: ENDPOINT }
     }
 
     fn check_head<'r>(&self, request: &Request<'r>) -> Result<&'r str, VerifyError> {
@@ -470,10 +443,7 @@ impl Setup {
             return Err(BadRequest::Method { allowed: "GET" }.into());
         }
         if request.target().len() > MAX_URL_BYTES {
-            return Err(BadRequest::UrlTooLong {
-                limit: MAX_URL_BYTES,
-            }
-            .into());
+            return Err(BadRequest::UrlTooLong { limit: MAX_URL_BYTES }.into());
         }
         if memchr(b'#', request.target().as_bytes()).is_some() {
             return Err(BadRequest::Fragment.into());
@@ -539,12 +509,7 @@ impl Setup {
         VerifyError::Unusable(Box::new(Unusable { problem, callback }))
     }
 
-    fn player(
-        &self,
-        user_id: Option<&str>,
-        custom_data: Option<&str>,
-        is_test: bool,
-    ) -> Result<PlayerId, Problem> {
+    fn player(&self, user_id: Option<&str>, custom_data: Option<&str>, is_test: bool) -> Result<PlayerId, Problem> {
         let player = match &self.player {
             PlayerIn::UserId => user_id.map(str::to_owned),
             PlayerIn::CustomData => custom_data.map(str::to_owned),
@@ -552,20 +517,16 @@ impl Setup {
         };
         let player = player.or_else(|| is_test.then(|| TEST_PLAYER.to_owned()));
         let (name, fix) = match self.player {
-            PlayerIn::UserId => (
-                "user_id",
-                "set the user id in the SDK's server-side verification options before the ad is shown",
-            ),
+            PlayerIn::UserId => {
+                ("user_id", "set the user id in the SDK's server-side verification options before the ad is shown")
+            }
             _ => (
                 "custom_data",
                 "set the custom data in the SDK's server-side verification options before the ad is shown",
             ),
         };
         let player = player.ok_or(Problem::NoPlayer { fix })?;
-        PlayerId::new(player).map_err(|error| Problem::Identifier {
-            name: name.to_owned(),
-            error,
-        })
+        PlayerId::new(player).map_err(|error| Problem::Identifier { name: name.to_owned(), error })
     }
 
     fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, Problem> {
@@ -574,31 +535,16 @@ impl Setup {
         // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once.
         for (name, occurrence) in NAMES.iter().zip(&found) {
             if *occurrence == Occurrence::Repeated {
-                return Err(Problem::Repeated {
-                    name: (*name).to_owned(),
-                });
+                return Err(Problem::Repeated { name: (*name).to_owned() });
             }
         }
         let text = |name: &str| -> Result<Option<String>, Problem> {
             let at = NAMES.iter().position(|known| *known == name);
-            let occurrence = at
-                .and_then(|at| found.get(at))
-                .copied()
-                .unwrap_or(Occurrence::Absent);
-            Ok(occurrence
-                .text(name, None)?
-                .filter(|text| !text.is_empty())
-                .map(Cow::into_owned))
+            let occurrence = at.and_then(|at| found.get(at)).copied().unwrap_or(Occurrence::Absent);
+            Ok(occurrence.text(name, None)?.filter(|text| !text.is_empty()).map(Cow::into_owned))
         };
-        let identifier = |name: &'static str| {
-            move |error| Problem::Identifier {
-                name: name.to_owned(),
-                error,
-            }
-        };
-        let transaction = text("transaction_id")?.ok_or(Problem::Missing {
-            name: "transaction_id".to_owned(),
-        })?;
+        let identifier = |name: &'static str| move |error| Problem::Identifier { name: name.to_owned(), error };
+        let transaction = text("transaction_id")?.ok_or(Problem::Missing { name: "transaction_id".to_owned() })?;
         let ad_unit = text("ad_unit").ok().flatten();
         // The console's "verify URL".
         let is_test = ad_unit.as_deref() == Some("1234567890") && transaction == "123456789";
@@ -609,30 +555,15 @@ impl Setup {
         let amount = amount
             .map(|amount| parse_amount(&amount))
             .transpose()
-            .map_err(|reason| Problem::Malformed {
-                name: "reward_amount".to_owned(),
-                reason,
-            })?;
+            .map_err(|reason| Problem::Malformed { name: "reward_amount".to_owned(), reason })?;
         let effect = match amount {
-            Some(amount) => Effect::Completed {
-                amount,
-                milestone: None,
-                reinstates: false,
-            },
-            None if is_test => Effect::Ignored {
-                status: Cow::Borrowed("test"),
-                reason: IgnoreReason::NotAReward,
-            },
+            Some(amount) => Effect::Completed { amount, milestone: None, reinstates: false },
+            None if is_test => Effect::Ignored { status: Cow::Borrowed("test"), reason: IgnoreReason::NotAReward },
             None => {
-                return Err(Problem::Missing {
-                    name: "reward_amount".to_owned(),
-                });
+                return Err(Problem::Missing { name: "reward_amount".to_owned() });
             }
         };
-        let timestamp = text("timestamp")
-            .ok()
-            .flatten()
-            .and_then(|millis| millis.parse().ok());
+        let timestamp = text("timestamp").ok().flatten().and_then(|millis| millis.parse().ok());
         Ok(AdmobCallback {
             network: self.network.clone(),
             app: self.app.clone(),
@@ -695,9 +626,7 @@ impl Endpoint for AdmobEndpoint {
 
     fn replay(&self, kept: &UnusableCallback) -> Result<Verified<AdmobCallback>, VerifyError> {
         let callback = self.setup.read(&kept.query, None);
-        callback
-            .map(Verified::new)
-            .map_err(|problem| self.setup.unusable(problem, &kept.query))
+        callback.map(Verified::new).map_err(|problem| self.setup.unusable(problem, &kept.query))
     }
 
     fn body_limit(&self) -> usize {
@@ -724,9 +653,7 @@ impl Endpoint for AdmobEndpoint {
 
 impl fmt::Debug for AdmobEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdmobEndpoint")
-            .field("app", &self.setup.app.as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("AdmobEndpoint").field("app", &self.setup.app.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -781,12 +708,7 @@ impl Callback for AdmobCallback {
             original: None,
             effect: self.effect.clone(),
         };
-        let mut event = Event::new(
-            self.network.clone(),
-            self.app.clone(),
-            self.player.clone(),
-            kind,
-        );
+        let mut event = Event::new(self.network.clone(), self.app.clone(), self.player.clone(), kind);
         event.endpoint = ENDPOINT.into();
         event.is_test = self.is_test;
         event.query.clone_from(&self.query);

@@ -63,9 +63,7 @@ pub enum ConfigError {
         fix: String,
     },
     /// A parameter has a static value where the network must fill in a macro.
-    #[error(
-        "static value of parameter {name:?}, which is for the {what}: type the network's macro there"
-    )]
+    #[error("static value of parameter {name:?}, which is for the {what}: type the network's macro there")]
     StaticValue {
         /// The parameter.
         name: String,
@@ -91,9 +89,7 @@ pub enum ConfigError {
         second: String,
     },
     /// Nothing says what a callback of this endpoint means.
-    #[error(
-        "no meaning for callbacks: name the parameter of the status, or set the meaning of this endpoint"
-    )]
+    #[error("no meaning for callbacks: name the parameter of the status, or set the meaning of this endpoint")]
     NoMeaning,
     /// The signature does not separate its fields, so one callback could be read as another.
     #[error(
@@ -124,9 +120,7 @@ pub enum ConfigError {
         fix: &'static str,
     },
     /// A secret that is part of the path contains characters that are escaped there.
-    #[error(
-        "secret in the path contains other characters than A-Z a-z 0-9 . _ ~ -: choose one without them"
-    )]
+    #[error("secret in the path contains other characters than A-Z a-z 0-9 . _ ~ -: choose one without them")]
     PathSecret,
     /// An entry of a list of addresses is none.
     #[error(

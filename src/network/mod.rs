@@ -13,8 +13,8 @@ mod senders;
 
 pub use config_error::ConfigError;
 pub use described::{
-    AfterReversal, Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description,
-    Evidence, Meaning, Role, Shape, UrlFinding, preset, presets,
+    AfterReversal, Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Evidence, Meaning,
+    Role, Shape, UrlFinding, preset, presets,
 };
 pub use senders::{AddressRange, Senders};
 

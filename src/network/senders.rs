@@ -19,9 +19,7 @@ impl AddressRange {
     /// # Errors
     /// [`ConfigError::Address`], which names the entry.
     pub fn parse(entry: &str) -> Result<Self, ConfigError> {
-        let invalid = || ConfigError::Address {
-            entry: entry.to_owned(),
-        };
+        let invalid = || ConfigError::Address { entry: entry.to_owned() };
         let (address, prefix) = match entry.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (entry, None),
@@ -31,11 +29,7 @@ impl AddressRange {
         let bits = if network.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => bits,
-            Some(prefix) => prefix
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= bits)
-                .ok_or_else(invalid)?,
+            Some(prefix) => prefix.parse().ok().filter(|prefix| *prefix <= bits).ok_or_else(invalid)?,
         };
         Ok(Self { network, prefix })
     }
@@ -81,10 +75,7 @@ impl Senders {
     /// # Errors
     /// [`ConfigError::Address`], which names the malformed entry.
     pub fn new<T: AsRef<str>>(entries: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
-        Ok(Self {
-            listed: parse_all(entries)?,
-            ..Self::default()
-        })
+        Ok(Self { listed: parse_all(entries)?, ..Self::default() })
     }
 
     /// The addresses of your own proxies. `X-Forwarded-For` is read only if the request came from one of them, from the
@@ -92,10 +83,7 @@ impl Senders {
     ///
     /// # Errors
     /// [`ConfigError::Address`], which names the malformed entry.
-    pub fn behind_proxies<T: AsRef<str>>(
-        mut self,
-        entries: impl IntoIterator<Item = T>,
-    ) -> Result<Self, ConfigError> {
+    pub fn behind_proxies<T: AsRef<str>>(mut self, entries: impl IntoIterator<Item = T>) -> Result<Self, ConfigError> {
         self.proxies = parse_all(entries)?;
         Ok(self)
     }
@@ -160,13 +148,8 @@ impl Senders {
     }
 }
 
-fn parse_all<T: AsRef<str>>(
-    entries: impl IntoIterator<Item = T>,
-) -> Result<Vec<AddressRange>, ConfigError> {
-    entries
-        .into_iter()
-        .map(|entry| AddressRange::parse(entry.as_ref()))
-        .collect()
+fn parse_all<T: AsRef<str>>(entries: impl IntoIterator<Item = T>) -> Result<Vec<AddressRange>, ConfigError> {
+    entries.into_iter().map(|entry| AddressRange::parse(entry.as_ref())).collect()
 }
 
 fn contains(ranges: &[AddressRange], address: IpAddr) -> bool {
@@ -193,43 +176,21 @@ mod tests {
     use super::*;
 
     fn lists(senders: &Senders, peer: &str, forwarded: &[&str]) -> bool {
-        let headers: Vec<_> = forwarded
-            .iter()
-            .map(|value| ("X-Forwarded-For", *value))
-            .collect();
-        senders.lists(
-            &Request::get("/")
-                .with_headers(&headers)
-                .with_peer(peer.parse().unwrap()),
-        )
+        let headers: Vec<_> = forwarded.iter().map(|value| ("X-Forwarded-For", *value)).collect();
+        senders.lists(&Request::get("/").with_headers(&headers).with_peer(peer.parse().unwrap()))
     }
 
     #[test]
     fn mapped_addresses_are_their_ipv4_address() {
-        let senders =
-            Senders::new(["188.40.3.73", "2a01:4f8:d0a:30ff::2", "192.0.2.0/24"]).unwrap();
-        for peer in [
-            "188.40.3.73",
-            "::ffff:188.40.3.73",
-            "2a01:4f8:d0a:30ff::2",
-            "192.0.2.255",
-        ] {
+        let senders = Senders::new(["188.40.3.73", "2a01:4f8:d0a:30ff::2", "192.0.2.0/24"]).unwrap();
+        for peer in ["188.40.3.73", "::ffff:188.40.3.73", "2a01:4f8:d0a:30ff::2", "192.0.2.255"] {
             assert!(lists(&senders, peer, &[]), "{peer}");
         }
-        for peer in [
-            "44.204.183.114",
-            "188.40.3.74",
-            "2a01:4f8:d0a:30ff::3",
-            "192.0.3.0",
-        ] {
+        for peer in ["44.204.183.114", "188.40.3.74", "2a01:4f8:d0a:30ff::3", "192.0.3.0"] {
             assert!(!lists(&senders, peer, &[]), "{peer}");
         }
         assert!(!senders.lists(&Request::get("/")));
-        assert!(
-            Senders::new(["0.0.0.0/0"])
-                .unwrap()
-                .lists(&Request::get("/").with_peer([1, 2, 3, 4].into()))
-        );
+        assert!(Senders::new(["0.0.0.0/0"]).unwrap().lists(&Request::get("/").with_peer([1, 2, 3, 4].into())));
     }
 
     #[test]
@@ -240,11 +201,7 @@ mod tests {
         let proxied = senders.behind_proxies(["10.0.0.0/8"]).unwrap();
         assert!(lists(&proxied, "10.0.0.2", header));
         assert!(lists(&proxied, "10.0.0.2", &["188.40.3.73:4711"]));
-        assert!(lists(
-            &proxied,
-            "10.0.0.2",
-            &["6.6.6.6", "188.40.3.73", "10.0.0.1"]
-        ));
+        assert!(lists(&proxied, "10.0.0.2", &["6.6.6.6", "188.40.3.73", "10.0.0.1"]));
         // What stands left of the first foreign address was written by the caller.
         assert!(!lists(&proxied, "10.0.0.2", &["188.40.3.73, 6.6.6.6"]));
         assert!(!lists(&proxied, "10.0.0.2", &["188.40.3.73, nonsense"]));
@@ -254,21 +211,8 @@ mod tests {
 
     #[test]
     fn malformed_entries_are_named() {
-        for entry in [
-            "2a01:4f8:d0a:30ff:2",
-            "",
-            "1.2.3",
-            "1.2.3.4/33",
-            "1.2.3.4/",
-            "game.example",
-            "1.2.3.4 ",
-        ] {
-            assert_eq!(
-                Senders::new(["10.0.0.1", entry]).unwrap_err(),
-                ConfigError::Address {
-                    entry: entry.into()
-                }
-            );
+        for entry in ["2a01:4f8:d0a:30ff:2", "", "1.2.3", "1.2.3.4/33", "1.2.3.4/", "game.example", "1.2.3.4 "] {
+            assert_eq!(Senders::new(["10.0.0.1", entry]).unwrap_err(), ConfigError::Address { entry: entry.into() });
         }
     }
 }

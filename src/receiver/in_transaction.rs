@@ -10,8 +10,8 @@ use crate::decision::Decision;
 use crate::handler::HandlerError;
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt};
 use crate::store::{
-    DedupStore, MemoryStore, MemoryTransaction, StoreError, SwapOutcome, Transaction,
-    TransactionWork, TransactionalStore,
+    DedupStore, MemoryStore, MemoryTransaction, StoreError, SwapOutcome, Transaction, TransactionWork,
+    TransactionalStore,
 };
 use crate::telemetry::{self, Timer};
 
@@ -46,21 +46,14 @@ impl MemoryStore {
     /// A receiver whose handler runs inside a transaction of this store.
     pub fn receiver(
         &self,
-        handler: impl Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError>
-        + Send
-        + Sync
-        + 'static,
+        handler: impl Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError> + Send + Sync + 'static,
     ) -> Receiver<Self, InTransaction<Self>> {
         Receiver::in_transaction(self.clone(), Arc::new(handler))
     }
 }
 
 impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
-    async fn run(
-        &self,
-        receiver: &Receiver<S, Self, C>,
-        job: Job,
-    ) -> Result<Receipt, ReceiveError> {
+    async fn run(&self, receiver: &Receiver<S, Self, C>, job: Job) -> Result<Receipt, ReceiveError> {
         let timing = receiver.timing;
         let protocol = match job {
             Job::Receive(event) => Protocol::receive_in_transaction(event, timing),
@@ -70,14 +63,9 @@ impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
         let key = protocol.key().clone();
         let clock = Arc::clone(&receiver.clock);
         let timer = Timer::start();
-        let transacted = receiver
-            .store
-            .transact(&key, &self.handler, Work { protocol, clock })
-            .await;
+        let transacted = receiver.store.transact(&key, &self.handler, Work { protocol, clock }).await;
         match telemetry::record_store("transaction", transacted, timer) {
-            Err(StoreError::Locked) => Err(ReceiveError::Busy {
-                retry_after: timing.busy_timeout,
-            }),
+            Err(StoreError::Locked) => Err(ReceiveError::Busy { retry_after: timing.busy_timeout }),
             transacted => transacted?,
         }
     }
@@ -92,11 +80,9 @@ async fn accept<S: DedupStore, H, C: Clock>(
     loop {
         let timer = Timer::start();
         let input = match command {
-            Command::Load(key) => Input::Loaded(telemetry::record_store(
-                "load",
-                receiver.store.load(&key).await,
-                timer,
-            )?),
+            Command::Load(key) => {
+                Input::Loaded(telemetry::record_store("load", receiver.store.load(&key).await, timer)?)
+            }
             Command::Swap { expected, record } => {
                 let swapped = receiver.store.swap(expected, &record).await;
                 Input::Swapped(telemetry::record_store("swap", swapped, timer)?)
@@ -128,14 +114,8 @@ impl<C: Clock> TransactionWork for Work<C> {
                     Err(error) if error.is_about_one_record() => return Ok(Err(error.into())),
                     Err(error) => return Err(error),
                 },
-                Command::Swap { expected, record } => {
-                    Input::Swapped(transaction.swap(expected, &record).await?)
-                }
-                Command::SwapAndHandle {
-                    expected,
-                    record,
-                    decision,
-                } => {
+                Command::Swap { expected, record } => Input::Swapped(transaction.swap(expected, &record).await?),
+                Command::SwapAndHandle { expected, record, decision } => {
                     transaction.savepoint().await?;
                     match transaction.swap(expected, &record).await? {
                         conflict @ SwapOutcome::Conflict(_) => {

@@ -177,9 +177,7 @@ impl<S: Clone, H, C> Clone for Receiver<S, H, C> {
 
 impl<S, H, C> fmt::Debug for Receiver<S, H, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
-            .field("timing", &self.timing)
-            .finish_non_exhaustive()
+        f.debug_struct("Receiver").field("timing", &self.timing).finish_non_exhaustive()
     }
 }
 
@@ -266,16 +264,9 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     ///
     /// # Errors
     /// [`ReceiveError`]: the network should retry. Except after [`ReceiveError::Store`], the callback is stored.
-    pub async fn receive(
-        &self,
-        callback: impl Into<Verified<Event>>,
-    ) -> Result<Receipt, ReceiveError> {
+    pub async fn receive(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
         let event = Arc::new(callback.into().into_inner());
-        let job = if self.defers {
-            Job::Accept(Arc::clone(&event))
-        } else {
-            Job::Receive(Arc::clone(&event))
-        };
+        let job = if self.defers { Job::Accept(Arc::clone(&event)) } else { Job::Receive(Arc::clone(&event)) };
         self.run_for(&event, job).await
     }
 
@@ -283,10 +274,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     ///
     /// # Errors
     /// [`ReceiveError::Store`]: the network should retry.
-    pub async fn accept(
-        &self,
-        callback: impl Into<Verified<Event>>,
-    ) -> Result<Receipt, ReceiveError> {
+    pub async fn accept(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
         let event = Arc::new(callback.into().into_inner());
         self.run_for(&event, Job::Accept(Arc::clone(&event))).await
     }
@@ -303,11 +291,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     ///
     /// # Errors
     /// [`RequestError`]: what to respond.
-    pub async fn handle<E: Endpoint>(
-        &self,
-        endpoint: &E,
-        request: &Request<'_>,
-    ) -> Result<Receipt, RequestError> {
+    pub async fn handle<E: Endpoint>(&self, endpoint: &E, request: &Request<'_>) -> Result<Receipt, RequestError> {
         endpoint.prepare(request).await;
         match endpoint.verify(request) {
             Ok(callback) => Ok(self.receive(callback).await?),
@@ -327,11 +311,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     pub async fn keep(&self, unusable: &Unusable) -> Result<(), StoreError> {
         let kept = KeptCallback::new(unusable.callback.clone(), self.clock.now());
         let timer = Timer::start();
-        let removed = telemetry::record_store(
-            "keep_unusable",
-            self.store.keep_unusable(&kept).await,
-            timer,
-        )?;
+        let removed = telemetry::record_store("keep_unusable", self.store.keep_unusable(&kept).await, timer)?;
         telemetry::log_kept(unusable, removed);
         Ok(())
     }
@@ -383,11 +363,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         if let Ok(Receipt::Accepted(decision)) = &result {
             self.background.deliver_soon(decision.conversion().clone());
         }
-        span.finish(
-            result
-                .as_ref()
-                .map_err(|error| (error.as_str(), error as &dyn std::error::Error)),
-        );
+        span.finish(result.as_ref().map_err(|error| (error.as_str(), error as &dyn std::error::Error)));
         result
     }
 
@@ -435,11 +411,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receive for Receiver<S, H, C> {
 
 /// The driver for handlers outside the store.
 impl<S: DedupStore, H: Handler, C: Clock> Deliver<S, C> for H {
-    async fn run(
-        &self,
-        receiver: &Receiver<S, Self, C>,
-        job: Job,
-    ) -> Result<Receipt, ReceiveError> {
+    async fn run(&self, receiver: &Receiver<S, Self, C>, job: Job) -> Result<Receipt, ReceiveError> {
         let timing = receiver.timing;
         let (store, clock) = (&receiver.store, &*receiver.clock);
         let mut protocol = Box::new(match job {
@@ -452,11 +424,7 @@ impl<S: DedupStore, H: Handler, C: Clock> Deliver<S, C> for H {
         loop {
             let timer = Timer::start();
             let input = match command {
-                Command::Load(key) => Input::Loaded(telemetry::record_store(
-                    "load",
-                    store.load(&key).await,
-                    timer,
-                )?),
+                Command::Load(key) => Input::Loaded(telemetry::record_store("load", store.load(&key).await, timer)?),
                 Command::Swap { expected, record } => {
                     let swapped = store.swap(expected, &record).await;
                     Input::Swapped(telemetry::record_store("swap", swapped, timer)?)
@@ -493,12 +461,8 @@ fn outcome(command: Command, failure: Option<Failure>) -> Result<Receipt, Receiv
             let source = failure.unwrap_or(Failure::NotStarted).into_source();
             Err(ReceiveError::Handler { id, source })
         }
-        Command::Busy { retry_after } => Err(ReceiveError::Busy {
-            retry_after: retry_after.min(MAX_RETRY_AFTER),
-        }),
-        _ => Err(ReceiveError::Busy {
-            retry_after: MAX_RETRY_AFTER,
-        }),
+        Command::Busy { retry_after } => Err(ReceiveError::Busy { retry_after: retry_after.min(MAX_RETRY_AFTER) }),
+        _ => Err(ReceiveError::Busy { retry_after: MAX_RETRY_AFTER }),
     }
 }
 
@@ -534,12 +498,8 @@ fn handler_result(
         Err(Failure::Handler(HandlerError::Declined(reason))) => HandlerResult::Declined { reason },
         Err(error) => {
             let handled = match &error {
-                Failure::Handler(error) => HandlerResult::Failed {
-                    error: error.to_string(),
-                },
-                Failure::Panicked => HandlerResult::Failed {
-                    error: "panicked".into(),
-                },
+                Failure::Handler(error) => HandlerResult::Failed { error: error.to_string() },
+                Failure::Panicked => HandlerResult::Failed { error: "panicked".into() },
                 Failure::TimedOut => HandlerResult::TimedOut,
                 Failure::NotStarted => HandlerResult::NotStarted,
             };
@@ -564,10 +524,7 @@ async fn bounded(
             Ok(Poll::Pending) => {}
             Err(_) => return Poll::Ready(Err(Failure::Panicked)),
         }
-        limit
-            .as_mut()
-            .poll(context)
-            .map(|()| Err(Failure::TimedOut))
+        limit.as_mut().poll(context).map(|()| Err(Failure::TimedOut))
     })
     .await
 }

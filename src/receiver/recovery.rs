@@ -66,9 +66,7 @@ impl Recovery {
     /// How long to wait after this many failed attempts.
     pub fn backoff_after(&self, attempts: u32) -> Duration {
         let doublings = attempts.saturating_sub(1).min(30);
-        self.min_backoff
-            .saturating_mul(1 << doublings)
-            .min(self.max_backoff)
+        self.min_backoff.saturating_mul(1 << doublings).min(self.max_backoff)
     }
 }
 
@@ -89,9 +87,7 @@ pub struct RecoverySummary {
 impl RecoverySummary {
     /// How many records still have pending decisions.
     pub fn pending(&self) -> usize {
-        self.busy
-            .saturating_add(self.waiting)
-            .saturating_add(self.failed)
+        self.busy.saturating_add(self.waiting).saturating_add(self.failed)
     }
 }
 
@@ -146,20 +142,11 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
             pass.count(ended);
         }
         let summary = pass.summary;
-        telemetry::record_recovery(
-            summary.delivered,
-            summary.busy,
-            summary.waiting,
-            summary.failed,
-        );
+        telemetry::record_recovery(summary.delivered, summary.busy, summary.waiting, summary.failed);
         pass.failure.map_or(Ok(summary), Err)
     }
 
-    async fn recover_one(
-        &self,
-        key: RecordKey,
-        recovery: Recovery,
-    ) -> Result<Recovered, StoreError> {
+    async fn recover_one(&self, key: RecordKey, recovery: Recovery) -> Result<Recovered, StoreError> {
         match self.store.load(&key).await {
             Ok(Some(stored)) => {
                 let left = stored.record.retry().map_or(Duration::ZERO, |retry| {
@@ -233,10 +220,7 @@ impl Background {
 }
 
 /// Starts the background task unless it runs already or there is no tokio runtime.
-pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(
-    receiver: &Receiver<S, H, C>,
-    recovery: Recovery,
-) {
+pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(receiver: &Receiver<S, H, C>, recovery: Recovery) {
     if receiver.background.accepted.get().is_some() {
         return;
     }
@@ -246,10 +230,7 @@ pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(
     let (sender, accepted) = mpsc::channel(MAX_WAITING);
     if receiver.background.accepted.set(sender).is_ok() {
         // A clone that does not keep the task alive.
-        let receiver = Receiver {
-            background: Arc::default(),
-            ..receiver.clone()
-        };
+        let receiver = Receiver { background: Arc::default(), ..receiver.clone() };
         runtime.spawn(run(receiver, recovery, accepted));
     }
 }

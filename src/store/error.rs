@@ -47,9 +47,7 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The store, or a record in it, was written by a later version.
-    #[error(
-        "{what} has format {found}, this version of postback reads up to {known}: upgrade postback"
-    )]
+    #[error("{what} has format {found}, this version of postback reads up to {known}: upgrade postback")]
     Newer {
         /// What was written.
         what: String,
@@ -63,10 +61,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it concerns a single record, so that others can still be worked on.
     pub fn is_about_one_record(&self) -> bool {
-        matches!(
-            self,
-            Self::Locked | Self::Unreadable { .. } | Self::Newer { .. }
-        )
+        matches!(self, Self::Locked | Self::Unreadable { .. } | Self::Newer { .. })
     }
 
     /// One fixed word, for logs and metrics.

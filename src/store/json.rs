@@ -14,10 +14,7 @@ const TYPICAL_BYTES: usize = 1024;
 /// # Errors
 /// [`StoreError::Unreadable`], if the record cannot be written. It always can, unless a value is not valid JSON.
 pub fn write(record: &Record) -> Result<String, StoreError> {
-    let unwritable = |source| StoreError::Unreadable {
-        key: record.key().clone(),
-        source,
-    };
+    let unwritable = |source| StoreError::Unreadable { key: record.key().clone(), source };
     let mut json = Vec::with_capacity(TYPICAL_BYTES);
     serde_json::to_writer(&mut json, record).map_err(|error| unwritable(error.into()))?;
     String::from_utf8(json).map_err(|error| unwritable(error.into()))
@@ -28,21 +25,12 @@ pub fn write(record: &Record) -> Result<String, StoreError> {
 /// # Errors
 /// [`StoreError::Newer`], if a later version wrote it; [`StoreError::Unreadable`] otherwise.
 pub fn read(key: &RecordKey, version: u64, json: &[u8]) -> Result<Stored, StoreError> {
-    let unreadable = |source| StoreError::Unreadable {
-        key: key.clone(),
-        source,
-    };
-    let newer = |found| StoreError::Newer {
-        what: format!("record {}", key.redacted()),
-        found,
-        known: RECORD_FORMAT,
-    };
+    let unreadable = |source| StoreError::Unreadable { key: key.clone(), source };
+    let newer = |found| StoreError::Newer { what: format!("record {}", key.redacted()), found, known: RECORD_FORMAT };
     let record: Record =
-        serde_json::from_slice(json).map_err(|error| {
-            match serde_json::from_slice::<Format>(json) {
-                Ok(Format { format }) if format > RECORD_FORMAT => newer(format),
-                _ => unreadable(Box::new(error)),
-            }
+        serde_json::from_slice(json).map_err(|error| match serde_json::from_slice::<Format>(json) {
+            Ok(Format { format }) if format > RECORD_FORMAT => newer(format),
+            _ => unreadable(Box::new(error)),
         })?;
     match record.format() {
         0 => return Err(unreadable("format is zero".into())),
@@ -52,8 +40,7 @@ pub fn read(key: &RecordKey, version: u64, json: &[u8]) -> Result<Stored, StoreE
     if record.key() != key {
         return Err(unreadable("stored under another key".into()));
     }
-    let version =
-        Version::from_number(version).ok_or_else(|| unreadable("version is zero".into()))?;
+    let version = Version::from_number(version).ok_or_else(|| unreadable("version is zero".into()))?;
     Ok(Stored { version, record })
 }
 

@@ -10,8 +10,8 @@ use rust_decimal::Decimal;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
-    DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored,
-    SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version,
+    DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Transaction,
+    TransactionWork, TransactionalStore, Version,
 };
 use crate::clock::Timestamp;
 use crate::decision::Decision;
@@ -46,8 +46,7 @@ struct Tables {
 }
 
 /// The handler of a [`MemoryStore`] inside its transaction.
-pub type MemoryHandler =
-    dyn Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError> + Send + Sync;
+pub type MemoryHandler = dyn Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError> + Send + Sync;
 
 impl MemoryStore {
     /// An empty store.
@@ -57,13 +56,7 @@ impl MemoryStore {
 
     /// A player's balance, as handlers changed it inside transactions.
     pub async fn balance(&self, player: &PlayerId) -> Decimal {
-        self.tables
-            .lock()
-            .await
-            .balances
-            .get(player)
-            .copied()
-            .unwrap_or_default()
+        self.tables.lock().await.balances.get(player).copied().unwrap_or_default()
     }
 
     async fn keys(
@@ -74,10 +67,7 @@ impl MemoryStore {
     ) -> Vec<RecordKey> {
         let from = after.map_or(Unbounded, |key| Excluded(key.clone()));
         let tables = self.tables.lock().await;
-        let found = tables
-            .records
-            .range((from, Unbounded))
-            .filter(|(_, stored)| wanted(&stored.record));
+        let found = tables.records.range((from, Unbounded)).filter(|(_, stored)| wanted(&stored.record));
         found.map(|(key, _)| key.clone()).take(limit).collect()
     }
 }
@@ -93,32 +83,18 @@ impl DedupStore for MemoryStore {
         Ok(self.tables.lock().await.records.get(key).cloned())
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let mut tables = self.tables.lock().await;
         let current = tables.records.get(record.key());
         if current.map(|stored| stored.version) != expected {
             return Ok(SwapOutcome::Conflict(current.cloned()));
         }
         let version = Version::after(expected);
-        tables.records.insert(
-            record.key().clone(),
-            Stored {
-                version,
-                record: record.clone(),
-            },
-        );
+        tables.records.insert(record.key().clone(), Stored { version, record: record.clone() });
         Ok(SwapOutcome::Replaced(version))
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         Ok(self.keys(after, limit, Record::is_pending).await)
     }
 
@@ -126,36 +102,20 @@ impl DedupStore for MemoryStore {
         let mut tables = self.tables.lock().await;
         let before = tables.kept.len();
         let is_new = !tables.kept.contains_key(&kept.id);
-        tables
-            .kept
-            .entry(kept.id.clone())
-            .or_insert_with(|| kept.clone());
+        tables.kept.entry(kept.id.clone()).or_insert_with(|| kept.clone());
         let oldest = kept.received.before(MAX_KEPT_AGE);
         tables.kept.retain(|_, known| known.received >= oldest);
         while tables.kept.len() > MAX_KEPT {
-            let first = tables
-                .kept
-                .values()
-                .min_by_key(|known| known.received)
-                .map(|known| known.id.clone());
+            let first = tables.kept.values().min_by_key(|known| known.received).map(|known| known.id.clone());
             first.and_then(|id| tables.kept.remove(&id));
         }
         Ok((before + usize::from(is_new)).saturating_sub(tables.kept.len()))
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let from = after.map_or(Unbounded, |id| Excluded(id.clone()));
         let tables = self.tables.lock().await;
-        Ok(tables
-            .kept
-            .range((from, Unbounded))
-            .map(|(_, kept)| kept.clone())
-            .take(limit)
-            .collect())
+        Ok(tables.kept.range((from, Unbounded)).map(|(_, kept)| kept.clone()).take(limit).collect())
     }
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
@@ -166,10 +126,7 @@ impl DedupStore for MemoryStore {
 impl Retention for MemoryStore {
     async fn remove(&self, key: &RecordKey, expected: Version) -> Result<bool, StoreError> {
         let mut tables = self.tables.lock().await;
-        let is_expected = tables
-            .records
-            .get(key)
-            .is_some_and(|stored| stored.version == expected);
+        let is_expected = tables.records.get(key).is_some_and(|stored| stored.version == expected);
         Ok(is_expected && tables.records.remove(key).is_some())
     }
 
@@ -189,11 +146,7 @@ impl Retention for MemoryStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        Ok(self
-            .keys(after, limit, |record| {
-                record.lookup_player() == Some(player)
-            })
-            .await)
+        Ok(self.keys(after, limit, |record| record.lookup_player() == Some(player)).await)
     }
 }
 
@@ -267,15 +220,8 @@ impl TransactionalStore for MemoryStore {
         work: W,
     ) -> Result<W::Output, StoreError> {
         let store = Arc::clone(&self.tables).lock_owned().await;
-        let transaction = MemoryTransaction {
-            store,
-            undo: Vec::new(),
-            savepoint: 0,
-        };
-        let mut open = OpenTransaction {
-            transaction,
-            handler: Arc::clone(handler),
-        };
+        let transaction = MemoryTransaction { store, undo: Vec::new(), savepoint: 0 };
+        let mut open = OpenTransaction { transaction, handler: Arc::clone(handler) };
         let output = work.run(&mut open).await?;
         open.transaction.undo.clear();
         Ok(output)
@@ -292,27 +238,15 @@ impl Transaction for OpenTransaction {
         Ok(self.transaction.store.records.get(key).cloned())
     }
 
-    async fn swap(
-        &mut self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let tables = &mut self.transaction;
         let current = tables.store.records.get(record.key()).cloned();
         if current.as_ref().map(|stored| stored.version) != expected {
             return Ok(SwapOutcome::Conflict(current));
         }
         let version = Version::after(expected);
-        tables.store.records.insert(
-            record.key().clone(),
-            Stored {
-                version,
-                record: record.clone(),
-            },
-        );
-        tables
-            .undo
-            .push(Undo::Record(record.key().clone(), current));
+        tables.store.records.insert(record.key().clone(), Stored { version, record: record.clone() });
+        tables.undo.push(Undo::Record(record.key().clone(), current));
         Ok(SwapOutcome::Replaced(version))
     }
 
@@ -331,10 +265,7 @@ impl Transaction for OpenTransaction {
         Ok(())
     }
 
-    fn handle(
-        &mut self,
-        decision: &Decision,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+    fn handle(&mut self, decision: &Decision) -> impl Future<Output = Result<(), HandlerError>> + Send {
         std::future::ready((self.handler)(&mut self.transaction, decision))
     }
 }

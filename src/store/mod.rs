@@ -2,10 +2,8 @@
 //!
 //! A store compares and swaps; it decides nothing. To it a record is a key, a version, bytes, whether something is
 //! pending, and a player to find it by. Leases, intents and amounts live above it. So a store is small, and one suite
-//! tests them all (`store::conformance`, feature `testing`).
+//! tests them all (`testing::conformance`, feature `testing`).
 
-#[cfg(any(test, feature = "testing"))]
-pub mod conformance;
 mod error;
 pub mod json;
 mod memory;
@@ -13,6 +11,7 @@ mod retention;
 mod transaction;
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,10 +49,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`], if the store does not answer or the record cannot be read.
-    fn load(
-        &self,
-        key: &RecordKey,
-    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(&self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// Replaces the record under its key if the stored version is the expected one (`None`: no record yet). Compares
     /// and replaces in one step.
@@ -83,10 +79,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: whether it was kept is unknown.
-    fn keep_unusable(
-        &self,
-        kept: &KeptCallback,
-    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+    fn keep_unusable(&self, kept: &KeptCallback) -> impl Future<Output = Result<usize, StoreError>> + Send;
 
     /// Up to `limit` kept callbacks in the order of their ids, beginning after `after`.
     ///
@@ -102,8 +95,7 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`]: whether it was removed is unknown.
-    fn remove_unusable(&self, id: &KeptId)
-    -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn remove_unusable(&self, id: &KeptId) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A genuine callback that could not be used, as a store keeps it.
@@ -122,26 +114,16 @@ impl KeptCallback {
     /// A callback to keep.
     pub fn new(callback: UnusableCallback, received: Timestamp) -> Self {
         let mut content = Sha256::new();
-        for field in [
-            callback.network.as_str(),
-            callback.app.as_str(),
-            &callback.endpoint,
-            &callback.query,
-        ] {
+        for field in [callback.network.as_str(), callback.app.as_str(), &callback.endpoint, &callback.query] {
             content.update(field.as_bytes());
             content.update([0]);
         }
         let digest = <[u8; 32]>::from(content.finalize());
-        let hex: String = digest
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Self {
-            id: KeptId(hex.into()),
-            received,
-            callback,
+        let mut hex = String::with_capacity(32);
+        for byte in digest.iter().take(16) {
+            let _ = write!(hex, "{byte:02x}");
         }
+        Self { id: KeptId(hex.into()), received, callback }
     }
 }
 

@@ -16,11 +16,7 @@ pub trait Retention: DedupStore {
     ///
     /// # Errors
     /// [`StoreError`]: whether it was removed is unknown.
-    fn remove(
-        &self,
-        key: &RecordKey,
-        expected: Version,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn remove(&self, key: &RecordKey, expected: Version) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The keys of up to `limit` records without a pending decision that have not changed since `moment`
     /// ([`Record::last_change`](crate::guard::Record::last_change)), in the order of their text, beginning after
@@ -72,9 +68,7 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pru
     let mut pruned = Pruned::default();
     let mut after = None;
     loop {
-        let keys = store
-            .list_unchanged_since(older_than, after.as_ref(), PAGE)
-            .await?;
+        let keys = store.list_unchanged_since(older_than, after.as_ref(), PAGE).await?;
         for key in &keys {
             // It may have changed since it was listed: the version says what is being removed.
             let Some(stored) = store.load(key).await? else {
@@ -114,10 +108,7 @@ pub struct Erased {
 ///
 /// # Errors
 /// [`StoreError`]. What was erased by then stays erased; it is safe to run it again.
-pub async fn erase_player<S: Retention>(
-    store: &S,
-    player: &PlayerId,
-) -> Result<Erased, StoreError> {
+pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<Erased, StoreError> {
     let mut erased = Erased::default();
     let mut after = None;
     loop {
@@ -132,11 +123,7 @@ pub async fn erase_player<S: Retention>(
     }
 }
 
-async fn erase_record<S: Retention>(
-    store: &S,
-    key: &RecordKey,
-    erased: &mut Erased,
-) -> Result<(), StoreError> {
+async fn erase_record<S: Retention>(store: &S, key: &RecordKey, erased: &mut Erased) -> Result<(), StoreError> {
     loop {
         let Some(stored) = store.load(key).await? else {
             return Ok(());

@@ -18,7 +18,7 @@ use crate::id::RecordKey;
 /// # A complete store
 ///
 /// Over tables in memory: a transaction works on a copy of them, and committing replaces them. A store over a database
-/// has the same shape. It is complete because it passes the [conformance suite](super::conformance).
+/// has the same shape. It is complete because it passes the conformance suite (`testing::conformance`).
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -172,7 +172,7 @@ use crate::id::RecordKey;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// # #[cfg(feature = "testing")] {
-/// use postback::store::conformance;
+/// use postback::testing::conformance;
 ///
 /// conformance::plain(async || TableStore::default()).await;
 /// conformance::transactional(
@@ -217,10 +217,8 @@ pub trait TransactionWork: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`] of the transaction: it must be rolled back.
-    fn run<T: Transaction>(
-        &self,
-        transaction: &mut T,
-    ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+    fn run<T: Transaction>(&self, transaction: &mut T)
+    -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
 /// An open transaction of a store, with the handler.
@@ -229,10 +227,7 @@ pub trait Transaction: Send {
     ///
     /// # Errors
     /// [`StoreError`]: the transaction must be rolled back, except after [`StoreError::Unreadable`].
-    fn load(
-        &mut self,
-        key: &RecordKey,
-    ) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
+    fn load(&mut self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
     /// As [`DedupStore::swap`], inside the transaction.
     ///
@@ -266,8 +261,5 @@ pub trait Transaction: Send {
     ///
     /// # Errors
     /// [`HandlerError`] of the handler.
-    fn handle(
-        &mut self,
-        decision: &Decision,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+    fn handle(&mut self, decision: &Decision) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }

@@ -42,40 +42,23 @@ impl AdmobSigner {
         for (place, byte) in bytes.iter_mut().skip(16).zip(id.to_be_bytes()) {
             *place = byte;
         }
-        Self {
-            id,
-            key: SigningKey::from_slice(&bytes).expect("a valid scalar"),
-        }
+        Self { id, key: SigningKey::from_slice(&bytes).expect("a valid scalar") }
     }
 
     /// The public key.
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "its own key has the right form"
-    )]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "its own key has the right form")]
     pub fn keys(&self) -> VerificationKeys {
-        VerificationKeys::new()
-            .with_base64(self.id, &self.base64())
-            .expect("a P-256 key")
+        VerificationKeys::new().with_base64(self.id, &self.base64()).expect("a P-256 key")
     }
 
     /// Google's list of keys, with this one.
     pub fn json(&self) -> String {
-        format!(
-            "{{\"keys\":[{{\"keyId\":{},\"pem\":\"\",\"base64\":\"{}\"}}]}}",
-            self.id,
-            self.base64()
-        )
+        format!("{{\"keys\":[{{\"keyId\":{},\"pem\":\"\",\"base64\":\"{}\"}}]}}", self.id, self.base64())
     }
 
     #[expect(clippy::expect_used, reason = "a valid key can be encoded")]
     fn base64(&self) -> String {
-        let der = self
-            .key
-            .verifying_key()
-            .to_public_key_der()
-            .expect("a valid key");
+        let der = self.key.verifying_key().to_public_key_der().expect("a valid key");
         STANDARD.encode(der.as_bytes())
     }
 
@@ -90,8 +73,6 @@ impl AdmobSigner {
 
 impl fmt::Debug for AdmobSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AdmobSigner")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("AdmobSigner").field("id", &self.id).finish_non_exhaustive()
     }
 }

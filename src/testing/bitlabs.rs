@@ -26,10 +26,7 @@ pub struct Signer {
 impl Signer {
     /// A signer for a callback URL as typed into the dashboard. It accepts an empty secret: forgers use it, too.
     pub fn new(secret: impl Into<String>, url: impl Into<String>) -> Self {
-        Self {
-            secret: secret.into(),
-            url: url.into(),
-        }
+        Self { secret: secret.into(), url: url.into() }
     }
 
     /// Fills in the URL and signs it. `values` go to the URL's parameters by name; the macros of all other parameters
@@ -46,11 +43,7 @@ impl Signer {
                 None => pieces.push(piece.to_owned()),
             }
         }
-        pieces.extend(
-            given
-                .iter()
-                .map(|(name, value)| format!("{}={}", encode(name), encode(value))),
-        );
+        pieces.extend(given.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))));
         self.sign_url(&format!("{prefix}?{}", pieces.join("&")))
     }
 
@@ -61,21 +54,14 @@ impl Signer {
     }
 
     /// Signs any URL as it is.
-    #[expect(
-        clippy::expect_used,
-        clippy::missing_panics_doc,
-        reason = "HMAC takes keys of any length"
-    )]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn sign_url(&self, url: &str) -> SignedCallback {
-        let mac = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes())
-            .expect("HMAC takes keys of any length");
+        let mac = Hmac::<Sha1>::new_from_slice(self.secret.as_bytes()).expect("HMAC takes keys of any length");
         let mut hash = String::new();
         for byte in mac.chain_update(url).finalize().into_bytes() {
             let _ = write!(hash, "{byte:02x}");
         }
-        SignedCallback {
-            url: format!("{url}&hash={hash}"),
-        }
+        SignedCallback { url: format!("{url}&hash={hash}") }
     }
 }
 
@@ -126,10 +112,6 @@ impl fmt::Debug for SignedCallback {
 }
 
 fn encode(text: &str) -> String {
-    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, ESCAPED).to_string()
 }

@@ -64,7 +64,7 @@ impl Clock for ManualClock {
         async move {
             if time.wait_for(|now| *now >= end).await.is_err() {
                 // Every clone of the clock was dropped: nobody can set it any more.
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -32,9 +32,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-use crate::network::described::{
-    BodyFormat, Hash, Order, OriginalForm, Pairs, Part, Place, Position, Scheme,
-};
+use crate::network::described::{BodyFormat, Hash, Order, OriginalForm, Pairs, Part, Place, Position, Scheme};
 use crate::network::{Description, Meaning, Role, Shape};
 use crate::verify::{Encoding, HashFunction, Request};
 
@@ -48,27 +46,14 @@ pub struct DescribedSigner {
 
 impl DescribedSigner {
     /// A signer for a callback URL as typed into the dashboard. It accepts any secret: forgers use it, too.
-    pub fn new(
-        description: &Description,
-        url: impl Into<String>,
-        secret: impl Into<String>,
-    ) -> Self {
-        Self {
-            description: description.clone(),
-            url: url.into(),
-            secret: secret.into(),
-        }
+    pub fn new(description: &Description, url: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { description: description.clone(), url: url.into(), secret: secret.into() }
     }
 
     /// Begins a callback. It is a completed one until [`CallbackDraft::meaning`] says otherwise.
     pub fn callback(&self) -> CallbackDraft {
         let is_post_only = self.description.methods() == "POST";
-        let has_json = self
-            .description
-            .file()
-            .request
-            .body
-            .contains(&BodyFormat::Json);
+        let has_json = self.description.file().request.body.contains(&BodyFormat::Json);
         let format = match (is_post_only, has_json) {
             (false, _) => Format::Query,
             (true, false) => Format::Form,
@@ -89,9 +74,7 @@ impl DescribedSigner {
 /// Shows the network and nothing secret.
 impl fmt::Debug for DescribedSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DescribedSigner")
-            .field("network", &self.description.name().as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("DescribedSigner").field("network", &self.description.name().as_str()).finish_non_exhaustive()
     }
 }
 
@@ -150,29 +133,17 @@ impl CallbackDraft {
         let description = self.signer.description.clone();
         let file = description.file();
         let words = &file.meaning.status;
-        let by_word = words
-            .iter()
-            .find(|(_, known)| **known == meaning)
-            .map(|(word, _)| word.clone());
+        let by_word = words.iter().find(|(_, known)| **known == meaning).map(|(word, _)| word.clone());
         let has_status = !description.names_of(Role::Status).is_empty();
         if let Some(word) = by_word {
             self = self.role(Role::Status, word);
         } else if has_status && file.meaning.absent == Some(meaning) {
-            self.values.remove(
-                description
-                    .names_of(Role::Status)
-                    .first()
-                    .map_or("", String::as_str),
-            );
+            self.values.remove(description.names_of(Role::Status).first().map_or("", String::as_str));
         }
         if meaning == Meaning::Reversed {
             if file.meaning.negative.is_some() {
                 for role in [Role::Amount, Role::Usd] {
-                    let name = description
-                        .names_of(role)
-                        .first()
-                        .cloned()
-                        .unwrap_or_default();
+                    let name = description.names_of(role).first().cloned().unwrap_or_default();
                     if let Some(value) = self.values.get_mut(&name)
                         && !value.starts_with('-')
                         && value != "0"
@@ -194,9 +165,7 @@ impl CallbackDraft {
     /// Marks it as a test. Without effect if the network has no such mark.
     pub fn test(mut self) -> Self {
         let marks = &self.signer.description.file().meaning.test;
-        let mark = marks
-            .iter()
-            .find_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
+        let mark = marks.iter().find_map(|(name, values)| Some((name.clone(), values.first()?.clone())));
         if let Some((name, value)) = mark {
             self.values.insert(name, value);
         }
@@ -251,14 +220,8 @@ impl CallbackDraft {
         let scheme = self.signer.description.scheme();
         let secret = &self.signer.secret;
         match scheme {
-            Scheme::Url {
-                hash,
-                encoding,
-                position,
-                ..
-            } => {
-                let signature =
-                    encode_value(*encoding, &mac(*hash, secret, message.url().as_bytes()));
+            Scheme::Url { hash, encoding, position, .. } => {
+                let signature = encode_value(*encoding, &mac(*hash, secret, message.url().as_bytes()));
                 let name = message.signature_name.clone();
                 // A network that takes any position puts it first, so that tests notice.
                 if *position == Position::Anywhere && !message.query.is_empty() {
@@ -267,29 +230,13 @@ impl CallbackDraft {
                     message.query.push((name, signature));
                 }
             }
-            Scheme::Message {
-                hash,
-                encoding,
-                place,
-                parts,
-            } => {
+            Scheme::Message { hash, encoding, place, parts } => {
                 let text = self.signed_text(parts);
-                let value = if hash.is_keyed {
-                    mac(*hash, secret, text.as_bytes())
-                } else {
-                    digest(*hash, text.as_bytes())
-                };
+                let value =
+                    if hash.is_keyed { mac(*hash, secret, text.as_bytes()) } else { digest(*hash, text.as_bytes()) };
                 message.add_signature(place, encode_value(*encoding, &value), self.format);
             }
-            Scheme::Sorted {
-                hash,
-                encoding,
-                place,
-                pairs,
-                order,
-                join,
-                omit_empty,
-            } => {
+            Scheme::Sorted { hash, encoding, place, pairs, order, join, omit_empty } => {
                 let text = match order {
                     Order::Macro => self.values_by_macro(join, omit_empty),
                     Order::Name => message.sorted(*pairs, join),
@@ -301,21 +248,12 @@ impl CallbackDraft {
                 };
                 message.add_signature(place, encode_value(*encoding, &value), self.format);
             }
-            Scheme::Body {
-                hash,
-                encoding,
-                header,
-                prefix,
-            } => {
+            Scheme::Body { hash, encoding, header, prefix } => {
                 let body = message.body(self.format);
                 let signature = encode_value(*encoding, &mac(*hash, secret, &body));
-                message
-                    .headers
-                    .push((header.clone(), format!("{prefix}{signature}")));
+                message.headers.push((header.clone(), format!("{prefix}{signature}")));
             }
-            Scheme::Secret {
-                place: Place::Header(name),
-            } => message.headers.push((name.clone(), secret.clone())),
+            Scheme::Secret { place: Place::Header(name) } => message.headers.push((name.clone(), secret.clone())),
             Scheme::Secret { .. } | Scheme::Credentials => {}
         }
         message.finish(self.format, &self.signer.url, &self.headers)
@@ -337,9 +275,7 @@ impl CallbackDraft {
         match self.signer.description.shape_of(name) {
             _ if is_removed => String::new(),
             Some(Shape::Uuid) => "00000000-0000-4000-8000-000000000000".to_owned(),
-            Some(Shape::Hex(length) | Shape::Digits(length) | Shape::Length(length)) => {
-                "0".repeat(length)
-            }
+            Some(Shape::Hex(length) | Shape::Digits(length) | Shape::Length(length)) => "0".repeat(length),
             Some(Shape::Letters) => "Coins".to_owned(),
             None => String::new(),
         }
@@ -349,31 +285,15 @@ impl CallbackDraft {
     fn compose(&self) -> Message {
         let description = &self.signer.description;
         let file = description.file();
-        let (_, query) = self
-            .signer
-            .url
-            .split_once('?')
-            .unwrap_or((&self.signer.url, ""));
+        let (_, query) = self.signer.url.split_once('?').unwrap_or((&self.signer.url, ""));
         let signature = match description.scheme() {
             Scheme::Url { parameter, .. } => Some(parameter.as_str()),
-            Scheme::Message {
-                place: Place::Parameter(name),
-                ..
-            }
-            | Scheme::Sorted {
-                place: Place::Parameter(name),
-                ..
-            } => Some(name.as_str()),
+            Scheme::Message { place: Place::Parameter(name), .. }
+            | Scheme::Sorted { place: Place::Parameter(name), .. } => Some(name.as_str()),
             _ => None,
         };
         let mut message = Message {
-            prefix: self
-                .signer
-                .url
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            prefix: self.signer.url.split('?').next().unwrap_or_default().to_owned(),
             query: Vec::new(),
             body: Vec::new(),
             headers: Vec::new(),
@@ -381,21 +301,14 @@ impl CallbackDraft {
         };
         for piece in query.split('&').filter(|piece| !piece.is_empty()) {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-            let known = file
-                .macros
-                .keys()
-                .find(|known| file.macro_text(known).as_deref() == Some(value));
+            let known = file.macros.keys().find(|known| file.macro_text(known).as_deref() == Some(value));
             match known {
                 Some(known) if Some(known.as_str()) == signature => {
                     name.clone_into(&mut message.signature_name);
                 }
                 Some(known) => {
                     let is_secret = matches!(description.scheme(), Scheme::Secret { place: Place::Parameter(secret) } if secret == known);
-                    let value = if is_secret {
-                        self.signer.secret.clone()
-                    } else {
-                        self.sample(known)
-                    };
+                    let value = if is_secret { self.signer.secret.clone() } else { self.sample(known) };
                     if !self.removed.contains(known) {
                         message.query.push((name.to_owned(), encode(&value)));
                     }
@@ -404,22 +317,15 @@ impl CallbackDraft {
                 None => message.query.push((name.to_owned(), value.to_owned())),
             }
         }
-        let is_signed = |name: &str| {
-            match description.scheme() {
-            Scheme::Message { parts, .. } => parts.iter().any(|part| {
-                matches!(part, Part::Field { name: known, is_optional: false, .. } if known == name)
-            }),
+        let is_signed = |name: &str| match description.scheme() {
+            Scheme::Message { parts, .. } => parts
+                .iter()
+                .any(|part| matches!(part, Part::Field { name: known, is_optional: false, .. } if known == name)),
             _ => false,
-        }
         };
-        let added = file
-            .parameters
-            .keys()
-            .filter(|name| !file.macros.contains_key(*name));
+        let added = file.parameters.keys().filter(|name| !file.macros.contains_key(*name));
         for name in added.filter(|name| Some(name.as_str()) != signature) {
-            let value = self
-                .value_of(name)
-                .or_else(|| is_signed(name).then(|| self.sample(name)));
+            let value = self.value_of(name).or_else(|| is_signed(name).then(|| self.sample(name)));
             let Some(value) = value.filter(|_| !self.removed.contains(name)) else {
                 continue;
             };
@@ -449,9 +355,7 @@ impl CallbackDraft {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Secret => text.push_str(&self.signer.secret),
-                Part::Field {
-                    name, is_integer, ..
-                } => {
+                Part::Field { name, is_integer, .. } => {
                     let value = self.sample(name);
                     let end = if *is_integer { value.find('.') } else { None };
                     text.push_str(value.get(..end.unwrap_or(value.len())).unwrap_or_default());
@@ -466,19 +370,12 @@ impl CallbackDraft {
         let (_, query) = self.signer.url.split_once('?').unwrap_or_default();
         let mut values = BTreeMap::new();
         for (_, value) in query.split('&').filter_map(|piece| piece.split_once('=')) {
-            let known = file
-                .macros
-                .keys()
-                .find(|known| file.macro_text(known).as_deref() == Some(value));
+            let known = file.macros.keys().find(|known| file.macro_text(known).as_deref() == Some(value));
             if let Some(known) = known {
                 values.insert(known.clone(), self.sample(known));
             }
         }
-        if let Scheme::Sorted {
-            place: Place::Parameter(name),
-            ..
-        } = self.signer.description.scheme()
-        {
+        if let Scheme::Sorted { place: Place::Parameter(name), .. } = self.signer.description.scheme() {
             values.remove(name);
         }
         values.retain(|name, value| !value.is_empty() || !omit_empty.contains(name));
@@ -507,24 +404,15 @@ struct Message {
 
 impl Message {
     fn url(&self) -> String {
-        let pieces: Vec<String> = self
-            .query
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        if pieces.is_empty() {
-            self.prefix.clone()
-        } else {
-            format!("{}?{}", self.prefix, pieces.join("&"))
-        }
+        let pieces: Vec<String> = self.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if pieces.is_empty() { self.prefix.clone() } else { format!("{}?{}", self.prefix, pieces.join("&")) }
     }
 
     fn add_signature(&mut self, place: &Place, signature: String, format: Format) {
         match place {
             Place::Header(name) => self.headers.push((name.clone(), signature)),
             _ if format == Format::Query => {
-                self.query
-                    .push((self.signature_name.clone(), encode(&signature)));
+                self.query.push((self.signature_name.clone(), encode(&signature)));
             }
             _ => self.body.push((self.signature_name.clone(), signature)),
         }
@@ -532,21 +420,12 @@ impl Message {
 
     fn sorted(&self, form: Pairs, join: &str) -> String {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let mut all: Vec<(String, String)> = self
-            .query
-            .iter()
-            .map(|(name, value)| (decoded(name), decoded(value)))
-            .collect();
+        let mut all: Vec<(String, String)> =
+            self.query.iter().map(|(name, value)| (decoded(name), decoded(value))).collect();
         all.sort();
         let php = |text: &str| {
-            const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-                .remove(b'-')
-                .remove(b'.')
-                .remove(b'_')
-                .remove(b' ');
-            utf8_percent_encode(text, KEPT)
-                .to_string()
-                .replace(' ', "+")
+            const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+            utf8_percent_encode(text, KEPT).to_string().replace(' ', "+")
         };
         let pieces: Vec<String> = all
             .iter()
@@ -563,10 +442,7 @@ impl Message {
         match format {
             Format::Query => Vec::new(),
             Format::Form => {
-                let pieces = self
-                    .body
-                    .iter()
-                    .map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+                let pieces = self.body.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
                 pieces.collect::<Vec<_>>().join("&").into_bytes()
             }
             Format::Json => json(&self.body).into_bytes(),
@@ -581,8 +457,7 @@ impl Message {
             Format::Json => Some("application/json"),
         };
         if let Some(media_type) = media_type {
-            self.headers
-                .push(("Content-Type".to_owned(), media_type.to_owned()));
+            self.headers.push(("Content-Type".to_owned(), media_type.to_owned()));
         }
         self.headers.extend_from_slice(headers);
         let whole = self.url();
@@ -591,16 +466,8 @@ impl Message {
         let (_, sent) = whole.split_once("://").unwrap_or(("", &whole));
         let target = sent.get(authority..).unwrap_or_default();
         SentCallback {
-            method: if format == Format::Query {
-                "GET"
-            } else {
-                "POST"
-            },
-            target: if target.starts_with('/') {
-                target.to_owned()
-            } else {
-                format!("/{target}")
-            },
+            method: if format == Format::Query { "GET" } else { "POST" },
+            target: if target.starts_with('/') { target.to_owned() } else { format!("/{target}") },
             headers: self.headers,
             body,
         }
@@ -615,9 +482,7 @@ fn json(fields: &[(String, String)]) -> String {
         let mut parts = name.split('.').peekable();
         while let Some(part) = parts.next() {
             if parts.peek().is_none() {
-                let is_plain_number = value
-                    .parse::<i64>()
-                    .is_ok_and(|number| number.to_string() == *value);
+                let is_plain_number = value.parse::<i64>().is_ok_and(|number| number.to_string() == *value);
                 let json = match &**value {
                     "null" => serde_json::Value::Null,
                     "true" => true.into(),
@@ -628,9 +493,7 @@ fn json(fields: &[(String, String)]) -> String {
                 place.insert(part.to_owned(), json);
                 break;
             }
-            let inner = place
-                .entry(part)
-                .or_insert_with(|| serde_json::Map::new().into());
+            let inner = place.entry(part).or_insert_with(|| serde_json::Map::new().into());
             match inner {
                 serde_json::Value::Object(map) => place = map,
                 _ => break,
@@ -652,9 +515,7 @@ pub struct SentCallback {
 impl SentCallback {
     /// The request.
     pub fn request(&self) -> Request<'_> {
-        Request::new(self.method, &self.target)
-            .with_headers(&self.headers)
-            .with_body(&self.body)
+        Request::new(self.method, &self.target).with_headers(&self.headers).with_body(&self.body)
     }
 
     /// The method.
@@ -695,18 +556,12 @@ impl SentCallback {
 /// Shows the method.
 impl fmt::Debug for SentCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SentCallback")
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        f.debug_struct("SentCallback").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
 fn encode(text: &str) -> String {
-    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'.')
-        .remove(b'_')
-        .remove(b'~');
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
@@ -727,35 +582,24 @@ fn mac(hash: Hash, key: &str, text: &[u8]) -> Vec<u8> {
     const ANY: &str = "HMAC takes keys of any length";
     let key = key.as_bytes();
     match hash.function {
-        HashFunction::Md5 => Hmac::<Md5>::new_from_slice(key)
-            .expect(ANY)
-            .chain_update(text)
-            .finalize()
-            .into_bytes()
-            .to_vec(),
-        HashFunction::Sha1 => Hmac::<Sha1>::new_from_slice(key)
-            .expect(ANY)
-            .chain_update(text)
-            .finalize()
-            .into_bytes()
-            .to_vec(),
-        HashFunction::Sha256 => Hmac::<Sha256>::new_from_slice(key)
-            .expect(ANY)
-            .chain_update(text)
-            .finalize()
-            .into_bytes()
-            .to_vec(),
+        HashFunction::Md5 => {
+            Hmac::<Md5>::new_from_slice(key).expect(ANY).chain_update(text).finalize().into_bytes().to_vec()
+        }
+        HashFunction::Sha1 => {
+            Hmac::<Sha1>::new_from_slice(key).expect(ANY).chain_update(text).finalize().into_bytes().to_vec()
+        }
+        HashFunction::Sha256 => {
+            Hmac::<Sha256>::new_from_slice(key).expect(ANY).chain_update(text).finalize().into_bytes().to_vec()
+        }
     }
 }
 
 fn encode_value(encoding: Encoding, value: &[u8]) -> String {
     match encoding {
-        Encoding::Hex | Encoding::HexAnyCase => {
-            value.iter().fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
-        }
+        Encoding::Hex | Encoding::HexAnyCase => value.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        }),
         Encoding::Base64 => STANDARD.encode(value),
         Encoding::Base64Escaped => encode(&STANDARD.encode(value)),
         Encoding::Base64Url => URL_SAFE_NO_PAD.encode(value),

@@ -31,9 +31,7 @@ pub(crate) fn parse_amount(text: &str) -> Result<Decimal, &'static str> {
     let mut number: i128 = 0;
     for digit in whole.bytes().chain(fraction.bytes()) {
         let digit = i128::from(digit.wrapping_sub(b'0'));
-        let next = number
-            .checked_mul(10)
-            .and_then(|number| number.checked_add(digit));
+        let next = number.checked_mul(10).and_then(|number| number.checked_add(digit));
         number = next.ok_or(if whole.len() > 30 { TOO_LARGE } else { INEXACT })?;
     }
     if number == 0 {
@@ -70,13 +68,8 @@ fn scaled(mut number: i128, mut places: i64) -> Result<Decimal, &'static str> {
         places = places.saturating_sub(1);
     }
     let places = u32::try_from(places).map_err(|_| INEXACT)?;
-    Decimal::try_from_i128_with_scale(number, places).map_err(|_| {
-        if places > Decimal::MAX_SCALE {
-            INEXACT
-        } else {
-            TOO_LARGE
-        }
-    })
+    Decimal::try_from_i128_with_scale(number, places)
+        .map_err(|_| if places > Decimal::MAX_SCALE { INEXACT } else { TOO_LARGE })
 }
 
 #[cfg(test)]

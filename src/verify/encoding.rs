@@ -28,9 +28,7 @@ impl Encoding {
     pub(crate) fn decode(self, text: &[u8], value: &mut [u8]) -> Option<()> {
         match self {
             Self::Hex => hex(text, value, hex_digit),
-            Self::HexAnyCase => hex(text, value, |character| {
-                hex_digit(character.to_ascii_lowercase())
-            }),
+            Self::HexAnyCase => hex(text, value, |character| hex_digit(character.to_ascii_lowercase())),
             Self::Base64 => base64(&STANDARD, text, value),
             Self::Base64Url => base64(&URL_SAFE_NO_PAD, text, value),
             Self::Base64UrlPadded => base64(&URL_SAFE, text, value),
@@ -75,9 +73,7 @@ fn hex_digit(character: u8) -> u8 {
 fn base64(engine: &impl Engine, text: &[u8], value: &mut [u8]) -> Option<()> {
     let mut buffer = [0; MAX_TEXT_BYTES];
     let len = engine.decode_slice(text, &mut buffer).ok()?;
-    let decoded = buffer
-        .get(..len)
-        .filter(|decoded| decoded.len() == value.len())?;
+    let decoded = buffer.get(..len).filter(|decoded| decoded.len() == value.len())?;
     value.copy_from_slice(decoded);
     Some(())
 }
@@ -119,11 +115,7 @@ mod tests {
             (Encoding::Base64Url, "--__Pg"),
             (Encoding::Base64UrlPadded, "--__Pg=="),
         ] {
-            assert_eq!(
-                decoded(encoding, text),
-                Some([0xfb, 0xef, 0xff, 0x3e]),
-                "{encoding:?}"
-            );
+            assert_eq!(decoded(encoding, text), Some([0xfb, 0xef, 0xff, 0x3e]), "{encoding:?}");
         }
     }
 
@@ -131,14 +123,8 @@ mod tests {
     fn every_other_form_is_refused() {
         let long = "A".repeat(100);
         let cases: [(Encoding, &[&str]); 6] = [
-            (
-                Encoding::Hex,
-                &["FBEFFF3E", "fbefff3", "fbefff3e00", "fbefff3g", ""],
-            ),
-            (
-                Encoding::HexAnyCase,
-                &["fbefff3", "fbefff3e00", "fbefff3G", "", &long],
-            ),
+            (Encoding::Hex, &["FBEFFF3E", "fbefff3", "fbefff3e00", "fbefff3g", ""]),
+            (Encoding::HexAnyCase, &["fbefff3", "fbefff3e00", "fbefff3G", "", &long]),
             (
                 Encoding::Base64,
                 &[
@@ -172,16 +158,8 @@ mod tests {
                     &long,
                 ],
             ),
-            (
-                Encoding::Base64Url,
-                &[
-                    "++//Pg", "--__Pg==", "--__Ph", "--__P", "--__PgAA", "--__", "", &long,
-                ],
-            ),
-            (
-                Encoding::Base64UrlPadded,
-                &["++//Pg==", "--__Pg", "--__Ph==", "", &long],
-            ),
+            (Encoding::Base64Url, &["++//Pg", "--__Pg==", "--__Ph", "--__P", "--__PgAA", "--__", "", &long]),
+            (Encoding::Base64UrlPadded, &["++//Pg==", "--__Pg", "--__Ph==", "", &long]),
         ];
         for (encoding, texts) in cases {
             for text in texts {

@@ -20,9 +20,7 @@ pub enum VerifyError {
     #[error("genuine callback cannot be used: {}", .0.problem)]
     Unusable(Box<Unusable>),
     /// The network's keys cannot be fetched at the moment. The network should retry.
-    #[error(
-        "the network's verification keys are not available: check the connection to the key server"
-    )]
+    #[error("the network's verification keys are not available: check the connection to the key server")]
     KeysUnavailable,
 }
 
@@ -123,9 +121,7 @@ pub enum NotGenuine {
     )]
     SignatureWrong,
     /// No accepted credentials were presented.
-    #[error(
-        "wrong or missing credentials: if the call is genuine, compare them with the network's dashboard"
-    )]
+    #[error("wrong or missing credentials: if the call is genuine, compare them with the network's dashboard")]
     Credentials {
         /// The value for the `WWW-Authenticate` header.
         challenge: Option<&'static str>,
@@ -170,9 +166,7 @@ pub struct Unusable {
 #[non_exhaustive]
 pub enum Problem {
     /// A parameter of the configured URL is missing.
-    #[error(
-        "missing parameter {name:?}: compare the configured URL with the one in the network's dashboard"
-    )]
+    #[error("missing parameter {name:?}: compare the configured URL with the one in the network's dashboard")]
     Missing {
         /// The parameter.
         name: String,
@@ -207,9 +201,7 @@ pub enum Problem {
         name: String,
     },
     /// A parameter contains the macro's own text: the network did not replace it.
-    #[error(
-        "the macro in parameter {name:?} was not replaced: correct its spelling in the network's dashboard"
-    )]
+    #[error("the macro in parameter {name:?} was not replaced: correct its spelling in the network's dashboard")]
     MacroNotReplaced {
         /// The parameter.
         name: String,
@@ -221,9 +213,7 @@ pub enum Problem {
         name: String,
     },
     /// The callback has another state than the only one this endpoint receives.
-    #[error(
-        "this endpoint receives {expected} only: correct the callback's activity in the network's dashboard"
-    )]
+    #[error("this endpoint receives {expected} only: correct the callback's activity in the network's dashboard")]
     StateMismatch {
         /// The state that the endpoint is for.
         expected: String,

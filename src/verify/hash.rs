@@ -56,10 +56,7 @@ impl HashValue {
         for (place, byte) in bytes.iter_mut().zip(value) {
             *place = *byte;
         }
-        Self {
-            bytes,
-            len: value.len(),
-        }
+        Self { bytes, len: value.len() }
     }
 
     /// Reads a value of a hash function as a network writes it. `None` if it cannot be one. Allocates nothing.
@@ -121,15 +118,9 @@ impl PreparedMac {
     /// The value once `rest` is taken in, too. Leaves this state as it is.
     pub(crate) fn finish_with(&self, rest: &[u8]) -> HashValue {
         match self {
-            Self::Md5(mac) => {
-                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
-            }
-            Self::Sha1(mac) => {
-                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
-            }
-            Self::Sha256(mac) => {
-                HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes())
-            }
+            Self::Md5(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
+            Self::Sha1(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
+            Self::Sha256(mac) => HashValue::new(&mac.clone().chain_update(rest).finalize().into_bytes()),
         }
     }
 }
@@ -149,11 +140,7 @@ mod tests {
         // printf '%s' 'https://net.example/cb?a=1' | openssl dgst -sha256 -hmac key, and so on.
         let message = b"https://net.example/cb?a=1";
         for (function, keyed, plain) in [
-            (
-                HashFunction::Md5,
-                "87af6c3bb13ce9ce3b3867103e331ae2",
-                "9375d8f14f21c13ff2b22871c970fec5",
-            ),
+            (HashFunction::Md5, "87af6c3bb13ce9ce3b3867103e331ae2", "9375d8f14f21c13ff2b22871c970fec5"),
             (
                 HashFunction::Sha1,
                 "51881eeb7180368fcb743460576a119dd2412ea1",
@@ -165,26 +152,13 @@ mod tests {
                 "ed4f3c67631ffaf9e942d82cc9174f36b39cb8fe0dfbc0305a1550b549df62f4",
             ),
         ] {
-            let read =
-                |text: &str| HashValue::decode(function, Encoding::Hex, text.as_bytes()).unwrap();
+            let read = |text: &str| HashValue::decode(function, Encoding::Hex, text.as_bytes()).unwrap();
             let mut mac = PreparedMac::new(function, b"key");
             mac.update(b"https://net.example");
-            assert!(
-                mac.finish_with(b"/cb?a=1").matches(&read(keyed)),
-                "{function:?}"
-            );
-            assert!(
-                !mac.finish_with(b"/cb?a=2").matches(&read(keyed)),
-                "{function:?}"
-            );
-            assert!(
-                function.digest(message).matches(&read(plain)),
-                "{function:?}"
-            );
-            assert_eq!(
-                function.digest(message).as_bytes().len(),
-                function.value_bytes()
-            );
+            assert!(mac.finish_with(b"/cb?a=1").matches(&read(keyed)), "{function:?}");
+            assert!(!mac.finish_with(b"/cb?a=2").matches(&read(keyed)), "{function:?}");
+            assert!(function.digest(message).matches(&read(plain)), "{function:?}");
+            assert_eq!(function.digest(message).as_bytes().len(), function.value_bytes());
         }
     }
 

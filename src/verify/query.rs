@@ -54,9 +54,7 @@ impl fmt::Debug for Query<'_> {
 
 /// Every value of a parameter, as sent.
 pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q str> {
-    pairs(query)
-        .filter(move |(raw, _)| decode(raw).is_some_and(|decoded| decoded == name))
-        .map(|(_, value)| value)
+    pairs(query).filter(move |(raw, _)| decode(raw).is_some_and(|decoded| decoded == name)).map(|(_, value)| value)
 }
 
 /// Names and values as sent. Empty pieces (`a=1&&b=2`) are skipped.
@@ -85,11 +83,7 @@ pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 /// not UTF-8 or contains a NUL.
 #[inline]
 pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
-    if is_plain(raw) {
-        Some(Cow::Borrowed(raw))
-    } else {
-        decode_escaped(raw).map(Cow::Owned)
-    }
+    if is_plain(raw) { Some(Cow::Borrowed(raw)) } else { decode_escaped(raw).map(Cow::Owned) }
 }
 
 fn decode_escaped(raw: &str) -> Option<String> {
@@ -144,41 +138,22 @@ impl<'q> Occurrence<'q> {
     /// [`Problem`], if the parameter is repeated, not percent-encoded UTF-8 text, or still has the macro as its value.
     /// Whether that matters depends on whether the parameter decides about money.
     #[inline]
-    pub(crate) fn text(
-        self,
-        name: &str,
-        macro_text: Option<&str>,
-    ) -> Result<Option<Cow<'q, str>>, Problem> {
+    pub(crate) fn text(self, name: &str, macro_text: Option<&str>) -> Result<Option<Cow<'q, str>>, Problem> {
         match self {
             Self::Absent => Ok(None),
-            Self::Once(raw) if is_plain(raw) && macro_text != Some(raw) => {
-                Ok(Some(Cow::Borrowed(raw)))
-            }
+            Self::Once(raw) if is_plain(raw) && macro_text != Some(raw) => Ok(Some(Cow::Borrowed(raw))),
             Self::Once(raw) => decode_value(raw, name, macro_text).map(Some),
-            Self::Repeated => Err(Problem::Repeated {
-                name: name.to_owned(),
-            }),
+            Self::Repeated => Err(Problem::Repeated { name: name.to_owned() }),
         }
     }
 }
 
-fn decode_value<'q>(
-    raw: &'q str,
-    name: &str,
-    macro_text: Option<&str>,
-) -> Result<Cow<'q, str>, Problem> {
+fn decode_value<'q>(raw: &'q str, name: &str, macro_text: Option<&str>) -> Result<Cow<'q, str>, Problem> {
     match decode(raw) {
-        _ if macro_text == Some(raw) => Err(Problem::MacroNotReplaced {
-            name: name.to_owned(),
-        }),
-        Some(text) if macro_text == Some(&*text) => Err(Problem::MacroNotReplaced {
-            name: name.to_owned(),
-        }),
+        _ if macro_text == Some(raw) => Err(Problem::MacroNotReplaced { name: name.to_owned() }),
+        Some(text) if macro_text == Some(&*text) => Err(Problem::MacroNotReplaced { name: name.to_owned() }),
         Some(text) => Ok(text),
-        None => Err(Problem::Malformed {
-            name: name.to_owned(),
-            reason: "not percent-encoded UTF-8 text",
-        }),
+        None => Err(Problem::Malformed { name: name.to_owned(), reason: "not percent-encoded UTF-8 text" }),
     }
 }
 
@@ -189,11 +164,7 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
     for (raw, value) in pairs(query) {
         // Networks send the parameters in the order of the configured URL, and nearly always as typed.
         let is_expected = names.get(expected).is_some_and(|known| **known == *raw);
-        let at = if is_expected {
-            Some(expected)
-        } else {
-            position(raw, names)
-        };
+        let at = if is_expected { Some(expected) } else { position(raw, names) };
         if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
             *occurrence = match occurrence {
                 Occurrence::Absent => Occurrence::Once(value),
@@ -222,20 +193,11 @@ mod tests {
     #[test]
     fn names_and_values_are_decoded_and_plus_is_a_space() {
         let query = Query::new("a=1&offer%3Atask=L%C3%A9o+x%20y%2B&flag&&=z&b=%26=1&bad=%zz&%FF=1");
-        let all: Vec<_> = query
-            .parameters()
-            .map(|(name, value)| (name.into_owned(), value.into_owned()))
-            .collect();
+        let all: Vec<_> = query.parameters().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             all,
-            [
-                pair("a", "1"),
-                pair("offer:task", "Léo x y+"),
-                pair("flag", ""),
-                pair("", "z"),
-                pair("b", "&=1")
-            ]
+            [pair("a", "1"), pair("offer:task", "Léo x y+"), pair("flag", ""), pair("", "z"), pair("b", "&=1")]
         );
         assert_eq!(query.get("offer:task").as_deref(), Some("Léo x y+"));
         for (query, name, value) in [
@@ -261,19 +223,7 @@ mod tests {
 
     #[test]
     fn what_is_not_percent_encoded_text_is_not_decoded() {
-        for raw in [
-            "%zz",
-            "%",
-            "a%4",
-            "%FF",
-            "%00",
-            "\0",
-            "%C3",
-            "%A9",
-            "%+1",
-            "%-1",
-            "50%%20off",
-        ] {
+        for raw in ["%zz", "%", "a%4", "%FF", "%00", "\0", "%C3", "%A9", "%+1", "%-1", "50%%20off"] {
             assert_eq!(decode(raw), None, "{raw:?}");
         }
         assert!(matches!(decode("plain-é"), Some(Cow::Borrowed("plain-é"))));
@@ -282,29 +232,13 @@ mod tests {
     #[test]
     fn configured_names_are_found_in_any_order() {
         let names = names(&["a", "b", "c"]);
-        for query in [
-            "a=1&b=2&c=3",
-            "c=3&b=2&a=1",
-            "x=0&b=2&y=0&c=3&a=1&x=0",
-            "b=2&c=3&%61=1&%zz=1",
-        ] {
+        for query in ["a=1&b=2&c=3", "c=3&b=2&a=1", "x=0&b=2&y=0&c=3&a=1&x=0", "b=2&c=3&%61=1&%zz=1"] {
             let expected = ["1", "2", "3"].map(Occurrence::Once);
             assert_eq!(locate(query, &names), expected, "{query}");
         }
-        assert_eq!(
-            locate("b=2", &names),
-            [
-                Occurrence::Absent,
-                Occurrence::Once("2"),
-                Occurrence::Absent
-            ]
-        );
+        assert_eq!(locate("b=2", &names), [Occurrence::Absent, Occurrence::Once("2"), Occurrence::Absent]);
         for query in ["a=1&a=1", "a=1&b=2&c=3&%61=1", "a=&x=1&a", "a=1&a=1&a=1"] {
-            assert_eq!(
-                locate(query, &names).first(),
-                Some(&Occurrence::Repeated),
-                "{query}"
-            );
+            assert_eq!(locate(query, &names).first(), Some(&Occurrence::Repeated), "{query}");
         }
     }
 
@@ -312,20 +246,11 @@ mod tests {
     fn text_of_an_occurrence_is_checked() {
         let text = |occurrence: Occurrence<'static>| occurrence.text("tx", Some("[%TX%]"));
         assert_eq!(text(Occurrence::Absent), Ok(None));
-        assert_eq!(
-            text(Occurrence::Once("a+b")).unwrap().as_deref(),
-            Some("a b")
-        );
+        assert_eq!(text(Occurrence::Once("a+b")).unwrap().as_deref(), Some("a b"));
         let unreplaced = Err(Problem::MacroNotReplaced { name: "tx".into() });
         assert_eq!(text(Occurrence::Once("[%TX%]")), unreplaced);
         assert_eq!(text(Occurrence::Once("%5B%25TX%25%5d")), unreplaced);
-        assert_eq!(
-            text(Occurrence::Repeated),
-            Err(Problem::Repeated { name: "tx".into() })
-        );
-        assert!(matches!(
-            text(Occurrence::Once("%zz")),
-            Err(Problem::Malformed { .. })
-        ));
+        assert_eq!(text(Occurrence::Repeated), Err(Problem::Repeated { name: "tx".into() }));
+        assert!(matches!(text(Occurrence::Once("%zz")), Err(Problem::Malformed { .. })));
     }
 }

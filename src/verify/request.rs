@@ -30,13 +30,7 @@ impl<'a> Request<'a> {
     /// A request with its method and its raw target: path and query exactly as in the request line, never rebuilt
     /// from parsed parts.
     pub fn new(method: &'a str, target: &'a str) -> Self {
-        Self {
-            method,
-            target,
-            headers: &NoHeaders,
-            body: &[],
-            peer: None,
-        }
+        Self { method, target, headers: &NoHeaders, body: &[], peer: None }
     }
 
     /// A GET request.

@@ -57,9 +57,7 @@ impl Secret {
     /// ```
     pub fn matches(&self, presented: impl AsRef<[u8]>) -> bool {
         let hash = |text: &[u8]| <[u8; 32]>::from(Sha256::digest(text));
-        hash(self.as_bytes())
-            .ct_eq(&hash(presented.as_ref()))
-            .into()
+        hash(self.as_bytes()).ct_eq(&hash(presented.as_ref())).into()
     }
 
     /// The key's bytes, for keyed hashes.
@@ -88,9 +86,7 @@ pub enum SecretError {
         position: usize,
     },
     /// A secret begins or ends with white space, for example with a line feed from a file.
-    #[error(
-        "white space around secret number {position}: remove it (a file's trailing line feed counts)"
-    )]
+    #[error("white space around secret number {position}: remove it (a file's trailing line feed counts)")]
     WhiteSpace {
         /// Its place in the list, from 1.
         position: usize,
@@ -165,9 +161,7 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring of one key.
     pub fn new(id: KeyId, secret: Secret) -> Self {
-        Self {
-            keys: vec![(id, secret)],
-        }
+        Self { keys: vec![(id, secret)] }
     }
 
     /// Adds a key.
@@ -227,9 +221,7 @@ impl From<Secret> for KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeyRing")
-            .field(&self.ids().map(KeyId::as_str).collect::<Vec<_>>())
-            .finish()
+        f.debug_tuple("KeyRing").field(&self.ids().map(KeyId::as_str).collect::<Vec<_>>()).finish()
     }
 }
 
@@ -246,20 +238,8 @@ mod tests {
 
     #[test]
     fn white_space_around_a_secret_is_refused() {
-        for key in [
-            " key",
-            "key ",
-            "key\n",
-            "\tkey",
-            "key\r\n",
-            "\u{a0}key",
-            "\n",
-        ] {
-            assert_eq!(
-                Secret::new(key).unwrap_err(),
-                SecretError::WhiteSpace { position: 1 },
-                "{key:?}"
-            );
+        for key in [" key", "key ", "key\n", "\tkey", "key\r\n", "\u{a0}key", "\n"] {
+            assert_eq!(Secret::new(key).unwrap_err(), SecretError::WhiteSpace { position: 1 }, "{key:?}");
         }
         assert!(Secret::new("inner space is fine").is_ok());
     }
@@ -268,15 +248,9 @@ mod tests {
     fn ring_refuses_equal_names_and_gaps_in_a_list() {
         let key = || Secret::new("k").unwrap();
         let id = || KeyId::new("a").unwrap();
-        assert!(matches!(
-            KeyRing::new(id(), key()).with(id(), key()),
-            Err(SecretError::DuplicateKeyId { .. })
-        ));
+        assert!(matches!(KeyRing::new(id(), key()).with(id(), key()), Err(SecretError::DuplicateKeyId { .. })));
         assert_eq!(KeyRing::try_from("s1,s2").unwrap().ids().count(), 2);
-        assert_eq!(
-            KeyRing::from(Secret::new("s1,s2").unwrap()).ids().count(),
-            1
-        );
+        assert_eq!(KeyRing::from(Secret::new("s1,s2").unwrap()).ids().count(), 1);
         for (list, at) in [("", 1), (",", 1), ("s1,", 2), ("s1, s2", 2), ("s1,,s2", 2)] {
             let (SecretError::Empty { position } | SecretError::WhiteSpace { position }) =
                 KeyRing::try_from(list).unwrap_err()

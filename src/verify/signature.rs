@@ -56,12 +56,7 @@ impl UrlVerifier {
                 macs.push((id.clone(), mac));
             }
         }
-        Self {
-            parameter: parameter.into(),
-            function,
-            encoding,
-            macs,
-        }
+        Self { parameter: parameter.into(), function, encoding, macs }
     }
 
     /// The signature's parameter.
@@ -91,10 +86,7 @@ impl UrlVerifier {
     /// Splits off the signature, which must be the last parameter: what followed it would not be signed.
     fn split<'q>(&self, query: &'q str) -> Option<(&'q str, &'q str)> {
         let (signed, last) = query.split_at_checked(memrchr(b'&', query.as_bytes())?)?;
-        let signature = last
-            .strip_prefix('&')?
-            .strip_prefix(&*self.parameter)?
-            .strip_prefix('=')?;
+        let signature = last.strip_prefix('&')?.strip_prefix(&*self.parameter)?.strip_prefix('=')?;
         (!signature.is_empty()).then_some((signed, signature))
     }
 }
@@ -115,32 +107,21 @@ mod tests {
     use crate::verify::Secret;
 
     const KEY: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
-    const RIGHT: &str = "uid=8cc877ee-af19-488d-b28d-216fb866b996&val=500&hash=dbcd6bb8ca677344592842a52b4fca9bec36cd4b";
+    const RIGHT: &str =
+        "uid=8cc877ee-af19-488d-b28d-216fb866b996&val=500&hash=dbcd6bb8ca677344592842a52b4fca9bec36cd4b";
 
     fn verifier(keys: &KeyRing) -> UrlVerifier {
-        UrlVerifier::new(
-            "hash",
-            HashFunction::Sha1,
-            Encoding::Hex,
-            keys,
-            ["https://publisher.com/complete"],
-        )
+        UrlVerifier::new("hash", HashFunction::Sha1, Encoding::Hex, keys, ["https://publisher.com/complete"])
     }
 
     fn rejection(query: &str) -> NotGenuine {
-        verifier(&Secret::new(KEY).unwrap().into())
-            .verify(query)
-            .unwrap_err()
+        verifier(&Secret::new(KEY).unwrap().into()).verify(query).unwrap_err()
     }
 
     #[test]
     fn every_key_of_the_ring_is_tried_and_the_signer_named() {
-        for (list, id) in [
-            ("KEY", "key-1"),
-            ("other,KEY,third", "key-2"),
-            ("KEY,other", "key-1"),
-            ("a,b,KEY", "key-3"),
-        ] {
+        for (list, id) in [("KEY", "key-1"), ("other,KEY,third", "key-2"), ("KEY,other", "key-1"), ("a,b,KEY", "key-3")]
+        {
             let ring = KeyRing::try_from(list.replace("KEY", KEY)).unwrap();
             assert_eq!(verifier(&ring).verify(RIGHT).unwrap().1.as_str(), id);
         }
@@ -174,11 +155,7 @@ mod tests {
         for query in malformed {
             assert_eq!(rejection(&query), NotGenuine::SignatureMalformed, "{query}");
         }
-        let wrong = [
-            format!("u=1&hash={hash}"),
-            RIGHT.replace("500", "501"),
-            format!("{RIGHT}&hash={hash}"),
-        ];
+        let wrong = [format!("u=1&hash={hash}"), RIGHT.replace("500", "501"), format!("{RIGHT}&hash={hash}")];
         for query in wrong {
             assert_eq!(rejection(&query), NotGenuine::SignatureWrong, "{query}");
         }

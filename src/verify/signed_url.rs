@@ -26,16 +26,8 @@ impl SignedUrl {
     /// `added` are parameters that the network adds to some callbacks, such as a test flag.
     pub(crate) fn new(template: UrlTemplate, verifier: UrlVerifier, added: &[&str]) -> Self {
         let configured = template.parameters().iter().map(UrlParameter::name);
-        let names = configured
-            .chain([verifier.parameter()])
-            .chain(added.iter().copied())
-            .map(Box::from)
-            .collect();
-        Self {
-            template,
-            verifier,
-            names,
-        }
+        let names = configured.chain([verifier.parameter()]).chain(added.iter().copied()).map(Box::from).collect();
+        Self { template, verifier, names }
     }
 
     /// The configured URL.
@@ -44,10 +36,7 @@ impl SignedUrl {
     }
 
     /// Authenticates a request. Returns its query without the signature, and the key that signed it. Allocates nothing.
-    pub(crate) fn authenticate<'r>(
-        &self,
-        request: &Request<'r>,
-    ) -> Result<(&'r str, &KeyId), VerifyError> {
+    pub(crate) fn authenticate<'r>(&self, request: &Request<'r>) -> Result<(&'r str, &KeyId), VerifyError> {
         let query = check_target(request)?;
         Ok(self.verifier.verify(query)?)
     }
@@ -78,41 +67,23 @@ pub(crate) fn check_target<'r>(request: &Request<'r>) -> Result<&'r str, BadRequ
         return Err(BadRequest::Method { allowed: "GET" });
     }
     if request.target().len() > MAX_URL_BYTES {
-        return Err(BadRequest::UrlTooLong {
-            limit: MAX_URL_BYTES,
-        });
+        return Err(BadRequest::UrlTooLong { limit: MAX_URL_BYTES });
     }
     if memchr(b'#', request.target().as_bytes()).is_some() {
         return Err(BadRequest::Fragment);
     }
-    request
-        .query()
-        .filter(|query| !query.is_empty())
-        .ok_or(BadRequest::Empty)
+    request.query().filter(|query| !query.is_empty()).ok_or(BadRequest::Empty)
 }
 
 /// A player can add a parameter of the same name but not remove the network's own: one right value is enough.
-fn check_static(
-    query: &str,
-    name: &str,
-    expected: &str,
-    occurrence: Occurrence<'_>,
-) -> Result<(), Problem> {
+fn check_static(query: &str, name: &str, expected: &str, occurrence: Occurrence<'_>) -> Result<(), Problem> {
     let is_right = |raw: &str| query::decode(raw).is_some_and(|value| value == expected);
     let is_found = match occurrence {
         Occurrence::Absent => {
-            return Err(Problem::Missing {
-                name: name.to_owned(),
-            });
+            return Err(Problem::Missing { name: name.to_owned() });
         }
         Occurrence::Once(raw) => is_right(raw),
         Occurrence::Repeated => query::values(query, name).any(is_right),
     };
-    if is_found {
-        Ok(())
-    } else {
-        Err(Problem::StaticMismatch {
-            name: name.to_owned(),
-        })
-    }
+    if is_found { Ok(()) } else { Err(Problem::StaticMismatch { name: name.to_owned() }) }
 }

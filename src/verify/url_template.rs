@@ -38,10 +38,7 @@ pub struct UrlParameter {
 
 /// What a parameter of a [`UrlTemplate`] is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "a value contains a macro or it does not"
-)]
+#[allow(clippy::exhaustive_enums, reason = "a value contains a macro or it does not")]
 pub enum UrlValue {
     /// A macro that the network replaces. With [`MacroStyle::Percent`] the text between `[%` and `%]`, otherwise all
     /// of it.
@@ -77,11 +74,7 @@ impl UrlTemplate {
     }
 
     /// The same for networks that add all parameters themselves: the URL may have none.
-    pub(crate) fn parse_optional(
-        typed: &str,
-        style: MacroStyle,
-        reserved: &[&str],
-    ) -> Result<Self, UrlError> {
+    pub(crate) fn parse_optional(typed: &str, style: MacroStyle, reserved: &[&str]) -> Result<Self, UrlError> {
         let typed = typed.trim();
         let (prefix, query) = split(typed)?;
         let path_at = check_prefix(prefix)?;
@@ -103,9 +96,7 @@ impl UrlTemplate {
                 return Err(UrlError::RepeatedName { name: name() });
             }
             if let (MacroStyle::Percent, UrlValue::Macro(text)) = (style, &parameter.value)
-                && let Some(first) = parameters
-                    .iter()
-                    .find(|known| known.value == parameter.value)
+                && let Some(first) = parameters.iter().find(|known| known.value == parameter.value)
             {
                 return Err(UrlError::RepeatedMacro {
                     text: text.to_string(),
@@ -115,11 +106,7 @@ impl UrlTemplate {
             }
             parameters.push(parameter);
         }
-        Ok(Self {
-            prefix: prefix.to_owned(),
-            path_at,
-            parameters,
-        })
+        Ok(Self { prefix: prefix.to_owned(), path_at, parameters })
     }
 
     /// Scheme, host, port and path as typed.
@@ -130,10 +117,7 @@ impl UrlTemplate {
     /// Every form of the prefix that may have been signed. There is one, except for the path `/`: networks may drop
     /// that slash.
     pub fn signed_prefixes(&self) -> impl Iterator<Item = &str> {
-        let without_slash = self
-            .prefix
-            .strip_suffix('/')
-            .filter(|_| self.typed_path() == "/");
+        let without_slash = self.prefix.strip_suffix('/').filter(|_| self.typed_path() == "/");
         std::iter::once(self.prefix.as_str()).chain(without_slash)
     }
 
@@ -158,9 +142,7 @@ impl UrlTemplate {
 /// Shows parameters without static values, which may be secret. Leaves out the rest of the URL.
 impl fmt::Debug for UrlTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UrlTemplate")
-            .field("parameters", &self.parameters)
-            .finish_non_exhaustive()
+        f.debug_struct("UrlTemplate").field("parameters", &self.parameters).finish_non_exhaustive()
     }
 }
 
@@ -189,24 +171,13 @@ impl UrlParameter {
         }
         let name = decode_name(name)?;
         if let Some(text) = percent_macro(value) {
-            return Ok(Self {
-                name,
-                value: UrlValue::Macro(text.into()),
-                macro_text: Some(value.into()),
-            });
+            return Ok(Self { name, value: UrlValue::Macro(text.into()), macro_text: Some(value.into()) });
         }
         if let Some(suggestion) = macro_meant_by(value) {
-            return Err(UrlError::MalformedMacro {
-                name: name.into(),
-                suggestion,
-            });
+            return Err(UrlError::MalformedMacro { name: name.into(), suggestion });
         }
         match decode(value) {
-            Some(text) => Ok(Self {
-                name,
-                value: UrlValue::Static(text.into()),
-                macro_text: None,
-            }),
+            Some(text) => Ok(Self { name, value: UrlValue::Static(text.into()), macro_text: None }),
             None => Err(UrlError::StaticEncoding { name: name.into() }),
         }
     }
@@ -217,16 +188,8 @@ impl UrlParameter {
         let name = decode_name(name)?;
         let is_static = |text: &str| !text.contains(['[', ']', '{', '}', '<', '>', '$']);
         Ok(match decode(value).filter(|text| is_static(text)) {
-            Some(text) => Self {
-                name,
-                value: UrlValue::Static(text.into()),
-                macro_text: None,
-            },
-            None => Self {
-                name,
-                value: UrlValue::Macro(value.into()),
-                macro_text: Some(value.into()),
-            },
+            Some(text) => Self { name, value: UrlValue::Static(text.into()), macro_text: None },
+            None => Self { name, value: UrlValue::Macro(value.into()), macro_text: Some(value.into()) },
         })
     }
 }
@@ -254,22 +217,16 @@ pub enum UrlError {
     #[error("brackets or quotation marks around the callback URL: remove them")]
     Enclosed,
     /// It was copied from HTML, and its `&` are written `&amp;`.
-    #[error(
-        "\"&amp;\" in callback URL: it was copied from HTML, so type a plain & between the parameters"
-    )]
+    #[error("\"&amp;\" in callback URL: it was copied from HTML, so type a plain & between the parameters")]
     HtmlEscaped,
     /// It has no scheme.
-    #[error(
-        "no scheme in callback URL: type https:// or http://, whichever the dashboard has, before the host"
-    )]
+    #[error("no scheme in callback URL: type https:// or http://, whichever the dashboard has, before the host")]
     NoScheme,
     /// Its scheme is not `http` or `https`.
     #[error("unsupported scheme in callback URL: begin with https:// or http:// in lower case")]
     UnsupportedScheme,
     /// It has no host.
-    #[error(
-        "no host in callback URL: type one after the scheme, as in https://game.example/callbacks?…"
-    )]
+    #[error("no host in callback URL: type one after the scheme, as in https://game.example/callbacks?…")]
     NoHost,
     /// Its host contains characters that a host cannot have.
     #[error("invalid host in callback URL: type it as in https://game.example/callbacks?…")]
@@ -283,14 +240,10 @@ pub enum UrlError {
     #[error("invalid character in the path of the callback URL: type it percent-encoded")]
     InvalidPath,
     /// A user name or password precedes the host.
-    #[error(
-        "user name or password in callback URL: type https://game.example/… without the part up to the @"
-    )]
+    #[error("user name or password in callback URL: type https://game.example/… without the part up to the @")]
     UserInfo,
     /// It contains a `#`.
-    #[error(
-        "'#' in callback URL: what follows it is never sent, so remove it (or type %23 within a value)"
-    )]
+    #[error("'#' in callback URL: what follows it is never sent, so remove it (or type %23 within a value)")]
     Fragment,
     /// Host or path contain characters beyond ASCII.
     #[error(
@@ -302,19 +255,13 @@ pub enum UrlError {
     #[error("space or control character in callback URL: remove it, or type %20 for a space")]
     WhiteSpace,
     /// A macro precedes the `?`.
-    #[error(
-        "macro before the '?' of the callback URL: type every macro as a parameter, such as ?tx=[%TX%]"
-    )]
+    #[error("macro before the '?' of the callback URL: type every macro as a parameter, such as ?tx=[%TX%]")]
     MacroInPrefix,
     /// It has no parameters.
-    #[error(
-        "no parameters in callback URL: type them after a '?', such as ?player=[%USER:UID%]&tx=[%TX%]"
-    )]
+    #[error("no parameters in callback URL: type them after a '?', such as ?player=[%USER:UID%]&tx=[%TX%]")]
     NoParameters,
     /// A parameter has no name.
-    #[error(
-        "parameter without a name in callback URL: type name=[%MACRO%] between two '&', and no '&' at the end"
-    )]
+    #[error("parameter without a name in callback URL: type name=[%MACRO%] between two '&', and no '&' at the end")]
     EmptyName,
     /// A macro has no parameter name before it.
     #[error("macro without a parameter name in callback URL: type name={suggestion}")]
@@ -326,9 +273,7 @@ pub enum UrlError {
     #[error("invalid parameter name in callback URL: use letters and digits")]
     NameEncoding,
     /// The network itself adds a parameter of this name.
-    #[error(
-        "the network itself adds {name:?} to every callback: type the URL without it, or use another name"
-    )]
+    #[error("the network itself adds {name:?} to every callback: type the URL without it, or use another name")]
     ReservedName {
         /// The name.
         name: String,
@@ -350,9 +295,7 @@ pub enum UrlError {
         second: String,
     },
     /// A value resembles a macro but is none, or mixes one with other text.
-    #[error(
-        "the value of {name:?} in the callback URL is not a macro by itself: type {suggestion}"
-    )]
+    #[error("the value of {name:?} in the callback URL is not a macro by itself: type {suggestion}")]
     MalformedMacro {
         /// The parameter.
         name: String,
@@ -377,10 +320,7 @@ fn split(typed: &str) -> Result<(&str, Option<&str>), UrlError> {
         return Err(UrlError::Enclosed);
     }
     // Before the '#' is looked for: HTML also writes characters as &#38;.
-    if ["&amp;", "&#38;", "&#x26;"]
-        .iter()
-        .any(|escape| typed.contains(escape))
-    {
+    if ["&amp;", "&#38;", "&#x26;"].iter().any(|escape| typed.contains(escape)) {
         return Err(UrlError::HtmlEscaped);
     }
     if typed.contains('#') {
@@ -420,17 +360,8 @@ fn check_authority(authority: &str) -> Result<(), UrlError> {
     if authority.contains('@') {
         return Err(UrlError::UserInfo);
     }
-    let (host, port) = match authority
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((host, port))
-            if host
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) =>
-        {
-            (host, port)
-        }
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) if host.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) => (host, port),
         Some(_) => return Err(UrlError::MacroInPrefix),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
@@ -440,30 +371,17 @@ fn check_authority(authority: &str) -> Result<(), UrlError> {
     if host.contains(['%', '[', ']', '{', '}', '<', '>']) {
         return Err(UrlError::MacroInPrefix);
     }
-    if !host
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'))
-    {
+    if !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':')) {
         return Err(UrlError::InvalidHost);
     }
-    let is_port = |digits: &str| {
-        digits.bytes().all(|b| b.is_ascii_digit())
-            && digits.parse::<u16>().is_ok_and(|port| port != 0)
-    };
-    if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
-        Ok(())
-    } else {
-        Err(UrlError::InvalidPort)
-    }
+    let is_port =
+        |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port != 0);
+    if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) { Ok(()) } else { Err(UrlError::InvalidPort) }
 }
 
 fn split_name(piece: &str) -> Result<(&str, &str), UrlError> {
     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-    if name.is_empty() {
-        Err(UrlError::EmptyName)
-    } else {
-        Ok((name, value))
-    }
+    if name.is_empty() { Err(UrlError::EmptyName) } else { Ok((name, value)) }
 }
 
 fn decode_name(name: &str) -> Result<Box<str>, UrlError> {
@@ -484,11 +402,7 @@ fn macro_meant_by(text: &str) -> Option<String> {
     if !plain.contains(['[', ']', '{', '}', '%', '<', '>']) {
         return None;
     }
-    let words = || {
-        plain
-            .split(|c: char| !c.is_ascii() || !is_name_byte(c as u8))
-            .filter(|word| !word.is_empty())
-    };
+    let words = || plain.split(|c: char| !c.is_ascii() || !is_name_byte(c as u8)).filter(|word| !word.is_empty());
     // Macros are in upper case: the longest such word was meant, whatever surrounds it.
     let meant = words()
         .filter(|word| !word.bytes().any(|b| b.is_ascii_lowercase()))
@@ -512,36 +426,16 @@ mod tests {
     #[test]
     fn prefix_is_signed_as_typed() {
         for (typed, prefix, path) in [
-            (
-                "https://a.example/cb?x=[%TX%]",
-                "https://a.example/cb",
-                "/cb",
-            ),
-            (
-                "  http://A.example:8080/c/d/?x=[%TX%]\n",
-                "http://A.example:8080/c/d/",
-                "/c/d/",
-            ),
+            ("https://a.example/cb?x=[%TX%]", "https://a.example/cb", "/cb"),
+            ("  http://A.example:8080/c/d/?x=[%TX%]\n", "http://A.example:8080/c/d/", "/c/d/"),
             ("https://a.example?x=[%TX%]", "https://a.example", "/"),
             ("http://127.0.0.1:80?x=1", "http://127.0.0.1:80", "/"),
             ("http://[::1]:80/c?x=1", "http://[::1]:80/c", "/c"),
-            (
-                "https://a.example/%7Ebob?x=1",
-                "https://a.example/%7Ebob",
-                "/%7Ebob",
-            ),
+            ("https://a.example/%7Ebob?x=1", "https://a.example/%7Ebob", "/%7Ebob"),
         ] {
             let template = parse(typed).unwrap();
-            assert_eq!(
-                (template.prefix(), template.path()),
-                (prefix, path),
-                "{typed}"
-            );
-            assert_eq!(
-                template.signed_prefixes().collect::<Vec<_>>(),
-                [prefix],
-                "{typed}"
-            );
+            assert_eq!((template.prefix(), template.path()), (prefix, path), "{typed}");
+            assert_eq!(template.signed_prefixes().collect::<Vec<_>>(), [prefix], "{typed}");
         }
         let template = parse("https://a.example/?x=[%TX%]").unwrap();
         let forms: Vec<_> = template.signed_prefixes().collect();
@@ -554,29 +448,15 @@ mod tests {
             let template = UrlTemplate::parse(typed, style, &[]).unwrap();
             let parameters = template.parameters().iter();
             parameters
-                .map(|p| {
-                    (
-                        p.name().to_owned(),
-                        p.value().clone(),
-                        p.macro_text().map(str::to_owned),
-                    )
-                })
+                .map(|p| (p.name().to_owned(), p.value().clone(), p.macro_text().map(str::to_owned)))
                 .collect::<Vec<_>>()
         };
         let is_macro = |name: &str, text: &str, typed: &str| {
-            (
-                name.to_owned(),
-                UrlValue::Macro(text.into()),
-                Some(typed.to_owned()),
-            )
+            (name.to_owned(), UrlValue::Macro(text.into()), Some(typed.to_owned()))
         };
-        let is_static =
-            |name: &str, text: &str| (name.to_owned(), UrlValue::Static(text.into()), None);
+        let is_static = |name: &str, text: &str| (name.to_owned(), UrlValue::Static(text.into()), None);
         assert_eq!(
-            values(
-                "https://a.example?o%3At=[%OFFER:TASK:ID%]&s=Lords%20Mobile+x&flag&e=",
-                MacroStyle::Percent
-            ),
+            values("https://a.example?o%3At=[%OFFER:TASK:ID%]&s=Lords%20Mobile+x&flag&e=", MacroStyle::Percent),
             [
                 is_macro("o:t", "OFFER:TASK:ID", "[%OFFER:TASK:ID%]"),
                 is_static("s", "Lords Mobile x"),
@@ -585,10 +465,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            values(
-                "https://a.example/cb?p={user_id}&t=%TX%&t2=%TX%&d=$x&s=a%20network",
-                MacroStyle::Any
-            ),
+            values("https://a.example/cb?p={user_id}&t=%TX%&t2=%TX%&d=$x&s=a%20network", MacroStyle::Any),
             [
                 is_macro("p", "{user_id}", "{user_id}"),
                 is_macro("t", "%TX%", "%TX%"),
@@ -658,10 +535,7 @@ mod tests {
             ("https://a.example/c?x=id-[%TX%]", "type [%TX%]"),
             ("https://a.example/c?x=[%TX%]-[%REF%]", "type [%"),
             ("https://a.example/c?x=%5B%25TX%25%5D", "type [%TX%]"),
-            (
-                "https://a.example/c?x=%5b%25USER:UID%25%5d",
-                "type [%USER:UID%]",
-            ),
+            ("https://a.example/c?x=%5b%25USER:UID%25%5d", "type [%USER:UID%]"),
             ("https://a.example/c?x=[%25TX%25]", "type [%TX%]"),
             ("https://a.example/c?x=<TX>", "type [%TX%]"),
             ("https://a.example/c?x={tx}", "type [%tx%]"),
@@ -677,20 +551,11 @@ mod tests {
     fn debug_output_contains_no_static_value() {
         let typed = "https://a.example/sesame?k=hunter2&x=[%TX%]";
         let shown = format!("{:?}", parse(typed).unwrap());
-        assert!(
-            !shown.contains("hunter2") && !shown.contains("sesame"),
-            "{shown}"
-        );
+        assert!(!shown.contains("hunter2") && !shown.contains("sesame"), "{shown}");
         assert!(shown.contains("x=[%TX%]"), "{shown}");
         // A token may have been mistaken for a macro.
         let typed = "https://a.example/c?k=$hunter2&x={TX}";
-        let shown = format!(
-            "{:?}",
-            UrlTemplate::parse(typed, MacroStyle::Any, &[]).unwrap()
-        );
-        assert!(
-            shown.contains("k=(macro)") && !shown.contains("hunter2"),
-            "{shown}"
-        );
+        let shown = format!("{:?}", UrlTemplate::parse(typed, MacroStyle::Any, &[]).unwrap());
+        assert!(shown.contains("k=(macro)") && !shown.contains("hunter2"), "{shown}");
     }
 }

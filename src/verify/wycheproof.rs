@@ -18,11 +18,8 @@ struct Tally {
 }
 
 fn is_right(function: HashFunction, key: &[u8], message: &[u8], tag: &str) -> bool {
-    HashValue::decode(function, Encoding::Hex, tag.as_bytes()).is_some_and(|given| {
-        PreparedMac::new(function, key)
-            .finish_with(message)
-            .matches(&given)
-    })
+    HashValue::decode(function, Encoding::Hex, tag.as_bytes())
+        .is_some_and(|given| PreparedMac::new(function, key).finish_with(message).matches(&given))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -64,18 +61,10 @@ fn tally(file: &str, function: HashFunction) -> Option<Tally> {
 
 #[test]
 fn hmac_vectors_pass_and_truncated_ones_are_rejected() {
-    for (file, function, truncated_rejected) in [
-        ("hmac_sha1_test.json", HashFunction::Sha1, 83),
-        ("hmac_sha256_test.json", HashFunction::Sha256, 87),
-    ] {
-        let expected = Tally {
-            accepted: 33,
-            rejected: 54,
-            truncated_rejected,
-        };
-        assert!(
-            tally(file, function).is_none_or(|tally| tally == expected),
-            "{file}"
-        );
+    for (file, function, truncated_rejected) in
+        [("hmac_sha1_test.json", HashFunction::Sha1, 83), ("hmac_sha256_test.json", HashFunction::Sha256, 87)]
+    {
+        let expected = Tally { accepted: 33, rejected: 54, truncated_rejected };
+        assert!(tally(file, function).is_none_or(|tally| tally == expected), "{file}");
     }
 }

@@ -45,10 +45,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
-use actix_web::{
-    FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, ResponseError,
-    Route,
-};
+use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, ResponseError, Route};
 use tracing::Instrument as _;
 
 use super::{BODY_TIMEOUT, CallbackResponse, MissingCallback, respond, verify};
@@ -89,9 +86,8 @@ where
     H::Output: Responder + 'static,
 {
     let endpoint = endpoint.clone();
-    web::to(handler).wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
-        verify_first(endpoint.clone(), request, next)
-    }))
+    web::to(handler)
+        .wrap(from_fn(move |request: ServiceRequest, next: Next<_>| verify_first(endpoint.clone(), request, next)))
 }
 
 async fn verify_first<E: Endpoint, B: MessageBody + 'static>(
@@ -107,11 +103,8 @@ async fn verify_first<E: Endpoint, B: MessageBody + 'static>(
         }
         Err(error) => {
             let responses = endpoint.responses();
-            let response =
-                CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None);
-            Ok(request
-                .into_response(http_response(&response))
-                .map_into_right_body())
+            let response = CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None);
+            Ok(request.into_response(http_response(&response)).map_into_right_body())
         }
     }
 }
@@ -133,9 +126,7 @@ impl ResponseError for MissingCallback {
 
     fn error_response(&self) -> HttpResponse {
         tracing::error!(target: "postback::request", error = %self);
-        HttpResponse::InternalServerError()
-            .insert_header((header::CONTENT_TYPE, PLAIN_TEXT))
-            .body("not configured")
+        HttpResponse::InternalServerError().insert_header((header::CONTENT_TYPE, PLAIN_TEXT)).body("not configured")
     }
 }
 
@@ -155,10 +146,7 @@ async fn verify_request<E: Endpoint>(
     payload: Payload,
 ) -> Result<Verified<E::Callback>, VerifyError> {
     // Neither `full_url` nor `connection_info`: they believe what the caller says about host and scheme.
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let headers = HeaderLookup(request.headers());
     let mut read_request = Request::new(request.method().as_str(), target).with_headers(&headers);
     if let Some(peer) = request.peer_addr() {
@@ -173,9 +161,7 @@ async fn verify_request<E: Endpoint>(
         Bytes::new()
     } else {
         endpoint.check_head(&read_request).map_err(rejected)?;
-        read(request.headers(), payload, limit)
-            .await
-            .map_err(|error| rejected(error.into()))?
+        read(request.headers(), payload, limit).await.map_err(|error| rejected(error.into()))?
     };
     let read_request = read_request.with_body(&body);
     endpoint.prepare(&read_request).await;
@@ -183,9 +169,7 @@ async fn verify_request<E: Endpoint>(
 }
 
 async fn read(headers: &HeaderMap, payload: Payload, limit: usize) -> Result<Bytes, BadRequest> {
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
         return Err(BadRequest::BodyTooLarge { limit });
     }
@@ -201,8 +185,6 @@ struct HeaderLookup<'a>(&'a HeaderMap);
 
 impl Headers for HeaderLookup<'_> {
     fn each<'h>(&'h self, name: &str, each: &mut dyn FnMut(&'h [u8])) {
-        self.0
-            .get_all(name)
-            .for_each(|value| each(value.as_bytes()));
+        self.0.get_all(name).for_each(|value| each(value.as_bytes()));
     }
 }

@@ -84,26 +84,22 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let endpoint = endpoint.clone();
-    any(handler).layer(middleware::from_fn(
-        move |request: extract::Request, next: Next| {
-            let endpoint = endpoint.clone();
-            async move {
-                let (mut parts, body) = request.into_parts();
-                match verify_request(&endpoint, &parts, body).await {
-                    Ok(callback) => {
-                        parts.extensions.insert(callback);
-                        next.run(extract::Request::from_parts(parts, Body::empty()))
-                            .await
-                    }
-                    Err(error) => {
-                        let responses = endpoint.responses();
-                        CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None)
-                            .into_response()
-                    }
+    any(handler).layer(middleware::from_fn(move |request: extract::Request, next: Next| {
+        let endpoint = endpoint.clone();
+        async move {
+            let (mut parts, body) = request.into_parts();
+            match verify_request(&endpoint, &parts, body).await {
+                Ok(callback) => {
+                    parts.extensions.insert(callback);
+                    next.run(extract::Request::from_parts(parts, Body::empty())).await
+                }
+                Err(error) => {
+                    let responses = endpoint.responses();
+                    CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None).into_response()
                 }
             }
-        },
-    ))
+        }
+    }))
 }
 
 /// Takes the callback that [`verified`] put into the request.
@@ -146,10 +142,7 @@ async fn verify_request<E: Endpoint>(
     body: Body,
 ) -> Result<Verified<E::Callback>, VerifyError> {
     // Only the query is used, which no nesting changes.
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |target| target.as_str());
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let headers = HeaderLookup(&parts.headers);
     let mut request = Request::new(parts.method.as_str(), target).with_headers(&headers);
     if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
@@ -164,9 +157,7 @@ async fn verify_request<E: Endpoint>(
         Bytes::new()
     } else {
         endpoint.check_head(&request).map_err(rejected)?;
-        read(body, limit)
-            .await
-            .map_err(|error| rejected(error.into()))?
+        read(body, limit).await.map_err(|error| rejected(error.into()))?
     };
     let request = request.with_body(&body);
     endpoint.prepare(&request).await;
@@ -185,9 +176,7 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, BadRequest> {
 }
 
 fn is_too_large(error: &axum::Error) -> bool {
-    error
-        .source()
-        .is_some_and(<dyn Error>::is::<http_body_util::LengthLimitError>)
+    error.source().is_some_and(<dyn Error>::is::<http_body_util::LengthLimitError>)
 }
 
 struct HeaderLookup<'a>(&'a HeaderMap);
@@ -195,10 +184,7 @@ struct HeaderLookup<'a>(&'a HeaderMap);
 impl Headers for HeaderLookup<'_> {
     fn each<'h>(&'h self, name: &str, each: &mut dyn FnMut(&'h [u8])) {
         if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            self.0
-                .get_all(name)
-                .into_iter()
-                .for_each(|value| each(value.as_bytes()));
+            self.0.get_all(name).into_iter().for_each(|value| each(value.as_bytes()));
         }
     }
 }

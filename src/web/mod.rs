@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::event::{Event, EventKind};
+use crate::id::TransactionId;
 use crate::network::{Endpoint, Responses, Verified};
 use crate::protocol::Receipt;
 use crate::receiver::{Receive, ReceiveError, RequestError};
@@ -60,11 +61,7 @@ pub struct CallbackResponse {
 impl CallbackResponse {
     /// The response to a request, in the form that the network expects. `transaction` is the callback's, for networks
     /// that want to read it.
-    pub fn new(
-        result: Result<&Receipt, &RequestError>,
-        responses: Responses<'_>,
-        transaction: Option<&str>,
-    ) -> Self {
+    pub fn new(result: Result<&Receipt, &RequestError>, responses: Responses<'_>, transaction: Option<&str>) -> Self {
         match result {
             Ok(receipt) => {
                 let expected = match receipt {
@@ -73,9 +70,7 @@ impl CallbackResponse {
                 };
                 Self::of(200, expected_body(expected, receipt.as_str(), transaction))
             }
-            Err(RequestError::Verify(VerifyError::BadRequest(BadRequest::Empty)))
-                if responses.accept_probe =>
-            {
+            Err(RequestError::Verify(VerifyError::BadRequest(BadRequest::Empty))) if responses.accept_probe => {
                 Self::of(200, "ok".into())
             }
             Err(error) => {
@@ -87,23 +82,14 @@ impl CallbackResponse {
     }
 
     fn of(status: u16, body: Cow<'static, str>) -> Self {
-        Self {
-            status,
-            body,
-            retry_after: None,
-            allow: None,
-            authenticate: None,
-        }
+        Self { status, body, retry_after: None, allow: None, authenticate: None }
     }
 
     fn of_error(error: &RequestError, responses: Responses<'_>) -> Self {
         let simple = |status, body: &'static str| Self::of(status, body.into());
         match error {
             RequestError::Verify(VerifyError::BadRequest(error)) => match error {
-                BadRequest::Method { allowed } => Self {
-                    allow: Some(allowed),
-                    ..simple(405, "method not allowed")
-                },
+                BadRequest::Method { allowed } => Self { allow: Some(allowed), ..simple(405, "method not allowed") },
                 BadRequest::UrlTooLong { .. } => simple(414, "url too long"),
                 BadRequest::BodyTooLarge { .. } => simple(413, "body too large"),
                 BadRequest::BodyIncomplete => simple(408, "incomplete body"),
@@ -111,30 +97,24 @@ impl CallbackResponse {
                 BadRequest::Fragment => simple(400, "bad request"),
                 BadRequest::Empty => simple(403, "forbidden"),
             },
-            RequestError::Verify(VerifyError::NotGenuine(error)) => {
-                match (error, responses.not_genuine_status) {
-                    (_, Some(status)) => simple(status, "forbidden"),
-                    (NotGenuine::Credentials { challenge }, None) => Self {
-                        authenticate: *challenge,
-                        ..simple(401, "unauthorized")
-                    },
-                    (_, None) => simple(403, "forbidden"),
+            RequestError::Verify(VerifyError::NotGenuine(error)) => match (error, responses.not_genuine_status) {
+                (_, Some(status)) => simple(status, "forbidden"),
+                (NotGenuine::Credentials { challenge }, None) => {
+                    Self { authenticate: *challenge, ..simple(401, "unauthorized") }
                 }
-            }
+                (_, None) => simple(403, "forbidden"),
+            },
             RequestError::Verify(VerifyError::Unusable(_)) => simple(400, "unusable callback"),
-            RequestError::Verify(VerifyError::KeysUnavailable) => Self {
-                retry_after: Some(whole_seconds(STORE_RETRY_AFTER)),
-                ..simple(503, "keys unavailable")
-            },
+            RequestError::Verify(VerifyError::KeysUnavailable) => {
+                Self { retry_after: Some(whole_seconds(STORE_RETRY_AFTER)), ..simple(503, "keys unavailable") }
+            }
             RequestError::Receive(ReceiveError::Handler { .. }) => simple(500, "handler failed"),
-            RequestError::Receive(ReceiveError::Busy { retry_after }) => Self {
-                retry_after: Some(whole_seconds(*retry_after)),
-                ..simple(503, "busy")
-            },
-            RequestError::Receive(ReceiveError::Store(_)) => Self {
-                retry_after: Some(whole_seconds(STORE_RETRY_AFTER)),
-                ..simple(503, "store unavailable")
-            },
+            RequestError::Receive(ReceiveError::Busy { retry_after }) => {
+                Self { retry_after: Some(whole_seconds(*retry_after)), ..simple(503, "busy") }
+            }
+            RequestError::Receive(ReceiveError::Store(_)) => {
+                Self { retry_after: Some(whole_seconds(STORE_RETRY_AFTER)), ..simple(503, "store unavailable") }
+            }
         }
     }
 
@@ -146,40 +126,25 @@ impl CallbackResponse {
             ("allow", self.allow.map(Cow::Borrowed)),
             ("www-authenticate", self.authenticate.map(Cow::Borrowed)),
         ];
-        fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
-fn expected_body(
-    expected: Option<&str>,
-    otherwise: &str,
-    transaction: Option<&str>,
-) -> Cow<'static, str> {
+fn expected_body(expected: Option<&str>, otherwise: &str, transaction: Option<&str>) -> Cow<'static, str> {
     match expected {
         None => otherwise.to_owned().into(),
-        Some(template) => template
-            .replace("{transaction}", transaction.unwrap_or_default())
-            .into(),
+        Some(template) => template.replace("{transaction}", transaction.unwrap_or_default()).into(),
     }
 }
 
 /// Rounded up, so that nobody retries at once.
 fn whole_seconds(span: Duration) -> u64 {
-    span.as_secs()
-        .saturating_add(u64::from(span.subsec_nanos() > 0))
-        .max(1)
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
 }
 
 /// Verifies a request whose body was read, and records why it is rejected.
-fn verify<E: Endpoint>(
-    endpoint: &E,
-    request: &Request<'_>,
-) -> Result<Verified<E::Callback>, VerifyError> {
-    endpoint
-        .verify(request)
-        .inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
+fn verify<E: Endpoint>(endpoint: &E, request: &Request<'_>) -> Result<Verified<E::Callback>, VerifyError> {
+    endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
 }
 
 /// Takes a verified callback, or keeps an unusable one, and says what to respond.
@@ -193,10 +158,7 @@ async fn respond<E: Endpoint, R: Receive>(
     let result = match verified {
         Ok(callback) => {
             let event = Verified::<Event>::from(callback);
-            if let EventKind::Conversion {
-                transaction: own, ..
-            } = &event.kind
-            {
+            if let EventKind::Conversion { transaction: own, .. } = &event.kind {
                 transaction = Some(own.clone());
             }
             receiver.receive(event).await.map_err(RequestError::Receive)
@@ -207,13 +169,11 @@ async fn respond<E: Endpoint, R: Receive>(
         },
         Err(error) => Err(error.into()),
     };
-    let transaction = transaction.as_ref().map(|transaction| transaction.as_str());
+    let transaction = transaction.as_ref().map(TransactionId::as_str);
     CallbackResponse::new(result.as_ref(), responses, transaction)
 }
 
 /// Why an extractor has no callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no verified callback in this request: build the route with `verified(&endpoint, handler)`"
-)]
+#[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
 pub struct MissingCallback;

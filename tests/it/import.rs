@@ -9,9 +9,8 @@ use postback::import::{Exposure, ImportError, Importer, Milestone, Outcome, Past
 use postback::store::{KeptCallback, KeptId, Record, Stored, SwapOutcome, Version};
 use postback::testing::bitlabs::Signer;
 use postback::{
-    Action, ConflictKind, Decimal, Decision, DedupStore, Event, Handler, HandlerError,
-    IgnoreReason, MemoryStore, PlayerId, Receipt, Receiver, RecordKey, Request, StoreError,
-    Timestamp, TransactionId, bitlabs,
+    Action, ConflictKind, Decimal, Decision, DedupStore, Event, Handler, HandlerError, IgnoreReason, MemoryStore,
+    PlayerId, Receipt, Receiver, RecordKey, Request, StoreError, Timestamp, TransactionId, bitlabs,
 };
 use proptest::prelude::*;
 
@@ -46,11 +45,7 @@ impl Game {
     fn new() -> Self {
         let (store, wallet) = (MemoryStore::new(), Wallet::default());
         let receiver = Receiver::new(store.clone(), wallet.clone()).without_recovery();
-        Self {
-            store,
-            receiver,
-            wallet,
-        }
+        Self { store, receiver, wallet }
     }
 
     fn importer(&self) -> Importer<MemoryStore> {
@@ -90,10 +85,7 @@ impl Game {
 
     fn actions(&self) -> Vec<&'static str> {
         let decisions = self.wallet.decisions.lock().unwrap();
-        decisions
-            .iter()
-            .map(|decision| decision.action().as_str())
-            .collect()
+        decisions.iter().map(|decision| decision.action().as_str()).collect()
     }
 }
 
@@ -155,9 +147,7 @@ fn shown(amount: i64) -> PastCallback {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.unwrap().block_on(future)
 }
 
@@ -193,12 +183,7 @@ async fn milestone_in_any_case_matches_the_networks_own_callback() {
         let game = Game::new();
         let row = paid(500).milestone(word.parse().unwrap());
         assert_eq!(game.import(row).await, Outcome::Imported);
-        let values = [
-            ("player", "p1"),
-            ("tx", "o1"),
-            ("gems", "500"),
-            ("type", sent),
-        ];
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("type", sent)];
         let target = signer.sign(&values).target();
         let request = Request::get(&target);
         let receipt = game.receiver.handle(&endpoint, &request).await.unwrap();
@@ -245,11 +230,7 @@ async fn reversal_takes_back_what_was_imported() {
 
 #[tokio::test]
 async fn imported_partial_reversal_is_not_taken_twice() {
-    let runs = [
-        [paid(500), taken_back(200)],
-        [taken_back(200), paid(500)],
-        [paid(500), taken_back(-200)],
-    ];
+    let runs = [[paid(500), taken_back(200)], [taken_back(200), paid(500)], [paid(500), taken_back(-200)]];
     for rows in runs {
         let game = Game::new();
         game.import_run(rows.clone()).await;
@@ -288,12 +269,7 @@ async fn list_that_states_a_reversal_twice_counts_it_once() {
 #[tokio::test]
 async fn reversals_beyond_the_payment_take_back_no_more_than_it() {
     let game = Game::new();
-    game.import_run([
-        paid(500),
-        taken_back_by("r1", 400),
-        taken_back_by("r2", 400),
-    ])
-    .await;
+    game.import_run([paid(500), taken_back_by("r1", 400), taken_back_by("r2", 400)]).await;
     assert_eq!(game.decided().await, 0.into());
     game.receive(pending(500)).await;
     game.receive(adjusted("r3", -9)).await;
@@ -340,27 +316,20 @@ async fn unknown_amount_closes_the_conversion() {
         assert_eq!(again, Receipt::Duplicate);
     }
     // Whatever else is imported is kept, and moves nothing either.
-    for row in [
-        taken_back_by("r9", 500),
-        paid(70).milestone(Milestone::StartBonus),
-    ] {
+    for row in [taken_back_by("r9", 500), paid(70).milestone(Milestone::StartBonus)] {
         assert_eq!(game.import(row.clone()).await, Outcome::ImportedClosed);
         assert_eq!(game.import(row).await, Outcome::AlreadyImported);
     }
     assert_eq!(game.actions(), [""; 0]);
     assert_eq!(game.decided().await, 0.into());
-    assert_eq!(
-        game.record().await.unwrap().lookup_player(),
-        Some(&player("p1"))
-    );
+    assert_eq!(game.record().await.unwrap().lookup_player(), Some(&player("p1")));
 }
 
 #[tokio::test]
 async fn import_leaves_nothing_pending_and_keeps_its_dates() {
     let game = Game::new();
     let old = Timestamp::from_millis(1_000);
-    game.import_run([paid(500).at(old), taken_back(200).at(old)])
-        .await;
+    game.import_run([paid(500).at(old), taken_back(200).at(old)]).await;
     let record = game.record().await.unwrap();
     assert!(!record.is_pending());
     assert!(record.entries().iter().all(Entry::is_imported));
@@ -384,18 +353,9 @@ async fn message_dealt_with_here_as_well_is_reported() {
         (taken_back_by("r1", 200), Outcome::AlreadyReceived),
         (paid_unknown(), Outcome::AlreadyReceived),
         (paid(600), conflict(ConflictKind::ContentMismatch)),
-        (
-            taken_back_by("r1", 300),
-            conflict(ConflictKind::ContentMismatch),
-        ),
-        (
-            paid(500).player(player("p2")),
-            conflict(ConflictKind::PlayerMismatch),
-        ),
-        (
-            paid(-5).milestone(Milestone::Screenout),
-            conflict(ConflictKind::NegativeReward),
-        ),
+        (taken_back_by("r1", 300), conflict(ConflictKind::ContentMismatch)),
+        (paid(500).player(player("p2")), conflict(ConflictKind::PlayerMismatch)),
+        (paid(-5).milestone(Milestone::Screenout), conflict(ConflictKind::NegativeReward)),
     ] {
         assert_eq!(game.import(row).await, outcome);
         assert!(outcome.needs_attention());
@@ -407,11 +367,7 @@ async fn message_dealt_with_here_as_well_is_reported() {
 
 #[tokio::test]
 async fn reversal_before_the_import_is_taken_back_at_its_end() {
-    for (event, moved) in [
-        (reconciled(500), -500),
-        (adjusted("r1", -100), -100),
-        (revoked(), -500),
-    ] {
+    for (event, moved) in [(reconciled(500), -500), (adjusted("r1", -100), -100), (revoked(), -500)] {
         let game = Game::new();
         game.receive(event.clone()).await;
         assert_eq!(game.moved(), 0.into());
@@ -521,9 +477,7 @@ async fn unreadable_row_ends_the_import_after_the_rows_before_it() {
     });
     let mut last = 0;
     let error = game.importer().import_all(rows, |row, _| last = row).await;
-    let Err(ImportError::Row { row, source }) = error else {
-        panic!("a row was unreadable")
-    };
+    let Err(ImportError::Row { row, source }) = error else { panic!("a row was unreadable") };
     assert_eq!((row, last, source.to_string()), (38, 37, "cut off".into()));
 }
 
@@ -539,11 +493,7 @@ impl DedupStore for Failing {
         self.store.load(key).await
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         {
             let mut left = self.swaps.lock().unwrap();
             *left = left.checked_sub(1).ok_or(StoreError::Closed)?;
@@ -551,11 +501,7 @@ impl DedupStore for Failing {
         self.store.swap(expected, record).await
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         self.store.list_pending(after, limit).await
     }
 
@@ -563,11 +509,7 @@ impl DedupStore for Failing {
         self.store.keep_unusable(kept).await
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         self.store.list_unusable(after, limit).await
     }
 
@@ -578,23 +520,15 @@ impl DedupStore for Failing {
 
 #[tokio::test]
 async fn import_goes_on_after_the_store_failed() {
-    let store = Failing {
-        store: MemoryStore::new(),
-        swaps: Arc::new(Mutex::new(45)),
-    };
+    let store = Failing { store: MemoryStore::new(), swaps: Arc::new(Mutex::new(45)) };
     let importer = importer(&store).concurrency(10);
     let mut last = 0;
     let error = importer.import_all(list(), |row, _| last = row).await;
-    let Err(ImportError::Store { done, .. }) = error else {
-        panic!("the store failed")
-    };
+    let Err(ImportError::Store { done, .. }) = error else { panic!("the store failed") };
     assert_eq!((done, last), (45, 45));
     *store.swaps.lock().unwrap() = 1_000;
     let all = importer.import_all(list(), |_, _| ()).await.unwrap();
-    assert_eq!(
-        (all.imported + all.already_imported, all.rows()),
-        (100, 100)
-    );
+    assert_eq!((all.imported + all.already_imported, all.rows()), (100, 100));
     assert!(all.already_imported >= 45);
 }
 
@@ -638,9 +572,7 @@ async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
     let p1 = || player("p1");
     let rows = [
         paid(500),
-        PastCallback::paid(id("o2"), 5.into())
-            .player(p1())
-            .milestone(Milestone::StartBonus),
+        PastCallback::paid(id("o2"), 5.into()).player(p1()).milestone(Milestone::StartBonus),
         PastCallback::paid(id("o3"), 5.into()),
         PastCallback::paid_unknown_amount(id("o4")).player(p1()),
         PastCallback::taken_back_by(id("r5"), id("o5"), 5.into()).player(p1()),
@@ -650,19 +582,10 @@ async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
         PastCallback::paid(id("o6"), 5.into()).player(p1()),
     ];
     let importer = game.importer().dry_run();
-    let summary = importer
-        .import_all(rows.map(Ok::<_, Infallible>), |_, _| ())
-        .await
-        .unwrap();
-    let counts = (
-        summary.imported,
-        summary.imported_closed,
-        summary.already_imported,
-    );
+    let summary = importer.import_all(rows.map(Ok::<_, Infallible>), |_, _| ()).await.unwrap();
+    let counts = (summary.imported, summary.imported_closed, summary.already_imported);
     assert_eq!(counts, (6, 1, 1));
-    let [correction] = summary.corrections.as_slice() else {
-        panic!("one correction")
-    };
+    let [correction] = summary.corrections.as_slice() else { panic!("one correction") };
     assert_eq!(correction.balance_change(), (-500).into());
     let key = |transaction: &str| {
         let key = format!("bitlabs/game/conversion/{transaction}");
@@ -730,11 +653,7 @@ fn target<'a>(messages: impl IntoIterator<Item = &'a Message>) -> i64 {
             Message::Revoked => is_revoked = true,
         }
     }
-    if is_revoked {
-        0
-    } else {
-        (paid + changed).clamp(0, paid)
-    }
+    if is_revoked { 0 } else { (paid + changed).clamp(0, paid) }
 }
 
 /// The messages of one conversion, each once. Adjustments differ in their amounts, so that an imported one without a
@@ -749,12 +668,7 @@ fn messages() -> impl Strategy<Value = Vec<Message>> {
     });
     let reconciled = (1..300_i64).prop_map(|amount| vec![Message::Reconciled(amount)]);
     let changes = prop_oneof![4 => adjustments, 1 => reconciled, 1 => Just(vec![Message::Revoked])];
-    (
-        any::<bool>(),
-        proptest::option::weighted(0.9, 0..300_i64),
-        proptest::option::weighted(0.3, 1..30_i64),
-        changes,
-    )
+    (any::<bool>(), proptest::option::weighted(0.9, 0..300_i64), proptest::option::weighted(0.3, 1..30_i64), changes)
         .prop_map(|(is_pending, complete, screenout, changes)| {
             let pending = is_pending.then_some(Message::Pending);
             let complete = complete.map(|amount| Message::Completed("COMPLETE", amount));
@@ -817,15 +731,8 @@ fn may_have_moved_twice(record: &Record, message: &Message) -> bool {
 
 fn check_invariants(record: &Record) -> Result<(), TestCaseError> {
     let numbers = record.entries().iter().map(Entry::number);
-    prop_assert!(
-        numbers
-            .zip(1..)
-            .all(|(number, expected)| number == expected)
-    );
-    let all = record
-        .entries()
-        .iter()
-        .filter_map(|entry| entry.decision(record.key()));
+    prop_assert!(numbers.zip(1..).all(|(number, expected)| number == expected));
+    let all = record.entries().iter().filter_map(|entry| entry.decision(record.key()));
     let decided: Decimal = all.map(|decision| decision.balance_change()).sum();
     prop_assert_eq!(record.decided(), decided);
     prop_assert_eq!(record.pending().count() > 0, record.is_pending());

@@ -6,9 +6,7 @@ use postback::guard::{Lease, SwapOutcome};
 use postback::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{Decision, Event, Receipt, Timestamp, Timing};
 
-use crate::common::{
-    Game, Wallet, completed, decimal, of_player, pending, reconciled, reinstating, revoked,
-};
+use crate::common::{Game, Wallet, completed, decimal, of_player, pending, reconciled, reinstating, revoked};
 
 fn done(wallet: &mut Wallet, decision: &Decision) -> HandlerResult {
     wallet.carry_out(decision);
@@ -16,9 +14,7 @@ fn done(wallet: &mut Wallet, decision: &Decision) -> HandlerResult {
 }
 
 fn failed() -> HandlerResult {
-    HandlerResult::Failed {
-        error: "wallet down".into(),
-    }
+    HandlerResult::Failed { error: "wallet down".into() }
 }
 
 fn receive(game: &Game, event: Event) -> Protocol {
@@ -76,8 +72,7 @@ fn second_callback_is_stored_while_the_first_is_delivered() {
 #[test]
 fn second_callback_is_stored_while_the_first_keeps_failing() {
     let mut game = Game::default();
-    let Command::HandlerFailed(first) = game.receive_with(&completed("o1", "500"), |_, _| failed())
-    else {
+    let Command::HandlerFailed(first) = game.receive_with(&completed("o1", "500"), |_, _| failed()) else {
         panic!("the handler failed")
     };
     let command = game.receive_with(&reconciled("o1", "200"), |_, decision| {
@@ -116,11 +111,7 @@ fn settling_takes_the_lease_token() {
     let command = finish(&mut game, slow, HandlerResult::Done);
     assert_eq!(command, Command::Finish(Receipt::Duplicate));
     assert_eq!(pending_amounts(&game), ["-200"]);
-    assert_eq!(
-        game.record().lease(),
-        Some(&lease),
-        "nor its lease be taken"
-    );
+    assert_eq!(game.record().lease(), Some(&lease), "nor its lease be taken");
     game.wallet.carry_out(&second);
     finish(&mut game, takeover, HandlerResult::Done);
     assert_eq!(game.outcome(), (vec!["reward", "reversal"], decimal("300")));
@@ -131,9 +122,7 @@ fn late_result_of_an_expired_lease_changes_nothing() {
     for result in [
         HandlerResult::Done,
         HandlerResult::TimedOut,
-        HandlerResult::Declined {
-            reason: "no such player".into(),
-        },
+        HandlerResult::Declined { reason: "no such player".into() },
         failed(),
     ] {
         let mut game = Game::default();
@@ -144,10 +133,7 @@ fn late_result_of_an_expired_lease_changes_nothing() {
         let (takeover, decision, _) = start(&mut game, second);
         let before = game.record().clone();
         let command = finish(&mut game, slow, result);
-        assert!(
-            matches!(command, Command::Busy { .. } | Command::HandlerFailed(_)),
-            "{command:?}"
-        );
+        assert!(matches!(command, Command::Busy { .. } | Command::HandlerFailed(_)), "{command:?}");
         assert_eq!(*game.record(), before);
         game.wallet.carry_out(&decision);
         let command = finish(&mut game, takeover, HandlerResult::Done);
@@ -175,9 +161,7 @@ fn live_lease_is_respected_until_it_expires() {
     let first = receive(&game, completed("o1", "500"));
     let (_, decision, lease) = start(&mut game, first);
     game.now = Timestamp::from_millis(lease.until().as_millis() - 1);
-    let busy = Command::Busy {
-        retry_after: Duration::from_millis(1),
-    };
+    let busy = Command::Busy { retry_after: Duration::from_millis(1) };
     assert_eq!(game.receive(&completed("o1", "500")), busy);
     let key = completed("o1", "500").key();
     let deliver = Protocol::deliver(key.clone(), game.timing);
@@ -209,11 +193,33 @@ fn lease_beyond_the_maximum_is_not_trusted() {
     let first = receive(&game, completed("o1", "500"));
     start(&mut game, first);
     game.now = now;
-    let busy = Command::Busy {
-        retry_after: game.timing.max_lease,
-    };
+    let busy = Command::Busy { retry_after: game.timing.max_lease };
     game.timing = game.timing.busy_timeout(Duration::ZERO);
     assert_eq!(game.receive(&completed("o1", "500")), busy);
+}
+
+#[test]
+fn overtaken_process_does_not_take_the_lease_back() {
+    let mut game = Game::default();
+    let first = receive(&game, completed("o1", "500"));
+    let (mut first, decision, _) = start(&mut game, first);
+    // A process whose clock is a year ahead takes the lease over. The first one does not trust its lease.
+    let now = game.now;
+    game.now = now.after(Duration::from_secs(365 * 86_400));
+    let second = receive(&game, completed("o1", "500"));
+    let (second, _, lease) = start(&mut game, second);
+    game.now = now;
+    game.wallet.carry_out(&decision);
+    first.advance(Input::Handled(HandlerResult::Done), game.now);
+    game.step(&mut first, |_, _| unreachable!());
+    assert!(matches!(first.command(), Command::Wait(_)), "or the two would go on taking it from each other");
+    assert_eq!(game.record().lease(), Some(&lease));
+    let second = finish(&mut game, second, HandlerResult::Done);
+    let first = game.run(first, |_, _| panic!("it was delivered"));
+    for command in [first, second] {
+        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    }
+    assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
 }
 
 #[test]
@@ -231,11 +237,7 @@ fn handler_gets_the_time_left_on_its_lease() {
     assert_eq!(limit(10), Some(Duration::from_secs(18)));
     assert_eq!(limit(15), Some(Duration::from_millis(13_500)));
     for too_late in [16, 29, 30, 31] {
-        assert_eq!(
-            limit(too_late),
-            None,
-            "after {too_late} s it must not start"
-        );
+        assert_eq!(limit(too_late), None, "after {too_late} s it must not start");
     }
     // A clock that was set back does not make it longer.
     let before = Timestamp::from_millis(began.as_millis() - 3_600_000);
@@ -293,8 +295,7 @@ fn transaction_stores_the_callback_and_never_waits() {
     let mut game = Game::default();
     let first = receive(&game, completed("o1", "500"));
     start(&mut game, first);
-    let mut protocol =
-        Protocol::receive_in_transaction(reconciled("o1", "200").into(), game.timing);
+    let mut protocol = Protocol::receive_in_transaction(reconciled("o1", "200").into(), game.timing);
     while game.step(&mut protocol, |_, _| panic!("somebody else works on it")) {
         assert!(!matches!(protocol.command(), Command::Wait(_)));
     }
@@ -311,11 +312,7 @@ fn failed_handler_in_a_transaction_is_undone_and_stored() {
     let command = game.run(protocol, |wallet, decision| {
         wallet.carry_out(decision);
         calls += 1;
-        if calls == 1 {
-            HandlerResult::Done
-        } else {
-            failed()
-        }
+        if calls == 1 { HandlerResult::Done } else { failed() }
     });
     assert!(matches!(command, Command::HandlerFailed(_)));
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
@@ -337,9 +334,7 @@ fn lost_swap_is_applied_to_the_record_that_won() {
         game.step(&mut late, done);
         game.receive(&completed("o1", "500"));
         let command = game.run(late, done);
-        let Command::Finish(Receipt::Settled(decision)) = command else {
-            panic!("{command:?}")
-        };
+        let Command::Finish(Receipt::Settled(decision)) = command else { panic!("{command:?}") };
         assert_eq!(decision.balance_change(), decimal("-200"));
         assert_eq!(game.wallet.balance, decimal("300"));
     }
@@ -422,9 +417,7 @@ fn receiving_delivers_up_to_its_own_decision() {
     accept(&mut game, completed("o1", "500"));
     accept(&mut game, reconciled("o1", "200"));
     let command = game.receive(&completed("o1", "500"));
-    let Command::Finish(Receipt::Settled(decision)) = command else {
-        panic!("{command:?}")
-    };
+    let Command::Finish(Receipt::Settled(decision)) = command else { panic!("{command:?}") };
     assert_eq!(decision.balance_change(), decimal("500"));
     assert_eq!(game.wallet.actions(), ["pending", "reward"]);
     assert_eq!(pending_amounts(&game), ["-200"]);
@@ -442,16 +435,10 @@ fn accepting_stores_and_delivers_nothing() {
         start(&mut game, first).2
     };
     accept(&mut game, reconciled("o1", "200"));
-    assert_eq!(
-        game.record().lease(),
-        Some(&lease),
-        "accepting keeps the lease"
-    );
+    assert_eq!(game.record().lease(), Some(&lease), "accepting keeps the lease");
 
     let mut game = Game::default();
-    game.receive_with(&completed("o1", "5"), |_, _| HandlerResult::Declined {
-        reason: "no such player".into(),
-    });
+    game.receive_with(&completed("o1", "5"), |_, _| HandlerResult::Declined { reason: "no such player".into() });
     let command = accept(&mut game, of_player(completed("o1", "6"), "p2"));
     assert_eq!(command, Command::Finish(Receipt::Closed));
 }
@@ -460,11 +447,7 @@ fn accepting_stores_and_delivers_nothing() {
 fn input_that_does_not_fit_is_ignored() {
     let game = Game::default();
     let mut protocol = receive(&game, completed("o1", "500"));
-    for input in [
-        Input::Waited,
-        Input::Handled(HandlerResult::Done),
-        Input::Swapped(SwapOutcome::Conflict(None)),
-    ] {
+    for input in [Input::Waited, Input::Handled(HandlerResult::Done), Input::Swapped(SwapOutcome::Conflict(None))] {
         let before = protocol.clone();
         protocol.advance(input, game.now);
         assert_eq!(protocol, before);
@@ -488,9 +471,7 @@ fn results_are_fixed_words() {
     ] {
         assert_eq!(receipt.as_str(), word);
     }
-    let declined = HandlerResult::Declined {
-        reason: "no such player".into(),
-    };
+    let declined = HandlerResult::Declined { reason: "no such player".into() };
     for (result, word) in [
         (HandlerResult::Done, "done"),
         (failed(), "failed"),

@@ -12,16 +12,13 @@ use postback::store::DedupStore;
 use postback::testing::ManualClock;
 use postback::testing::bitlabs::Signer;
 use postback::{
-    BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, ReceiveError,
-    Receiver, RecordKey, Recovery, Request, RequestError, StoreError, Timestamp, Timing,
-    VerifyError,
+    BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver,
+    RecordKey, Recovery, Request, RequestError, StoreError, Timestamp, Timing, VerifyError,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::common::{
-    HookedStore, Wallet, ban, completed, decimal, eventually, genuine, pending, reconciled,
-};
+use crate::common::{HookedStore, Wallet, ban, completed, decimal, eventually, genuine, pending, reconciled};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -54,14 +51,8 @@ fn overloaded_for(transaction: &'static str) -> HookedStore {
 }
 
 /// A receiver whose time stands still, without a background task.
-fn by_hand<S: DedupStore, H: Handler>(
-    store: S,
-    handler: H,
-    clock: &ManualClock,
-) -> Receiver<S, H, ManualClock> {
-    Receiver::new(store, handler)
-        .clock(clock.clone())
-        .without_recovery()
+fn by_hand<S: DedupStore, H: Handler>(store: S, handler: H, clock: &ManualClock) -> Receiver<S, H, ManualClock> {
+    Receiver::new(store, handler).clock(clock.clone()).without_recovery()
 }
 
 #[tokio::test]
@@ -95,13 +86,8 @@ async fn concurrent_repetitions_are_paid_once() {
 async fn failed_decision_is_retried_first_and_unchanged() {
     let store = MemoryStore::new();
     let down = Receiver::new(store.clone(), failing).without_recovery();
-    let error = down
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
-    let ReceiveError::Handler { id, source } = error else {
-        panic!("{error:?}")
-    };
+    let error = down.receive(genuine(completed("o1", "500"))).await.unwrap_err();
+    let ReceiveError::Handler { id, source } = error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "wallet down");
     let wallet = Shared::default();
     let up = Receiver::new(store, paying(&wallet)).without_recovery();
@@ -121,10 +107,7 @@ async fn panicking_handler_is_a_failed_one() {
         Ok(())
     };
     let receiver = by_hand(store.clone(), panicking, &clock);
-    let error = receiver
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
+    let error = receiver.receive(genuine(completed("o1", "500"))).await.unwrap_err();
     assert!(matches!(error, ReceiveError::Handler { .. }));
     clock.advance(Duration::from_secs(1));
     let receiver = by_hand(store, paying(&wallet), &clock);
@@ -168,13 +151,7 @@ impl Working {
     fn new(clock: &ManualClock, time: Duration) -> Self {
         let clock = clock.clone();
         let (at_work, most, calls) = Default::default();
-        Self {
-            clock,
-            time,
-            at_work,
-            most,
-            calls,
-        }
+        Self { clock, time, at_work, most, calls }
     }
 }
 
@@ -208,9 +185,7 @@ async fn slow_store_does_not_let_two_handlers_work_at_once() {
         Ok(())
     });
     let working = Working::new(&clock, Duration::from_millis(2_400));
-    let timing = Timing::default()
-        .lease(Duration::from_secs(3))
-        .busy_timeout(Duration::ZERO);
+    let timing = Timing::default().lease(Duration::from_secs(3)).busy_timeout(Duration::ZERO);
     let receiver = by_hand(store, working.clone(), &clock).timing(timing);
     let call = || {
         let receiver = receiver.clone();
@@ -221,29 +196,15 @@ async fn slow_store_does_not_let_two_handlers_work_at_once() {
     eventually("the handler runs", || clock.sleeping() == 2).await;
     is_slow.store(false, Ordering::SeqCst);
     clock.set(NOW.after(Duration::from_millis(2_999)));
-    assert!(matches!(
-        first.await.unwrap(),
-        Err(ReceiveError::Handler { .. })
-    ));
-    assert_eq!(
-        working.at_work.load(Ordering::SeqCst),
-        0,
-        "it was stopped in time"
-    );
-    assert!(matches!(
-        call().await.unwrap(),
-        Err(ReceiveError::Busy { .. })
-    ));
+    assert!(matches!(first.await.unwrap(), Err(ReceiveError::Handler { .. })));
+    assert_eq!(working.at_work.load(Ordering::SeqCst), 0, "it was stopped in time");
+    assert!(matches!(call().await.unwrap(), Err(ReceiveError::Busy { .. })));
     clock.set(NOW.after(Duration::from_millis(3_000)));
     let second = call();
     eventually("the handler runs again", || clock.sleeping() == 2).await;
     clock.advance(Duration::from_millis(2_400));
     assert!(matches!(second.await.unwrap(), Ok(Receipt::Settled(_))));
-    assert_eq!(
-        working.most.load(Ordering::SeqCst),
-        1,
-        "handlers at work at once"
-    );
+    assert_eq!(working.most.load(Ordering::SeqCst), 1, "handlers at work at once");
 }
 
 #[tokio::test]
@@ -259,13 +220,8 @@ async fn handler_does_not_start_with_too_little_time() {
     let working = Working::new(&clock, Duration::ZERO);
     let timing = Timing::default().lease(Duration::from_secs(3));
     let receiver = by_hand(store, working.clone(), &clock).timing(timing);
-    let error = receiver
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
-    let ReceiveError::Handler { source, .. } = error else {
-        panic!("{error:?}")
-    };
+    let error = receiver.receive(genuine(completed("o1", "500"))).await.unwrap_err();
+    let ReceiveError::Handler { source, .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().contains("too little time"), "{source}");
     assert_eq!(working.calls.load(Ordering::SeqCst), 0);
 }
@@ -281,10 +237,7 @@ async fn process_with_a_clock_ahead_does_not_block_a_conversion() {
     call.abort();
     let clock = ManualClock::new(NOW);
     let receiver = by_hand(store, paying(&wallet), &clock);
-    let receipt = receiver
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap();
+    let receipt = receiver.receive(genuine(completed("o1", "500"))).await.unwrap();
     assert!(matches!(receipt, Receipt::Settled(_)));
     assert_eq!(balance(&wallet), decimal("500"));
 }
@@ -310,13 +263,8 @@ async fn retry_after_is_bounded() {
     let call = tokio::spawn(async move { first.receive(genuine(completed("o1", "500"))).await });
     eventually("the handler runs", || clock.sleeping() == 1).await;
     let second = hanging.timing(timing.busy_timeout(Duration::ZERO));
-    let error = second
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
-    let ReceiveError::Busy { retry_after } = error else {
-        panic!("{error:?}")
-    };
+    let error = second.receive(genuine(completed("o1", "500"))).await.unwrap_err();
+    let ReceiveError::Busy { retry_after } = error else { panic!("{error:?}") };
     assert_eq!(retry_after, Duration::from_secs(300));
     call.abort();
 }
@@ -336,10 +284,7 @@ async fn dropped_call_stays_pending_and_is_retried() {
     }
     clock.advance(Timing::default().lease);
     let receiver = by_hand(store, paying(&wallet), &clock);
-    receiver
-        .receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap();
+    receiver.receive(genuine(completed("o1", "500"))).await.unwrap();
     assert_eq!(wallet.lock().unwrap().actions(), ["pending", "reward"]);
 }
 
@@ -364,13 +309,10 @@ async fn hanging_handler_does_not_starve_other_records() {
     let clock = ManualClock::new(NOW);
     let (wallet, calls) = (Shared::default(), Arc::default());
     let store = MemoryStore::new();
-    let receiver = by_hand(store, hanging_for_some(&wallet, &calls), &clock)
-        .recovery(Recovery::default().concurrency(2));
+    let receiver =
+        by_hand(store, hanging_for_some(&wallet, &calls), &clock).recovery(Recovery::default().concurrency(2));
     for transaction in ["hang", "o1", "o2", "o3", "o4", "o5"] {
-        receiver
-            .accept(genuine(completed(transaction, "1")))
-            .await
-            .unwrap();
+        receiver.accept(genuine(completed(transaction, "1"))).await.unwrap();
     }
     let recovering = receiver.clone();
     let pass = tokio::spawn(async move { recovering.recover().await.unwrap() });
@@ -389,18 +331,13 @@ async fn hanging_handler_does_not_starve_other_records() {
 #[tokio::test]
 async fn failing_decision_is_retried_with_increasing_waits() {
     let recovery = Recovery::default().backoff(Duration::from_secs(1), Duration::from_secs(5));
-    let waits: Vec<u64> = (0..8)
-        .map(|n| recovery.backoff_after(n).as_secs())
-        .collect();
+    let waits: Vec<u64> = (0..8).map(|n| recovery.backoff_after(n).as_secs()).collect();
     assert_eq!(waits, [1, 1, 2, 4, 5, 5, 5, 5]);
     assert_eq!(recovery.backoff_after(u32::MAX), Duration::from_secs(5));
 
     let clock = ManualClock::new(NOW);
     let receiver = by_hand(MemoryStore::new(), failing, &clock).recovery(recovery);
-    receiver
-        .accept(genuine(completed("o1", "500")))
-        .await
-        .unwrap();
+    receiver.accept(genuine(completed("o1", "500"))).await.unwrap();
     let mut attempts_at = Vec::new();
     for second in 0..20_u64 {
         let summary = receiver.recover().await.unwrap();
@@ -424,15 +361,10 @@ async fn recovery_reports_what_stays_pending() {
     let up = by_hand(store.clone(), paying(&wallet), &clock);
     up.accept(genuine(completed("good", "1"))).await.unwrap();
     let down = by_hand(store.clone(), failing, &clock);
-    down.receive(genuine(completed("waiting", "1")))
-        .await
-        .unwrap_err();
+    down.receive(genuine(completed("waiting", "1"))).await.unwrap_err();
     let summary = up.recover().await.unwrap();
     assert_eq!((summary.delivered, summary.busy), (1, 1));
-    assert_eq!(
-        (summary.waiting, summary.failed, summary.pending()),
-        (1, 0, 2)
-    );
+    assert_eq!((summary.waiting, summary.failed, summary.pending()), (1, 0, 2));
     call.abort();
 }
 
@@ -455,10 +387,7 @@ async fn store_error_does_not_interrupt_running_handlers() {
     let receiver = by_hand(store.clone(), handler, &clock);
     let plain = by_hand(store.inner.clone(), failing, &clock);
     for transaction in ["o1", "o2"] {
-        plain
-            .accept(genuine(completed(transaction, "1")))
-            .await
-            .unwrap();
+        plain.accept(genuine(completed(transaction, "1"))).await.unwrap();
     }
     let pass = tokio::spawn(async move { receiver.recover().await });
     started.notified().await;
@@ -476,24 +405,15 @@ async fn unreadable_record_does_not_stop_recovery() {
     let wallet = Shared::default();
     let store = HookedStore::new(|operation, key| match key {
         Some(key) if operation == "load" && key.as_str().ends_with("/o1") => {
-            Err(StoreError::Unreadable {
-                key: key.clone(),
-                source: "cut off".into(),
-            })
+            Err(StoreError::Unreadable { key: key.clone(), source: "cut off".into() })
         }
         _ => Ok(()),
     });
     let plain = by_hand(store.inner.clone(), failing, &clock);
     for transaction in ["o1", "o2"] {
-        plain
-            .accept(genuine(completed(transaction, "1")))
-            .await
-            .unwrap();
+        plain.accept(genuine(completed(transaction, "1"))).await.unwrap();
     }
-    let summary = by_hand(store, paying(&wallet), &clock)
-        .recover()
-        .await
-        .unwrap();
+    let summary = by_hand(store, paying(&wallet), &clock).recover().await.unwrap();
     assert_eq!((summary.delivered, summary.failed), (1, 1));
 }
 
@@ -502,9 +422,7 @@ async fn background_recovery_retries_until_the_last_clone_is_dropped() {
     let (wallet, alive) = (Shared::default(), Arc::new(()));
     let store = MemoryStore::new();
     let down = Receiver::new(store.clone(), failing).without_recovery();
-    down.receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
+    down.receive(genuine(completed("o1", "500"))).await.unwrap_err();
     let handler = {
         let (pay, alive) = (paying(&wallet), Arc::clone(&alive));
         move |decision| {
@@ -512,21 +430,14 @@ async fn background_recovery_retries_until_the_last_clone_is_dropped() {
             async move { pay.handle(decision).await }
         }
     };
-    let often = Recovery::default()
-        .interval(Duration::from_millis(2))
-        .backoff(Duration::ZERO, Duration::ZERO);
+    let often = Recovery::default().interval(Duration::from_millis(2)).backoff(Duration::ZERO, Duration::ZERO);
     let receiver = Receiver::new(store, handler).recovery(often);
     receiver.start();
     let clone = receiver.clone();
     eventually("it is paid", || balance(&wallet) == decimal("500")).await;
     drop(receiver);
-    down.receive(genuine(completed("o2", "500")))
-        .await
-        .unwrap_err();
-    eventually("a clone keeps it alive", || {
-        balance(&wallet) == decimal("1000")
-    })
-    .await;
+    down.receive(genuine(completed("o2", "500"))).await.unwrap_err();
+    eventually("a clone keeps it alive", || balance(&wallet) == decimal("1000")).await;
     drop(clone);
     eventually("the task ends", || Arc::strong_count(&alive) == 1).await;
 }
@@ -540,12 +451,8 @@ async fn background_recovery_survives_a_panic_of_the_store() {
         Ok(())
     });
     let down = Receiver::new(store.inner.clone(), failing).without_recovery();
-    down.receive(genuine(completed("o1", "500")))
-        .await
-        .unwrap_err();
-    let often = Recovery::default()
-        .interval(Duration::from_millis(2))
-        .backoff(Duration::ZERO, Duration::ZERO);
+    down.receive(genuine(completed("o1", "500"))).await.unwrap_err();
+    let often = Recovery::default().interval(Duration::from_millis(2)).backoff(Duration::ZERO, Duration::ZERO);
     let receiver = Receiver::new(store, paying(&wallet)).recovery(often);
     receiver.start();
     eventually("it is paid", || balance(&wallet) == decimal("500")).await;
@@ -556,19 +463,11 @@ async fn deferred_callbacks_are_delivered_in_the_background() {
     let (wallet, calls) = (Shared::default(), Arc::default());
     // Only the pass at the start: what is accepted later does not wait for the next one.
     let recovery = Recovery::default().interval(Duration::from_secs(86_400));
-    let receiver = Receiver::new(MemoryStore::new(), hanging_for_some(&wallet, &calls))
-        .recovery(recovery)
-        .deferred();
-    let receipt = receiver
-        .receive(genuine(completed("hang", "1")))
-        .await
-        .unwrap();
+    let receiver = Receiver::new(MemoryStore::new(), hanging_for_some(&wallet, &calls)).recovery(recovery).deferred();
+    let receipt = receiver.receive(genuine(completed("hang", "1"))).await.unwrap();
     assert!(matches!(receipt, Receipt::Accepted(_)));
     eventually("the handler hangs", || calls.load(Ordering::SeqCst) == 1).await;
-    let again = receiver
-        .receive(genuine(completed("hang", "1")))
-        .await
-        .unwrap();
+    let again = receiver.receive(genuine(completed("hang", "1"))).await.unwrap();
     assert_eq!(again, Receipt::Duplicate);
     for number in 1..=40 {
         let event = completed(&format!("o{number}"), "1");
@@ -583,28 +482,18 @@ async fn deferred_callbacks_are_delivered_in_the_background() {
 async fn accepted_callbacks_of_one_conversion_keep_their_order() {
     let wallet = Shared::default();
     let receiver = Receiver::new(MemoryStore::new(), paying(&wallet)).deferred();
-    let events = [
-        pending("o1", "500"),
-        completed("o1", "500"),
-        reconciled("o1", "200"),
-    ];
+    let events = [pending("o1", "500"), completed("o1", "500"), reconciled("o1", "200")];
     for event in events {
         receiver.receive(genuine(event)).await.unwrap();
     }
-    eventually("all are delivered", || {
-        wallet.lock().unwrap().log.len() == 3
-    })
-    .await;
+    eventually("all are delivered", || wallet.lock().unwrap().log.len() == 3).await;
     let actions = wallet.lock().unwrap().actions();
     assert_eq!(actions, ["pending", "reward", "reversal"]);
 }
 
 #[tokio::test]
 async fn reward_for_an_account_created_late_is_paid() {
-    let accounts = Arc::new(Mutex::new(BTreeMap::from([(
-        "p9".to_owned(),
-        Decimal::ZERO,
-    )])));
+    let accounts = Arc::new(Mutex::new(BTreeMap::from([("p9".to_owned(), Decimal::ZERO)])));
     let table = Arc::clone(&accounts);
     // The handler that the guide recommends, run for every decision.
     let handler = move |decision: Decision| {
@@ -643,52 +532,27 @@ async fn unusable_callback_is_kept_and_pays_once_when_replayed() {
     let app = App::new("game", "secret").unwrap();
     let (wrong, fixed) = (app.offers(CALLBACKS).unwrap(), app.offers(&*typed).unwrap());
     let signer = Signer::new("secret", typed);
-    let values = |coins| {
-        [
-            ("player", "p1"),
-            ("tx", "o1"),
-            ("coins", coins),
-            ("state", "COMPLETED"),
-        ]
-    };
+    let values = |coins| [("player", "p1"), ("tx", "o1"), ("coins", coins), ("state", "COMPLETED")];
     let callback = signer.sign(&values("500")).target();
     for _ in 0..3 {
         let request = Request::get(&callback);
         let error = receiver.handle(&wrong, &request).await.unwrap_err();
-        assert!(
-            matches!(error, RequestError::Verify(VerifyError::Unusable(_))),
-            "{error:?}"
-        );
+        assert!(matches!(error, RequestError::Verify(VerifyError::Unusable(_))), "{error:?}");
     }
     // Nothing that is not genuine is ever kept.
-    let forged = Signer::new("other", CALLBACKS)
-        .sign(&values("900"))
-        .target();
+    let forged = Signer::new("other", CALLBACKS).sign(&values("900")).target();
     let request = Request::get(&forged);
     let error = receiver.handle(&wrong, &request).await.unwrap_err();
-    assert!(
-        matches!(error, RequestError::Verify(VerifyError::NotGenuine(_))),
-        "{error:?}"
-    );
+    assert!(matches!(error, RequestError::Verify(VerifyError::NotGenuine(_))), "{error:?}");
     let kept = receiver.store().list_unusable(None, 10).await.unwrap();
     assert_eq!(kept.len(), 1, "repetitions are kept once");
-    assert!(
-        !kept[0].callback.query.contains("hash"),
-        "without the signature"
-    );
+    assert!(!kept[0].callback.query.contains("hash"), "without the signature");
 
     let summary = receiver.replay(&wrong).await.unwrap();
     assert_eq!((summary.replayed, summary.unusable), (0, 1));
     let summary = receiver.replay(&fixed).await.unwrap();
     assert_eq!((summary.replayed, summary.unusable), (1, 0));
-    assert!(
-        receiver
-            .store()
-            .list_unusable(None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(receiver.store().list_unusable(None, 10).await.unwrap().is_empty());
     assert_eq!(receiver.replay(&fixed).await.unwrap().replayed, 0);
     // The network repeats it after the fix.
     let request = Request::get(&callback);
@@ -703,12 +567,8 @@ async fn unusable_callback_stays_kept_while_its_handler_fails() {
     let app = App::new("game", "secret").unwrap();
     let typed = CALLBACKS.replace("gems=", "coins=");
     let (wrong, fixed) = (app.offers(CALLBACKS).unwrap(), app.offers(&*typed).unwrap());
-    let callback = Signer::new("secret", typed).sign(&[
-        ("player", "p1"),
-        ("tx", "o1"),
-        ("coins", "500"),
-        ("state", "COMPLETED"),
-    ]);
+    let callback =
+        Signer::new("secret", typed).sign(&[("player", "p1"), ("tx", "o1"), ("coins", "500"), ("state", "COMPLETED")]);
     let callback = callback.target();
     let store = MemoryStore::new();
     let down = by_hand(store.clone(), failing, &clock);
@@ -729,17 +589,9 @@ async fn unusable_callback_is_answered_only_after_it_is_kept() {
         _ => Ok(()),
     });
     let receiver = Receiver::new(store, failing).without_recovery();
-    let endpoint = App::new("game", "secret")
-        .unwrap()
-        .offers(CALLBACKS)
-        .unwrap();
-    let callback = Signer::new("secret", CALLBACKS)
-        .sign(&[("player", "p1")])
-        .target();
+    let endpoint = App::new("game", "secret").unwrap().offers(CALLBACKS).unwrap();
+    let callback = Signer::new("secret", CALLBACKS).sign(&[("player", "p1")]).target();
     let request = Request::get(&callback);
     let error = receiver.handle(&endpoint, &request).await.unwrap_err();
-    assert!(
-        matches!(error, RequestError::Receive(ReceiveError::Store(_))),
-        "the network must retry: {error:?}"
-    );
+    assert!(matches!(error, RequestError::Receive(ReceiveError::Store(_))), "the network must retry: {error:?}");
 }

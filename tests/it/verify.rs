@@ -9,12 +9,7 @@ use postback::{Endpoint, KeyRing, Origin, Request, Secret};
 const KEY: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
 const URL: &str = "https://game.example/cb?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]\
     &state=[%OFFER:TASK:STATE%]&ref=[%REF%]&source=bitlabs";
-const COMPLETED: [(&str, &str); 4] = [
-    ("player", "p1"),
-    ("tx", "o1"),
-    ("gems", "500"),
-    ("state", "COMPLETED"),
-];
+const COMPLETED: [(&str, &str); 4] = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("state", "COMPLETED")];
 
 fn offers() -> BitlabsEndpoint<OfferCallback> {
     App::new("my-game", KEY).unwrap().offers(URL).unwrap()
@@ -26,11 +21,7 @@ fn rejection(target: &str) -> VerifyError {
 
 #[test]
 fn published_vectors_verify_but_not_under_an_empty_secret() {
-    let text = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/data/vectors.json"
-    ))
-    .unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vectors.json")).unwrap();
     let vectors: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut count = 0;
     for vector in vectors["bitlabs"].as_array().unwrap() {
@@ -45,22 +36,13 @@ fn published_vectors_verify_but_not_under_an_empty_secret() {
         let (prefix, query) = url.split_once('?').unwrap();
         let keys = KeyRing::try_from(secret).unwrap();
         let verifier = UrlVerifier::new("hash", HashFunction::Sha1, Encoding::Hex, &keys, [prefix]);
-        assert!(
-            verifier.verify(&format!("{query}&hash={hash}")).is_ok(),
-            "{url}"
-        );
-        assert!(
-            verifier.verify(&format!("{query}1&hash={hash}")).is_err(),
-            "{url}"
-        );
+        assert!(verifier.verify(&format!("{query}&hash={hash}")).is_ok(), "{url}");
+        assert!(verifier.verify(&format!("{query}1&hash={hash}")).is_err(), "{url}");
         count += 1;
     }
     assert!(count > 0);
     let published = "/?param1=foo&param2=bar&hash=3171f6b78e06cadcec4c9c3b15f858b8400e8738";
-    assert_eq!(
-        rejection(published),
-        VerifyError::NotGenuine(NotGenuine::SignatureWrong)
-    );
+    assert_eq!(rejection(published), VerifyError::NotGenuine(NotGenuine::SignatureWrong));
 }
 
 #[test]
@@ -99,16 +81,8 @@ fn derived_vectors_are_typed_by_endpoints() {
             Some(state) => app.only(state),
             None => app,
         };
-        let callback = app
-            .offers(url)
-            .unwrap()
-            .verify(&Request::get(target))
-            .unwrap();
-        let found = (
-            callback.player.as_str(),
-            callback.transaction.as_str(),
-            callback.details.offer_name.as_deref(),
-        );
+        let callback = app.offers(url).unwrap().verify(&Request::get(target)).unwrap();
+        let found = (callback.player.as_str(), callback.transaction.as_str(), callback.details.offer_name.as_deref());
         assert_eq!(found, expected);
     }
 }
@@ -119,19 +93,10 @@ fn empty_path_is_signed_without_a_slash() {
         let app = App::new("my-game", KEY).unwrap().only(OfferState::Pending);
         let target = Signer::new(KEY, "").sign_url(signed).target();
         assert!(target.starts_with("/?"));
-        app.offers(url)
-            .unwrap()
-            .verify(&Request::get(&target))
-            .is_ok()
+        app.offers(url).unwrap().verify(&Request::get(&target)).is_ok()
     };
-    let (without, with) = (
-        "https://a.example?u=[%UID%]&t=[%TX%]",
-        "https://a.example/?u=[%UID%]&t=[%TX%]",
-    );
-    let (signed_without, signed_with) = (
-        "https://a.example?u=p1&t=o1",
-        "https://a.example/?u=p1&t=o1",
-    );
+    let (without, with) = ("https://a.example?u=[%UID%]&t=[%TX%]", "https://a.example/?u=[%UID%]&t=[%TX%]");
+    let (signed_without, signed_with) = ("https://a.example?u=p1&t=o1", "https://a.example/?u=p1&t=o1");
     assert!(verifies(without, signed_without) && !verifies(without, signed_with));
     assert!(verifies(with, signed_without) && verifies(with, signed_with));
 }
@@ -148,20 +113,10 @@ fn requests_that_are_not_callbacks_are_rejected() {
     }
     assert_eq!(offers().check_head(&Request::get(&target)), Ok(()));
     for target in ["/cb", "/cb?", "", "junk\u{1}é"] {
-        assert_eq!(
-            rejection(target),
-            VerifyError::BadRequest(BadRequest::Empty),
-            "{target:?}"
-        );
+        assert_eq!(rejection(target), VerifyError::BadRequest(BadRequest::Empty), "{target:?}");
     }
-    assert_eq!(
-        rejection(&format!("{target}#")),
-        VerifyError::BadRequest(BadRequest::Fragment)
-    );
-    assert_eq!(
-        rejection(&target.replace("p1", "p#1")),
-        VerifyError::BadRequest(BadRequest::Fragment)
-    );
+    assert_eq!(rejection(&format!("{target}#")), VerifyError::BadRequest(BadRequest::Fragment));
+    assert_eq!(rejection(&target.replace("p1", "p#1")), VerifyError::BadRequest(BadRequest::Fragment));
 }
 
 #[test]
@@ -178,50 +133,23 @@ fn missing_malformed_and_wrong_hashes_are_not_genuine() {
         (format!("/cb?hash={hash}"), NotGenuine::SignatureMissing),
         (format!("{target}&utm=1"), NotGenuine::SignatureMissing),
         (format!("{bare}&hash="), NotGenuine::SignatureMissing),
-        (
-            target[..target.len() - 1].to_owned(),
-            NotGenuine::SignatureMalformed,
-        ),
+        (target[..target.len() - 1].to_owned(), NotGenuine::SignatureMalformed),
         (format!("{target}0"), NotGenuine::SignatureMalformed),
         (format!("{target}{hash}"), NotGenuine::SignatureMalformed),
-        (
-            format!("{bare}&hash={}", hash.to_uppercase()),
-            NotGenuine::SignatureMalformed,
-        ),
-        (
-            format!("{bare}&hash={}", "z".repeat(40)),
-            NotGenuine::SignatureMalformed,
-        ),
+        (format!("{bare}&hash={}", hash.to_uppercase()), NotGenuine::SignatureMalformed),
+        (format!("{bare}&hash={}", "z".repeat(40)), NotGenuine::SignatureMalformed),
         (format!("{bare}&hash=%zz"), NotGenuine::SignatureMalformed),
-        (
-            format!("{bare}&hash={}", "0".repeat(40)),
-            NotGenuine::SignatureWrong,
-        ),
-        (
-            format!("{}&hash={hash}", bare.replace("500", "501")),
-            NotGenuine::SignatureWrong,
-        ),
-        (
-            format!("{bare}&debug=true&hash={hash}"),
-            NotGenuine::SignatureWrong,
-        ),
-        (
-            format!("{target}&gems=9999&hash={hash}"),
-            NotGenuine::SignatureWrong,
-        ),
-        (
-            target.replace("%20", "+").replace("p1", "p2"),
-            NotGenuine::SignatureWrong,
-        ),
+        (format!("{bare}&hash={}", "0".repeat(40)), NotGenuine::SignatureWrong),
+        (format!("{}&hash={hash}", bare.replace("500", "501")), NotGenuine::SignatureWrong),
+        (format!("{bare}&debug=true&hash={hash}"), NotGenuine::SignatureWrong),
+        (format!("{target}&gems=9999&hash={hash}"), NotGenuine::SignatureWrong),
+        (target.replace("%20", "+").replace("p1", "p2"), NotGenuine::SignatureWrong),
     ];
     cases.extend((0..40).map(|at| (wrong_digit(at), NotGenuine::SignatureWrong)));
     for (target, expected) in cases {
         let error = rejection(&target);
         assert_eq!(error, VerifyError::NotGenuine(expected), "{target}");
-        assert_eq!(
-            (error.origin(), error.is_genuine()),
-            (Origin::Sender, false)
-        );
+        assert_eq!((error.origin(), error.is_genuine()), (Origin::Sender, false));
         assert!(!error.to_string().contains(hash));
     }
 }
@@ -229,44 +157,23 @@ fn missing_malformed_and_wrong_hashes_are_not_genuine() {
 #[test]
 fn scheme_host_and_path_come_from_the_configuration() {
     let signed = Signer::new(KEY, URL).sign(&COMPLETED);
-    let headers = vec![
-        ("host", "evil.example"),
-        ("x-forwarded-proto", "http"),
-        ("x-forwarded-host", "evil.example"),
-    ];
+    let headers = vec![("host", "evil.example"), ("x-forwarded-proto", "http"), ("x-forwarded-host", "evil.example")];
     // A proxy may have stripped the path: it is not looked at.
     for target in [signed.target(), format!("/elsewhere?{}", signed.query())] {
-        assert!(
-            offers()
-                .verify(&Request::get(&target).with_headers(&headers))
-                .is_ok()
-        );
+        assert!(offers().verify(&Request::get(&target).with_headers(&headers)).is_ok());
     }
-    let forged = Signer::new(KEY, URL.replace("game.example", "evil.example"))
-        .sign(&COMPLETED)
-        .target();
-    let error = offers()
-        .verify(&Request::get(&forged).with_headers(&headers))
-        .unwrap_err();
+    let forged = Signer::new(KEY, URL.replace("game.example", "evil.example")).sign(&COMPLETED).target();
+    let error = offers().verify(&Request::get(&forged).with_headers(&headers)).unwrap_err();
     assert_eq!(error, VerifyError::NotGenuine(NotGenuine::SignatureWrong));
 }
 
 #[test]
 fn every_secret_of_the_ring_verifies_and_is_named() {
-    let offers = App::new("my-game", format!("old-one,{KEY}"))
-        .unwrap()
-        .offers(URL)
-        .unwrap();
-    for (secret, id) in [
-        ("old-one", Some("key-1")),
-        (KEY, Some("key-2")),
-        ("stranger", None),
-    ] {
+    let offers = App::new("my-game", format!("old-one,{KEY}")).unwrap().offers(URL).unwrap();
+    for (secret, id) in [("old-one", Some("key-1")), (KEY, Some("key-2")), ("stranger", None)] {
         let target = Signer::new(secret, URL).sign(&COMPLETED).target();
         let callback = offers.verify(&Request::get(&target));
-        let key = callback
-            .ok()
-            .and_then(|callback| callback.context.key_id.clone());
+        let key = callback.ok().and_then(|callback| callback.context.key_id.clone());
         assert_eq!(key.as_ref().map(postback::verify::KeyId::as_str), id);
     }
 }
@@ -279,10 +186,7 @@ const DETAILED: &str = "https://game.example/callbacks/offers?player=[%USER:UID%
 
 #[test]
 fn accepted_offer_takes_at_most_eight_allocations() {
-    let endpoint = App::new("my-game", format!("another,{KEY}"))
-        .unwrap()
-        .offers(DETAILED)
-        .unwrap();
+    let endpoint = App::new("my-game", format!("another,{KEY}")).unwrap().offers(DETAILED).unwrap();
     let values = [
         ("player", "8cc877ee-af19-488d-b28d-216fb866b996"),
         ("tx", "o83459201"),
@@ -307,17 +211,10 @@ fn accepted_offer_takes_at_most_eight_allocations() {
 
 #[test]
 fn forged_requests_allocate_nothing() {
-    let endpoint = App::new("my-game", format!("another,{KEY}"))
-        .unwrap()
-        .offers(DETAILED)
-        .unwrap();
-    let target = Signer::new(KEY, DETAILED)
-        .sign(&[("player", "p1"), ("tx", "o1"), ("gems", "1500")])
-        .target();
+    let endpoint = App::new("my-game", format!("another,{KEY}")).unwrap().offers(DETAILED).unwrap();
+    let target = Signer::new(KEY, DETAILED).sign(&[("player", "p1"), ("tx", "o1"), ("gems", "1500")]).target();
     let (bare, _) = target.rsplit_once('&').unwrap();
-    let forged = Signer::new("guess", DETAILED)
-        .sign(&[("player", "p1"), ("tx", "o1"), ("gems", "1500")])
-        .target();
+    let forged = Signer::new("guess", DETAILED).sign(&[("player", "p1"), ("tx", "o1"), ("gems", "1500")]).target();
     for target in [
         &forged,
         bare,
@@ -328,8 +225,7 @@ fn forged_requests_allocate_nothing() {
         "/",
     ] {
         let mut result = None;
-        let count =
-            measure(|| result = Some(endpoint.verify(&Request::get(target)).is_ok())).count_total;
+        let count = measure(|| result = Some(endpoint.verify(&Request::get(target)).is_ok())).count_total;
         assert_eq!((count, result), (0, Some(false)));
     }
 }

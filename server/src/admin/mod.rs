@@ -19,10 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use postback::store::{KeptId, Retention as _, StoreError};
-use postback::{
-    AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock,
-    TransactionId,
-};
+use postback::{AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock, TransactionId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -57,9 +54,7 @@ struct Access {
 
 /// The routes of the admin port.
 pub(crate) fn router(server: Arc<Server>, token: Option<Zeroizing<String>>) -> Router {
-    let access = Access {
-        token: token.map(|token| Sha256::digest(token.as_bytes()).into()),
-    };
+    let access = Access { token: token.map(|token| Sha256::digest(token.as_bytes()).into()) };
     Router::new()
         .route("/", get(page))
         .route("/metrics", get(metrics))
@@ -90,17 +85,10 @@ async fn check_access(State(access): State<Access>, request: Request, next: Next
         None => is_loopback_host(headers),
     };
     if !allowed {
-        let challenge = [(
-            header::WWW_AUTHENTICATE,
-            "Basic realm=\"postback\", charset=\"UTF-8\"",
-        )];
+        let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"postback\", charset=\"UTF-8\"")];
         return match access.token {
             Some(_) => (StatusCode::UNAUTHORIZED, challenge, "token required").into_response(),
-            None => (
-                StatusCode::FORBIDDEN,
-                "use the address 127.0.0.1 or localhost",
-            )
-                .into_response(),
+            None => (StatusCode::FORBIDDEN, "use the address 127.0.0.1 or localhost").into_response(),
         };
     }
     if *request.method() == Method::POST && !headers.contains_key(ACTION_HEADER) {
@@ -109,14 +97,8 @@ async fn check_access(State(access): State<Access>, request: Request, next: Next
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("no-store"),
-    );
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        header::HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -135,10 +117,7 @@ fn presented_token(headers: &HeaderMap) -> Option<Zeroizing<String>> {
 }
 
 fn is_loopback_host(headers: &HeaderMap) -> bool {
-    let Some(host) = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-    else {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
         return false;
     };
     let name = match host.rsplit_once(':') {
@@ -146,20 +125,15 @@ fn is_loopback_host(headers: &HeaderMap) -> bool {
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost")
-        || name
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The page. Its policy allows nothing but its own script and style, and no other origin.
 async fn page() -> Response {
     let hash = |tag: &str| {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
-        let content = PAGE
-            .split_once(&open)
-            .and_then(|(_, rest)| rest.split_once(&close))
-            .map_or("", |(content, _)| content);
+        let content =
+            PAGE.split_once(&open).and_then(|(_, rest)| rest.split_once(&close)).map_or("", |(content, _)| content);
         STANDARD.encode(Sha256::digest(content.as_bytes()))
     };
     let policy = format!(
@@ -174,9 +148,7 @@ async fn page() -> Response {
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
-        let counts = server
-            .feed
-            .counts(labels.network, labels.app, labels.endpoint);
+        let counts = server.feed.counts(labels.network, labels.app, labels.endpoint);
         if let Some(last) = counts.and_then(crate::feed::EndpointCounts::last_genuine) {
             let seconds = u32::try_from(last.as_millis() / 1000).unwrap_or(u32::MAX);
             metrics::gauge!(
@@ -188,10 +160,7 @@ async fn metrics(State(server): State<Arc<Server>>) -> Response {
             .set(f64::from(seconds));
         }
     }
-    let content_type = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (content_type, server.metrics.render()).into_response()
 }
 
@@ -264,9 +233,7 @@ async fn events(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    let seen = headers
-        .get("last-event-id")
-        .and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (recent, live) = server.feed.after(seen.unwrap_or_default());
     let show = |item: &crate::feed::Item| {
         let event = SseEvent::default().id(item.number.to_string());
@@ -334,9 +301,7 @@ async fn find(
     }
     let mut next = None;
     if let Ok(player) = PlayerId::new(text) {
-        let listed = store
-            .list_by_player(&player, after.as_ref(), PAGE_SIZE)
-            .await?;
+        let listed = store.list_by_player(&player, after.as_ref(), PAGE_SIZE).await?;
         next = listed.last().cloned().filter(|_| listed.len() == PAGE_SIZE);
         keys.extend(listed);
     }
@@ -346,10 +311,7 @@ async fn find(
 }
 
 /// The keys of a transaction in each of these apps.
-pub(crate) fn conversions<'a>(
-    apps: impl Iterator<Item = (&'a str, &'a str)>,
-    transaction: &str,
-) -> Vec<RecordKey> {
+pub(crate) fn conversions<'a>(apps: impl Iterator<Item = (&'a str, &'a str)>, transaction: &str) -> Vec<RecordKey> {
     let Ok(transaction) = TransactionId::new(transaction) else {
         return Vec::new();
     };
@@ -368,22 +330,16 @@ async fn browse(
 ) -> Result<(Vec<RecordKey>, Option<RecordKey>), StoreError> {
     let first = || {
         // A space comes before every other character that an id may have.
-        let first_app = server
-            .apps()
-            .filter(|(known, _)| Some(*known) == network)
-            .min()?;
-        conversions(std::iter::once(first_app), " ")
-            .into_iter()
-            .next()
+        let first_app = server.apps().filter(|(known, _)| Some(*known) == network).min()?;
+        conversions(std::iter::once(first_app), " ").into_iter().next()
     };
     let after = after.or_else(first);
     let store = server.receiver.store();
-    let keys = store
-        .list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE)
-        .await?;
-    let next = keys.last().cloned().filter(|last| {
-        keys.len() == PAGE_SIZE && network.is_none_or(|network| network == last.network())
-    });
+    let keys = store.list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE).await?;
+    let next = keys
+        .last()
+        .cloned()
+        .filter(|last| keys.len() == PAGE_SIZE && network.is_none_or(|network| network == last.network()));
     Ok((keys, next))
 }
 
@@ -393,17 +349,10 @@ struct KeyQuery {
 }
 
 /// One record with everything that happened.
-async fn record(
-    State(server): State<Arc<Server>>,
-    Query(query): Query<KeyQuery>,
-) -> Result<Response, Unavailable> {
+async fn record(State(server): State<Arc<Server>>, Query(query): Query<KeyQuery>) -> Result<Response, Unavailable> {
     Ok(match server.receiver.store().load(&query.key).await? {
         Some(stored) => Json(record_json(&stored.record)).into_response(),
-        None => (
-            StatusCode::NOT_FOUND,
-            Json(json!({ "error": "no such record" })),
-        )
-            .into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "error": "no such record" }))).into_response(),
     })
 }
 
@@ -438,9 +387,7 @@ async fn attention(State(server): State<Arc<Server>>, Query(query): Query<Page>)
     let mut found = Vec::new();
     let mut scanned = 0;
     while scanned < SCANNED && found.len() < PAGE_SIZE {
-        let keys = store
-            .list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE)
-            .await?;
+        let keys = store.list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE).await?;
         scanned += keys.len();
         for key in &keys {
             if let Ok(Some(stored)) = store.load(key).await
@@ -459,9 +406,7 @@ async fn attention(State(server): State<Arc<Server>>, Query(query): Query<Page>)
             break;
         }
     }
-    Ok(Json(
-        json!({ "records": found, "scanned": scanned, "next": after }),
-    ))
+    Ok(Json(json!({ "records": found, "scanned": scanned, "next": after })))
 }
 
 #[derive(Deserialize)]
@@ -472,15 +417,8 @@ struct KeptPage {
 /// Genuine callbacks that could not be used.
 async fn unusable(State(server): State<Arc<Server>>, Query(query): Query<KeptPage>) -> Answer {
     let after = query.after.as_deref().map(KeptId::from);
-    let kept = server
-        .receiver
-        .store()
-        .list_unusable(after.as_ref(), PAGE_SIZE)
-        .await?;
-    let next = kept
-        .last()
-        .filter(|_| kept.len() == PAGE_SIZE)
-        .map(|kept| kept.id.clone());
+    let kept = server.receiver.store().list_unusable(after.as_ref(), PAGE_SIZE).await?;
+    let next = kept.last().filter(|_| kept.len() == PAGE_SIZE).map(|kept| kept.id.clone());
     let kept: Vec<Value> = kept
         .iter()
         .map(|kept| {
@@ -514,7 +452,5 @@ async fn replay(State(server): State<Arc<Server>>) -> Answer {
         failed += summary.failed;
     }
     server.delivery.wake();
-    Ok(Json(
-        json!({ "replayed": replayed, "unusable": unusable, "failed": failed }),
-    ))
+    Ok(Json(json!({ "replayed": replayed, "unusable": unusable, "failed": failed })))
 }

@@ -74,10 +74,7 @@ pub(crate) fn record_json(record: &Record) -> Value {
 
 /// What a callback says, in words.
 pub(crate) fn says(event: &Event) -> String {
-    let EventKind::Conversion {
-        effect, original, ..
-    } = &event.kind
-    else {
+    let EventKind::Conversion { effect, original, .. } = &event.kind else {
         return match &event.kind {
             EventKind::Ban(status) => format!("ban status {status:?}").to_lowercase(),
             _ => event.kind.as_str().to_owned(),
@@ -88,9 +85,7 @@ pub(crate) fn says(event: &Event) -> String {
             Some(amount) => format!("pending ({stage}) {}", plain(*amount)),
             None => format!("pending ({stage})"),
         },
-        Effect::Completed {
-            amount, milestone, ..
-        } => match milestone {
+        Effect::Completed { amount, milestone, .. } => match milestone {
             Some(milestone) => format!("completed ({milestone}) {}", plain(*amount)),
             None => format!("completed {}", plain(*amount)),
         },
@@ -130,9 +125,7 @@ pub(super) fn attention(record: &Record) -> Option<&'static str> {
     let mut actions = record.entries().iter().filter_map(Entry::action);
     actions.find_map(|action| match action {
         Action::Conflict { .. } => Some("conflict"),
-        Action::Nothing {
-            reason: NothingReason::Unlinked,
-        } => Some("reversal_without_reward"),
+        Action::Nothing { reason: NothingReason::Unlinked } => Some("reversal_without_reward"),
         Action::Nothing { reason } if reason.is_doubtful() => Some("not_paid"),
         _ => None,
     })

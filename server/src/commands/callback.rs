@@ -64,19 +64,14 @@ impl Verify {
         let config = Config::read(&self.config)?;
         let mut all_genuine = true;
         if let Some(path) = &self.access_log {
-            let file = std::fs::File::open(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
+            let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             for line in std::io::BufReader::new(file).lines() {
                 let line = line?;
                 let Some((method, target)) = logged_request(&line) else {
                     continue;
                 };
                 let path = target.split('?').next().unwrap_or_default();
-                if config
-                    .endpoints
-                    .iter()
-                    .any(|endpoint| endpoint.path() == path)
-                {
+                if config.endpoints.iter().any(|endpoint| endpoint.path() == path) {
                     all_genuine &= self.verify(&config, method, target)?;
                 }
             }
@@ -91,16 +86,9 @@ impl Verify {
     fn verify(&self, config: &Config, method: &str, url: &str) -> anyhow::Result<bool> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
-        let endpoint = config
-            .endpoints
-            .iter()
-            .find(|endpoint| endpoint.path() == path);
+        let endpoint = config.endpoints.iter().find(|endpoint| endpoint.path() == path);
         let Some(endpoint) = endpoint else {
-            self.print_result(
-                "unknown_endpoint",
-                &format!("no endpoint has the path {path}"),
-                None,
-            )?;
+            self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
             return Ok(false);
         };
         match endpoint.verify(&Request::new(method, &target)) {
@@ -122,12 +110,7 @@ impl Verify {
         }
     }
 
-    fn print_result(
-        &self,
-        outcome: &str,
-        text: &str,
-        event: Option<&postback::Event>,
-    ) -> anyhow::Result<()> {
+    fn print_result(&self, outcome: &str, text: &str, event: Option<&postback::Event>) -> anyhow::Result<()> {
         if self.json {
             return print(json!({ "outcome": outcome, "text": text, "event": event }));
         }
@@ -137,10 +120,7 @@ impl Verify {
             print(format_args!("  record       {}", event.key()))?;
             for parameter in event.query.split('&').filter(|piece| !piece.is_empty()) {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-                let (name, value) = (
-                    crate::webhook::decoded(name),
-                    crate::webhook::decoded(value),
-                );
+                let (name, value) = (crate::webhook::decoded(name), crate::webhook::decoded(value));
                 print(format_args!("  {name:12} {value}"))?;
             }
         }
@@ -173,8 +153,7 @@ fn logged_request(line: &str) -> Option<(&str, &str)> {
     })?;
     let mut words = rest.get(..end)?.split(' ');
     let (method, target, protocol) = (words.next()?, words.next()?, words.next()?);
-    let is_request =
-        words.next().is_none() && protocol.starts_with("HTTP/") && target.starts_with('/');
+    let is_request = words.next().is_none() && protocol.starts_with("HTTP/") && target.starts_with('/');
     is_request.then_some((method, target))
 }
 
@@ -210,11 +189,8 @@ impl Explain {
             secrets.extend(Candidate::list(source, &text, true));
         }
         let parse = |typed: &String| UrlTemplate::parse(typed, MacroStyle::Percent, &[PARAMETER]);
-        let explainer = Explainer {
-            secrets,
-            template: self.template.as_ref().map(parse).transpose()?,
-            hosts: self.host,
-        };
+        let explainer =
+            Explainer { secrets, template: self.template.as_ref().map(parse).transpose()?, hosts: self.host };
         let mut all_genuine = true;
         for url in urls(self.url.as_deref())? {
             let explanation = explainer.explain(url?.trim());

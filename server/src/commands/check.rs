@@ -52,13 +52,7 @@ fn print_config(config: &Config) -> anyhow::Result<()> {
     ))?;
     for endpoint in &config.endpoints {
         let labels = endpoint.labels();
-        print(format_args!(
-            "  {}/{} {} at {}",
-            labels.network,
-            labels.app,
-            labels.endpoint,
-            endpoint.path()
-        ))?;
+        print(format_args!("  {}/{} {} at {}", labels.network, labels.app, labels.endpoint, endpoint.path()))?;
         if !endpoint.uncovered.is_empty() {
             note(format_args!(
                 "warning: {}: the network's signature does not cover: {}",
@@ -110,11 +104,7 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
                 can_be_used = true;
                 print(format_args!("{:10} can use it", family.as_str()))?;
             }
-            Err(problem) => print(format_args!(
-                "{:10} cannot: {}",
-                family.as_str(),
-                problem.text
-            ))?,
+            Err(problem) => print(format_args!("{:10} cannot: {}", family.as_str(), problem.text))?,
         }
     }
     Ok(can_be_used)
@@ -128,11 +118,7 @@ fn check_described(url: &str, name: &str) -> anyhow::Result<bool> {
         print(format_args!("{kind}: {}", finding.text))?;
     }
     let can_be_used = !findings.iter().any(|finding| finding.is_error);
-    print(if can_be_used {
-        "can be used"
-    } else {
-        "cannot be used"
-    })?;
+    print(if can_be_used { "can be used" } else { "cannot be used" })?;
     Ok(can_be_used)
 }
 
@@ -162,26 +148,14 @@ const BITLABS: [(&str, &str); 7] = [
         "purchases",
         "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&iap=[%OFFER:TASK:IAP:USD%]&type=[%TYPE%]&usd=[%VALUE:USD%]",
     ),
-    (
-        "surveys",
-        "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&type=[%TYPE%]&ref=[%REF%]&usd=[%VALUE:USD%]",
-    ),
+    ("surveys", "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&type=[%TYPE%]&ref=[%REF%]&usd=[%VALUE:USD%]"),
     (
         "receipts",
         "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&magic_receipt_state=[%MAGIC_RECEIPT_STATE%]&ref=[%REF%]",
     ),
-    (
-        "cashback",
-        "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&cashback_state=[%CASHBACK_STATE%]&ref=[%REF%]",
-    ),
-    (
-        "rewards",
-        "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&type=[%TYPE%]&ref=[%REF%]&usd=[%VALUE:USD%]",
-    ),
-    (
-        "bans",
-        "player=[%USER:UID%]&status=[%BAN:STATUS%]&reason=[%BAN:REASON%]",
-    ),
+    ("cashback", "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&cashback_state=[%CASHBACK_STATE%]&ref=[%REF%]"),
+    ("rewards", "player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&type=[%TYPE%]&ref=[%REF%]&usd=[%VALUE:USD%]"),
+    ("bans", "player=[%USER:UID%]&status=[%BAN:STATUS%]&reason=[%BAN:REASON%]"),
 ];
 
 impl Url {
@@ -195,12 +169,8 @@ impl Url {
                 }
             }
             "bitlabs" => {
-                let Some((family, query)) = BITLABS.iter().find(|(name, _)| *name == self.family)
-                else {
-                    anyhow::bail!(
-                        "unknown family: use one of {}",
-                        BITLABS.map(|(name, _)| name).join(", ")
-                    );
+                let Some((family, query)) = BITLABS.iter().find(|(name, _)| *name == self.family) else {
+                    anyhow::bail!("unknown family: use one of {}", BITLABS.map(|(name, _)| name).join(", "));
                 };
                 print(format_args!("{base}/callbacks/{family}?{query}"))?;
                 note("Parameters may have other names; they are known by their macros:");
@@ -233,23 +203,10 @@ impl Url {
                     note(format_args!("Reversals have a URL of their own:\n{url}"));
                 }
                 let (covered, uncovered) = description.coverage();
-                let names = |roles: Vec<Role>| {
-                    roles
-                        .iter()
-                        .map(|role| role.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                };
-                note(format_args!(
-                    "Authentication: {}. Covered: {}",
-                    description.authentication(),
-                    names(covered)
-                ));
+                let names = |roles: Vec<Role>| roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+                note(format_args!("Authentication: {}. Covered: {}", description.authentication(), names(covered)));
                 if !uncovered.is_empty() {
-                    note(format_args!(
-                        "Not covered by the signature: {}",
-                        names(uncovered)
-                    ));
+                    note(format_args!("Not covered by the signature: {}", names(uncovered)));
                 }
                 if !description.note().is_empty() {
                     note(description.note());

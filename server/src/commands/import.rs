@@ -65,19 +65,9 @@ impl Import {
             anyhow::bail!("there is no such file: correct the path, or add --create for a new one");
         }
         if self.write {
-            let opened = if is_new {
-                store.open().await?
-            } else {
-                store.open_existing().await?
-            };
-            let summary = self
-                .import(Importer::new(
-                    &opened,
-                    self.network.clone(),
-                    self.app.clone(),
-                    SystemClock.now(),
-                ))
-                .await;
+            let opened = if is_new { store.open().await? } else { store.open_existing().await? };
+            let summary =
+                self.import(Importer::new(&opened, self.network.clone(), self.app.clone(), SystemClock.now())).await;
             opened.close().await;
             let summary = summary?;
             print(format_args!("{}", Counts(&summary)))?;
@@ -94,18 +84,8 @@ impl Import {
             )?;
             return Ok(is_clean(&summary));
         }
-        let read_from = if is_new {
-            AnyStore::Memory(MemoryStore::new())
-        } else {
-            store.open_read_only().await?
-        };
-        let importer = Importer::new(
-            &read_from,
-            self.network.clone(),
-            self.app.clone(),
-            SystemClock.now(),
-        )
-        .dry_run();
+        let read_from = if is_new { AnyStore::Memory(MemoryStore::new()) } else { store.open_read_only().await? };
+        let importer = Importer::new(&read_from, self.network.clone(), self.app.clone(), SystemClock.now()).dry_run();
         let summary = self.import(importer.clone()).await?;
         print(format_args!("would be: {}", Counts(&summary)))?;
         print_exposures(&importer)?;
@@ -142,9 +122,7 @@ impl Import {
         let numbers = RefCell::new(VecDeque::new());
         let rows = read(&self.file, &self.network)?.flat_map(|line| match line {
             Ok(Line { number, callbacks }) => {
-                numbers
-                    .borrow_mut()
-                    .extend(callbacks.iter().map(|_| number));
+                numbers.borrow_mut().extend(callbacks.iter().map(|_| number));
                 callbacks.into_iter().map(Ok).collect::<Vec<_>>()
             }
             Err(error) => vec![Err(error)],
@@ -170,16 +148,8 @@ impl Import {
 /// What the network could still cause to be paid, by kind.
 fn print_exposures(importer: &Importer<AnyStore>) -> anyhow::Result<()> {
     let exposures = importer.exposures();
-    for kind in [
-        Exposure::Unpaid,
-        Exposure::OtherMilestones,
-        Exposure::AnyPlayer,
-        Exposure::NoReversal,
-    ] {
-        let of_kind: Vec<_> = exposures
-            .iter()
-            .filter(|(_, known)| *known == kind)
-            .collect();
+    for kind in [Exposure::Unpaid, Exposure::OtherMilestones, Exposure::AnyPlayer, Exposure::NoReversal] {
+        let of_kind: Vec<_> = exposures.iter().filter(|(_, known)| *known == kind).collect();
         if of_kind.is_empty() {
             continue;
         }
@@ -195,10 +165,7 @@ fn print_exposures(importer: &Importer<AnyStore>) -> anyhow::Result<()> {
 }
 
 fn is_clean(summary: &Summary) -> bool {
-    summary.already_received == 0
-        && summary.pending == 0
-        && summary.conflicts == 0
-        && summary.closed == 0
+    summary.already_received == 0 && summary.pending == 0 && summary.conflicts == 0 && summary.closed == 0
 }
 
 struct Counts<'s>(&'s Summary);
@@ -226,15 +193,7 @@ impl std::fmt::Display for Counts<'_> {
 }
 
 /// The columns there can be. Any other name is a typo that would drop what the column holds.
-const COLUMNS: [&str; 7] = [
-    "transaction",
-    "player",
-    "amount",
-    "taken_back",
-    "original",
-    "milestone",
-    "paid_at",
-];
+const COLUMNS: [&str; 7] = ["transaction", "player", "amount", "taken_back", "original", "milestone", "paid_at"];
 const REQUIRED: [&str; 2] = ["transaction", "amount"];
 
 /// A line that cannot be read.
@@ -252,10 +211,7 @@ struct Line {
 }
 
 /// Reads the file line by line.
-fn read(
-    path: &Path,
-    network: &NetworkName,
-) -> anyhow::Result<impl Iterator<Item = Result<Line, BadLine>> + use<>> {
+fn read(path: &Path, network: &NetworkName) -> anyhow::Result<impl Iterator<Item = Result<Line, BadLine>> + use<>> {
     let unreadable = || format!("cannot read {}", path.display());
     let mut reader = csv::Reader::from_path(path).with_context(unreadable)?;
     let columns = Columns::new(reader.headers().with_context(unreadable)?, network)?;
@@ -296,10 +252,7 @@ impl Columns {
                 None => anyhow::bail!("unknown column {name:?}: use {}", COLUMNS.join(", ")),
             }
         }
-        let columns = Self {
-            places,
-            is_bitlabs: *network == "bitlabs",
-        };
+        let columns = Self { places, is_bitlabs: *network == "bitlabs" };
         match REQUIRED.iter().find(|name| columns.place(name).is_none()) {
             None => Ok(columns),
             Some(name) => anyhow::bail!("missing column {name:?}"),
@@ -317,16 +270,11 @@ impl Columns {
             Some(text).filter(|text| !text.is_empty())
         };
         let transaction = field("transaction").ok_or("empty transaction")?;
-        let transaction =
-            TransactionId::new(transaction).map_err(|error| format!("transaction: {error}"))?;
+        let transaction = TransactionId::new(transaction).map_err(|error| format!("transaction: {error}"))?;
         let player = field("player").map(PlayerId::new).transpose();
         let player = player.map_err(|error| format!("player: {error}"))?;
-        let amount = field("amount")
-            .map(|text| parse_amount("amount", text))
-            .transpose()?;
-        let taken_back = field("taken_back")
-            .map(|text| parse_amount("taken_back", text))
-            .transpose()?;
+        let amount = field("amount").map(|text| parse_amount("amount", text)).transpose()?;
+        let taken_back = field("taken_back").map(|text| parse_amount("taken_back", text)).transpose()?;
         let at = field("paid_at").map(parse_moment).transpose()?;
         let with_details = |mut past: PastCallback| {
             if let Some(player) = &player {
@@ -338,42 +286,26 @@ impl Columns {
             }
         };
         if let Some(original) = field("original") {
-            let original =
-                TransactionId::new(original).map_err(|error| format!("original: {error}"))?;
+            let original = TransactionId::new(original).map_err(|error| format!("original: {error}"))?;
             let amount = amount.ok_or("a reversal needs the amount that was taken back")?;
             if taken_back.is_some() || field("milestone").is_some() {
-                return Err(
-                    "a line with an original is a reversal: leave taken_back and milestone empty"
-                        .to_owned(),
-                );
+                return Err("a line with an original is a reversal: leave taken_back and milestone empty".to_owned());
             }
-            return Ok(vec![with_details(PastCallback::taken_back_by(
-                transaction,
-                original,
-                amount,
-            ))]);
+            return Ok(vec![with_details(PastCallback::taken_back_by(transaction, original, amount))]);
         }
         let Some(amount) = amount else {
             if taken_back.is_some() {
                 return Err("taken_back without an amount: add what was paid".to_owned());
             }
-            return Ok(vec![with_details(PastCallback::paid_unknown_amount(
-                transaction,
-            ))]);
+            return Ok(vec![with_details(PastCallback::paid_unknown_amount(transaction))]);
         };
         if amount.is_sign_negative() && !amount.is_zero() {
-            return Err(
-                "negative amount: name the original of a reversal in the column original"
-                    .to_owned(),
-            );
+            return Err("negative amount: name the original of a reversal in the column original".to_owned());
         }
         let mut paid = PastCallback::paid(transaction.clone(), amount);
         if let Some(word) = field("milestone") {
             paid = if self.is_bitlabs {
-                paid.milestone(
-                    word.parse()
-                        .map_err(|error: postback::import::ImportError| error.to_string())?,
-                )
+                paid.milestone(word.parse().map_err(|error: postback::import::ImportError| error.to_string())?)
             } else {
                 paid.goal(word)
             };
@@ -387,30 +319,21 @@ impl Columns {
 }
 
 fn parse_amount(column: &str, text: &str) -> Result<Decimal, String> {
-    Decimal::from_str_exact(text).map_err(|_| {
-        format!(
-            "{column}: not a plain number with a point as decimal separator, such as 500 or 2.50"
-        )
-    })
+    Decimal::from_str_exact(text)
+        .map_err(|_| format!("{column}: not a plain number with a point as decimal separator, such as 500 or 2.50"))
 }
 
 /// Reads RFC 3339, `YYYY-MM-DD HH:MM:SS` in UTC, or seconds or milliseconds since 1970.
 fn parse_moment(text: &str) -> Result<Timestamp, String> {
     let millis = if let Ok(number) = text.parse::<i64>() {
         // Seconds until the year 5138.
-        if number < 100_000_000_000 {
-            number.saturating_mul(1000)
-        } else {
-            number
-        }
+        if number < 100_000_000_000 { number.saturating_mul(1000) } else { number }
     } else if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         moment.as_millisecond()
     } else {
         let local: Result<jiff::civil::DateTime, _> = text.parse();
         let moment = local.and_then(|local| jiff::tz::TimeZone::UTC.to_timestamp(local));
-        moment
-            .map_err(|_| "paid_at: write 2026-11-30T23:59:59Z, or seconds since 1970".to_owned())?
-            .as_millisecond()
+        moment.map_err(|_| "paid_at: write 2026-11-30T23:59:59Z, or seconds since 1970".to_owned())?.as_millisecond()
     };
     let millis = u64::try_from(millis).map_err(|_| "paid_at: before 1970".to_owned())?;
     Ok(Timestamp::from_millis(millis))

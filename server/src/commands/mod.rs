@@ -36,9 +36,7 @@ fn urls(given: Option<&str>) -> anyhow::Result<Box<dyn Iterator<Item = std::io::
         Some(url) if url != "-" => Ok(Box::new(std::iter::once(Ok(url.to_owned())))),
         _ => {
             let lines = std::io::stdin().lock().lines();
-            Ok(Box::new(lines.filter(|line| {
-                line.as_ref().map_or(true, |line| !line.trim().is_empty())
-            })))
+            Ok(Box::new(lines.filter(|line| line.as_ref().map_or(true, |line| !line.trim().is_empty()))))
         }
     }
 }
@@ -59,9 +57,7 @@ impl SecretOption {
 
     fn read(&self) -> anyhow::Result<Zeroizing<String>> {
         if !self.secret.starts_with("env:") && !self.secret.starts_with("file:") {
-            anyhow::bail!(
-                "a secret on the command line can be read by others: write --secret env:NAME or file:PATH"
-            );
+            anyhow::bail!("a secret on the command line can be read by others: write --secret env:NAME or file:PATH");
         }
         environment::resolve(&self.secret).map_err(anyhow::Error::msg)
     }
@@ -85,16 +81,10 @@ impl StoreOption {
             return Outline::read(&self.config);
         };
         let url = environment::resolve(text).map_err(anyhow::Error::msg)?;
-        Ok(Outline {
-            store: StoreUrl::parse(&url).map_err(anyhow::Error::msg)?,
-            apps: Vec::new(),
-        })
+        Ok(Outline { store: StoreUrl::parse(&url).map_err(anyhow::Error::msg)?, apps: Vec::new() })
     }
 }
 
 async fn open_for_reading(store: &StoreUrl) -> anyhow::Result<AnyStore> {
-    store
-        .open_read_only()
-        .await
-        .context("cannot read the store")
+    store.open_read_only().await.context("cannot read the store")
 }

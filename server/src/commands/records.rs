@@ -80,15 +80,9 @@ impl Show {
             }
         }
         if found == 0 {
-            note(if self.pending {
-                "nothing is pending"
-            } else {
-                "nothing was found"
-            });
+            note(if self.pending { "nothing is pending" } else { "nothing was found" });
         } else if keys.len() >= limit {
-            note(format_args!(
-                "only the first {limit} are shown: see --limit"
-            ));
+            note(format_args!("only the first {limit} are shown: see --limit"));
         }
         Ok(found > 0)
     }
@@ -121,9 +115,7 @@ impl Show {
         if self.json {
             return print(crate::admin::record_json(record));
         }
-        let player = record
-            .lookup_player()
-            .map_or("(erased)", |player| player.as_str());
+        let player = record.lookup_player().map_or("(erased)", |player| player.as_str());
         print(format_args!(
             "{}  player {player}  {}  balance {}",
             record.key(),
@@ -131,11 +123,7 @@ impl Show {
             record.balance().normalize()
         ))?;
         if let Some(closed) = record.closed() {
-            print(format_args!(
-                "  closed {}: {}",
-                rfc3339(closed.at),
-                closed.reason
-            ))?;
+            print(format_args!("  closed {}: {}", rfc3339(closed.at), closed.reason))?;
         }
         for entry in record.entries() {
             print(format_args!(
@@ -144,9 +132,7 @@ impl Show {
                 entry.event().endpoint,
                 says(entry.event())
             ))?;
-            let decision = entry
-                .action()
-                .map_or_else(|| "kept: the conversion was closed".to_owned(), decided);
+            let decision = entry.action().map_or_else(|| "kept: the conversion was closed".to_owned(), decided);
             let state = match (entry.delivered(), entry.declined()) {
                 (_, Some(reason)) => format!("declined: {reason}"),
                 (Some(_), _) if entry.is_imported() => "imported".to_owned(),
@@ -168,18 +154,11 @@ impl Show {
 }
 
 /// The keys that a text may mean. Never lists the whole store.
-async fn find(
-    store: &AnyStore,
-    apps: &[(String, String)],
-    text: &str,
-    limit: usize,
-) -> anyhow::Result<Vec<RecordKey>> {
+async fn find(store: &AnyStore, apps: &[(String, String)], text: &str, limit: usize) -> anyhow::Result<Vec<RecordKey>> {
     if let Ok(key) = text.parse::<RecordKey>() {
         return Ok(vec![key]);
     }
-    let apps = apps
-        .iter()
-        .map(|(network, app)| (network.as_str(), app.as_str()));
+    let apps = apps.iter().map(|(network, app)| (network.as_str(), app.as_str()));
     let mut keys = conversions(apps, text);
     if let Ok(player) = PlayerId::new(text) {
         keys.extend(store.list_by_player(&player, None, limit).await?);
@@ -235,14 +214,8 @@ impl Retry {
         while let Some(Ok((key, result))) = running.join_next().await {
             summary.count(&key, result);
         }
-        let Retried {
-            delivered,
-            busy,
-            failed,
-        } = summary;
-        print(format_args!(
-            "{delivered} delivered, {busy} in delivery elsewhere, {failed} failed"
-        ))?;
+        let Retried { delivered, busy, failed } = summary;
+        print(format_args!("{delivered} delivered, {busy} in delivery elsewhere, {failed} failed"))?;
         store.close().await;
         Ok(busy == 0 && failed == 0)
     }
@@ -267,11 +240,7 @@ impl Retried {
                 self.failed += 1;
                 if self.failed <= Self::PRINTED {
                     let source = std::error::Error::source(&error).map(ToString::to_string);
-                    note(format_args!(
-                        "{}: {error}: {}",
-                        key.redacted(),
-                        source.unwrap_or_default()
-                    ));
+                    note(format_args!("{}: {error}: {}", key.redacted(), source.unwrap_or_default()));
                 }
             }
         }
@@ -301,9 +270,7 @@ impl Replay {
             unusable += summary.unusable;
             failed += summary.failed;
         }
-        print(format_args!(
-            "{replayed} replayed, {unusable} still unusable, {failed} failed"
-        ))?;
+        print(format_args!("{replayed} replayed, {unusable} still unusable, {failed} failed"))?;
         store.close().await;
         Ok(unusable == 0 && failed == 0)
     }

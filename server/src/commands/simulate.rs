@@ -78,208 +78,80 @@ const fn step(
     balance: i64,
     rule: &'static str,
 ) -> Step {
-    Step {
-        says,
-        transaction: 1,
-        original: None,
-        values,
-        is_forged: false,
-        balance,
-        rule,
-    }
+    Step { says, transaction: 1, original: None, values, is_forged: false, balance, rule }
 }
 
 const fn refers(transaction: u8, original: u8, step: Step) -> Step {
-    Step {
-        transaction,
-        original: Some(original),
-        ..step
-    }
+    Step { transaction, original: Some(original), ..step }
 }
 
 const fn forged(step: Step) -> Step {
-    Step {
-        is_forged: true,
-        ..step
-    }
+    Step { is_forged: true, ..step }
 }
 
 type Scenario = (&'static str, &'static [Step]);
 
-const COMPLETED: &[(&str, &str)] = &[
-    ("state", "COMPLETED"),
-    ("amount", "500"),
-    ("callback_type", "COMPLETE"),
-];
-const PENDING: &[(&str, &str)] = &[
-    ("state", "PENDING"),
-    ("amount", "500"),
-    ("callback_type", "state_change"),
-];
-const RECONCILED: &[(&str, &str)] = &[
-    ("state", "RECONCILED"),
-    ("amount", "500"),
-    ("callback_type", "state_change"),
-];
-const TAKEN_200: &[(&str, &str)] = &[
-    ("state", "RECONCILED"),
-    ("amount", "200"),
-    ("callback_type", "state_change"),
-];
-const STATELESS: &[(&str, &str)] = &[
-    ("state", "NONE"),
-    ("amount", "300"),
-    ("callback_type", "COMPLETE"),
-];
-const MINUS_300: &[(&str, &str)] = &[
-    ("state", "NONE"),
-    ("amount", "-300"),
-    ("callback_type", "RECONCILIATION"),
-];
-const PLUS_300: &[(&str, &str)] = &[
-    ("state", "NONE"),
-    ("amount", "300"),
-    ("callback_type", "RECONCILIATION"),
-];
-const TEST: &[(&str, &str)] = &[
-    ("state", "COMPLETED"),
-    ("amount", "500"),
-    ("callback_type", "COMPLETE"),
-    ("debug", "true"),
-];
+const COMPLETED: &[(&str, &str)] = &[("state", "COMPLETED"), ("amount", "500"), ("callback_type", "COMPLETE")];
+const PENDING: &[(&str, &str)] = &[("state", "PENDING"), ("amount", "500"), ("callback_type", "state_change")];
+const RECONCILED: &[(&str, &str)] = &[("state", "RECONCILED"), ("amount", "500"), ("callback_type", "state_change")];
+const TAKEN_200: &[(&str, &str)] = &[("state", "RECONCILED"), ("amount", "200"), ("callback_type", "state_change")];
+const STATELESS: &[(&str, &str)] = &[("state", "NONE"), ("amount", "300"), ("callback_type", "COMPLETE")];
+const MINUS_300: &[(&str, &str)] = &[("state", "NONE"), ("amount", "-300"), ("callback_type", "RECONCILIATION")];
+const PLUS_300: &[(&str, &str)] = &[("state", "NONE"), ("amount", "300"), ("callback_type", "RECONCILIATION")];
+const TEST: &[(&str, &str)] =
+    &[("state", "COMPLETED"), ("amount", "500"), ("callback_type", "COMPLETE"), ("debug", "true")];
 
 const OFFERS: &[Scenario] = &[
-    (
-        "reward",
-        &[step(
-            "COMPLETED 500",
-            COMPLETED,
-            500,
-            "a completed offer is paid",
-        )],
-    ),
+    ("reward", &[step("COMPLETED 500", COMPLETED, 500, "a completed offer is paid")]),
     (
         "duplicate",
         &[
             step("COMPLETED 500", COMPLETED, 500, "a completed offer is paid"),
-            step(
-                "COMPLETED 500 again",
-                COMPLETED,
-                500,
-                "a repeated callback pays nothing",
-            ),
+            step("COMPLETED 500 again", COMPLETED, 500, "a repeated callback pays nothing"),
         ],
     ),
     (
         "pending",
         &[
             step("PENDING 500", PENDING, 0, "PENDING never pays"),
-            step(
-                "COMPLETED 500",
-                COMPLETED,
-                500,
-                "COMPLETED pays, although PENDING had the same transaction",
-            ),
+            step("COMPLETED 500", COMPLETED, 500, "COMPLETED pays, although PENDING had the same transaction"),
         ],
     ),
     (
         "rejected",
         &[
             step("PENDING 500", PENDING, 0, "PENDING never pays"),
-            step(
-                "RECONCILED 500",
-                RECONCILED,
-                0,
-                "nothing was paid, so nothing is taken back",
-            ),
+            step("RECONCILED 500", RECONCILED, 0, "nothing was paid, so nothing is taken back"),
         ],
     ),
     (
         "partial-reversal",
         &[
             step("COMPLETED 500", COMPLETED, 500, "a completed offer is paid"),
-            step(
-                "RECONCILED 200",
-                TAKEN_200,
-                300,
-                "a reversal takes back its amount, which may be a part",
-            ),
-            step(
-                "RECONCILED 200 again",
-                TAKEN_200,
-                300,
-                "a repeated reversal takes back nothing",
-            ),
+            step("RECONCILED 200", TAKEN_200, 300, "a reversal takes back its amount, which may be a part"),
+            step("RECONCILED 200 again", TAKEN_200, 300, "a repeated reversal takes back nothing"),
         ],
     ),
     (
         "overtaking",
         &[
-            step(
-                "RECONCILED 500",
-                RECONCILED,
-                0,
-                "nothing was paid, so nothing is taken back",
-            ),
-            step(
-                "COMPLETED 500, late",
-                COMPLETED,
-                0,
-                "a reward that its reversal overtook is not paid",
-            ),
+            step("RECONCILED 500", RECONCILED, 0, "nothing was paid, so nothing is taken back"),
+            step("COMPLETED 500, late", COMPLETED, 0, "a reward that its reversal overtook is not paid"),
         ],
     ),
     (
         "reversal-by-reference",
         &[
-            step(
-                "300 without states",
-                STATELESS,
-                300,
-                "without states, a completed offer is paid",
-            ),
-            refers(
-                2,
-                1,
-                step(
-                    "-300, refers to it",
-                    MINUS_300,
-                    0,
-                    "a reversal takes back from the transaction in REF",
-                ),
-            ),
+            step("300 without states", STATELESS, 300, "without states, a completed offer is paid"),
+            refers(2, 1, step("-300, refers to it", MINUS_300, 0, "a reversal takes back from the transaction in REF")),
         ],
     ),
-    (
-        "test-flag",
-        &[step(
-            "COMPLETED 500, debug=true",
-            TEST,
-            0,
-            "a test pays nothing",
-        )],
-    ),
-    (
-        "forgery",
-        &[forged(step(
-            "COMPLETED 500, wrong hash",
-            COMPLETED,
-            0,
-            "a forged callback is rejected",
-        ))],
-    ),
+    ("test-flag", &[step("COMPLETED 500, debug=true", TEST, 0, "a test pays nothing")]),
+    ("forgery", &[forged(step("COMPLETED 500, wrong hash", COMPLETED, 0, "a forged callback is rejected"))]),
 ];
 
 const TYPES: &[Scenario] = &[
-    (
-        "reward",
-        &[step(
-            "COMPLETE 300",
-            STATELESS,
-            300,
-            "a completed survey is paid",
-        )],
-    ),
+    ("reward", &[step("COMPLETE 300", STATELESS, 300, "a completed survey is paid")]),
     (
         "reversal",
         &[
@@ -287,46 +159,19 @@ const TYPES: &[Scenario] = &[
             refers(
                 2,
                 1,
-                step(
-                    "RECONCILIATION -300",
-                    MINUS_300,
-                    0,
-                    "a reversal takes back from the transaction in REF",
-                ),
+                step("RECONCILIATION -300", MINUS_300, 0, "a reversal takes back from the transaction in REF"),
             ),
-            refers(
-                3,
-                1,
-                step(
-                    "RECONCILIATION 300",
-                    PLUS_300,
-                    300,
-                    "a reversal can be reversed",
-                ),
-            ),
+            refers(3, 1, step("RECONCILIATION 300", PLUS_300, 300, "a reversal can be reversed")),
         ],
     ),
     (
         "duplicate",
         &[
             step("COMPLETE 300", STATELESS, 300, "a completed survey is paid"),
-            step(
-                "COMPLETE 300 again",
-                STATELESS,
-                300,
-                "a repeated callback pays nothing",
-            ),
+            step("COMPLETE 300 again", STATELESS, 300, "a repeated callback pays nothing"),
         ],
     ),
-    (
-        "forgery",
-        &[forged(step(
-            "COMPLETE 300, wrong hash",
-            STATELESS,
-            0,
-            "a forged callback is rejected",
-        ))],
-    ),
+    ("forgery", &[forged(step("COMPLETE 300, wrong hash", STATELESS, 0, "a forged callback is rejected"))]),
 ];
 
 /// A callback that is ready to be sent.
@@ -353,10 +198,7 @@ impl Simulate {
         let to = self.checked_target()?;
         let client = http_client(TIMEOUT, to.scheme_str() == Some("https"))?;
         let run = SystemClock.now().as_millis();
-        let endpoints = config
-            .endpoints
-            .iter()
-            .filter(|endpoint| endpoint.labels().network == self.network);
+        let endpoints = config.endpoints.iter().filter(|endpoint| endpoint.labels().network == self.network);
         let mut plan = Vec::new();
         for endpoint in endpoints {
             plan.extend(match &endpoint.description {
@@ -365,58 +207,35 @@ impl Simulate {
             });
         }
         if plan.is_empty() {
-            anyhow::bail!(
-                "no endpoint of {:?} in the configuration that can be simulated",
-                self.network
-            );
+            anyhow::bail!("no endpoint of {:?} in the configuration that can be simulated", self.network);
         }
-        print(format_args!(
-            "{:22} {:28} {:9} {:12} result",
-            "scenario", "callback", "response", "balance"
-        ))?;
+        print(format_args!("{:22} {:28} {:9} {:12} result", "scenario", "callback", "response", "balance"))?;
         let mut wrong = 0_usize;
         for step in &plan {
             let url = format!("{}{}", self.to.trim_end_matches('/'), step.request.target);
             let (status, _) = send(&client, &url, &step.request).await?;
             let balance = self.balance(&client, &step.player).await?;
-            let is_expected = if step.is_forged {
-                (400..500).contains(&status)
-            } else {
-                status == 200
-            };
+            let is_expected = if step.is_forged { (400..500).contains(&status) } else { status == 200 };
             let is_right = is_expected && balance.is_none_or(|balance| balance == step.balance);
             wrong += usize::from(!is_right);
-            let shown =
-                balance.map_or_else(|| "-".to_owned(), |balance| balance.normalize().to_string());
+            let shown = balance.map_or_else(|| "-".to_owned(), |balance| balance.normalize().to_string());
             let result = if is_right {
                 "ok".to_owned()
             } else {
                 let status = if step.is_forged { "4xx" } else { "200" };
-                format!(
-                    "WRONG: expected {status} and {}: {}",
-                    step.balance, step.rule
-                )
+                format!("WRONG: expected {status} and {}: {}", step.balance, step.rule)
             };
-            print(format_args!(
-                "{:22} {:28} {status:<9} {shown:12} {result}",
-                step.scenario, step.says
-            ))?;
+            print(format_args!("{:22} {:28} {status:<9} {shown:12} {result}", step.scenario, step.says))?;
         }
         print(format_args!("{} callbacks, {wrong} wrong", plan.len()))?;
         Ok(wrong == 0)
     }
 
     fn checked_target(&self) -> anyhow::Result<Uri> {
-        let to: Uri = self
-            .to
-            .parse()
-            .context("invalid --to: write http://HOST:PORT")?;
+        let to: Uri = self.to.parse().context("invalid --to: write http://HOST:PORT")?;
         let host = to.host().context("invalid --to: write http://HOST:PORT")?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_local = host == "localhost"
-            || host
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
+        let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         if !is_local && !self.allow_remote {
             anyhow::bail!(
                 "--to is another machine, whose receiver would pay these rewards: add --allow-remote to send them"
@@ -434,15 +253,10 @@ impl Simulate {
         };
         if let Some(admin) = &self.admin {
             let url = format!("{}/api/search?q={player}", admin.trim_end_matches('/'));
-            let found: Value = serde_json::from_slice(&get(client, &url).await?.1)
-                .context("unexpected response of --admin")?;
-            let records = found
-                .get("records")
-                .and_then(Value::as_array)
-                .context("unexpected response of --admin")?;
-            let balances = records
-                .iter()
-                .filter_map(|record| record.get("decided").and_then(number));
+            let found: Value =
+                serde_json::from_slice(&get(client, &url).await?.1).context("unexpected response of --admin")?;
+            let records = found.get("records").and_then(Value::as_array).context("unexpected response of --admin")?;
+            let balances = records.iter().filter_map(|record| record.get("decided").and_then(number));
             return Ok(Some(balances.sum()));
         }
         let Some(url) = &self.balance_url else {
@@ -452,12 +266,9 @@ impl Simulate {
         if status == 404 {
             return Ok(Some(Decimal::ZERO));
         }
-        let found: Value =
-            serde_json::from_slice(&body).context("unexpected response of --balance-url")?;
-        let balance = found
-            .get("balance")
-            .and_then(number)
-            .context("no \"balance\" in the response of --balance-url")?;
+        let found: Value = serde_json::from_slice(&body).context("unexpected response of --balance-url")?;
+        let balance =
+            found.get("balance").and_then(number).context("no \"balance\" in the response of --balance-url")?;
         Ok(Some(balance))
     }
 }
@@ -478,12 +289,7 @@ fn plan_bitlabs(endpoint: &ConfiguredEndpoint, run: u64) -> anyhow::Result<Vec<P
                 scenario,
                 says: step.says,
                 player: player.clone(),
-                request: Sent {
-                    method: "GET".to_owned(),
-                    target,
-                    headers: Vec::new(),
-                    body: Vec::new(),
-                },
+                request: Sent { method: "GET".to_owned(), target, headers: Vec::new(), body: Vec::new() },
                 is_forged: step.is_forged,
                 balance: step.balance.into(),
                 rule: step.rule,
@@ -494,12 +300,7 @@ fn plan_bitlabs(endpoint: &ConfiguredEndpoint, run: u64) -> anyhow::Result<Vec<P
 }
 
 /// The request target of a step, signed with the endpoint's secret.
-fn bitlabs_target(
-    endpoint: &ConfiguredEndpoint,
-    step: &Step,
-    player: &str,
-    run: &str,
-) -> anyhow::Result<String> {
+fn bitlabs_target(endpoint: &ConfiguredEndpoint, step: &Step, player: &str, run: &str) -> anyhow::Result<String> {
     let template = UrlTemplate::parse(&endpoint.url, MacroStyle::Percent, &[])?;
     let transaction = |number: u8| format!("o{run}{number}");
     let mut values: Vec<(&str, String)> = Vec::new();
@@ -514,63 +315,32 @@ fn bitlabs_target(
             "transaction" => transaction(step.transaction),
             "original" => step.original.map(transaction).unwrap_or_default(),
             "usd" => "2.50".to_owned(),
-            _ => given
-                .map(|(_, value)| (*value).to_owned())
-                .unwrap_or_default(),
+            _ => given.map(|(_, value)| (*value).to_owned()).unwrap_or_default(),
         };
         values.push((parameter.name(), value));
     }
     let flags = step.values.iter().filter(|(name, _)| *name == "debug");
     values.extend(flags.map(|(name, value)| (*name, (*value).to_owned())));
-    let values: Vec<(&str, &str)> = values
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    let secret = if step.is_forged {
-        FORGED_SECRET
-    } else {
-        endpoint
-            .signing_secret()
-            .context("no secret to sign with")?
-    };
-    Ok(Signer::new(secret, endpoint.url.as_str())
-        .sign(&values)
-        .target())
+    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let secret =
+        if step.is_forged { FORGED_SECRET } else { endpoint.signing_secret().context("no secret to sign with")? };
+    Ok(Signer::new(secret, endpoint.url.as_str()).sign(&values).target())
 }
 
 /// The scenarios that a described network can send.
-fn plan_described(
-    endpoint: &ConfiguredEndpoint,
-    description: &Description,
-    run: u64,
-) -> anyhow::Result<Vec<Planned>> {
-    let secret = endpoint
-        .signing_secret()
-        .context("no secret to sign with")?;
+fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run: u64) -> anyhow::Result<Vec<Planned>> {
+    let secret = endpoint.signing_secret().context("no secret to sign with")?;
     let genuine = DescribedSigner::new(description, &endpoint.url, secret);
-    let forger = DescribedSigner::new(
-        description,
-        endpoint.url.replace(secret, FORGED_SECRET),
-        FORGED_SECRET,
-    );
+    let forger = DescribedSigner::new(description, endpoint.url.replace(secret, FORGED_SECRET), FORGED_SECRET);
     let label = endpoint.labels().endpoint;
     let mut plan = Vec::new();
-    let scenarios = [
-        "reward",
-        "duplicate",
-        "pending",
-        "reversal",
-        "test-flag",
-        "forgery",
-    ];
+    let scenarios = ["reward", "duplicate", "pending", "reversal", "test-flag", "forgery"];
     for (number, scenario) in scenarios.into_iter().enumerate() {
         let player = format!("simulated-{run}-{label}-{number}");
         let transaction = format!("t{run}{number}");
         let draft = |signer: &DescribedSigner| {
             let draft = signer.callback().player(&player).transaction(&transaction);
-            draft
-                .amount("500")
-                .meaning(Meaning::Completed, &transaction)
+            draft.amount("500").meaning(Meaning::Completed, &transaction)
         };
         let mut add = |says, sent: SentCallback, balance: i64, rule| {
             plan.push(Planned {
@@ -590,25 +360,16 @@ fn plan_described(
         };
         let reward = || draft(&genuine).sign();
         let is = |sent: &SentCallback, wanted: fn(&Event) -> bool| {
-            endpoint
-                .verify(&sent.request())
-                .is_ok_and(|event| wanted(&event))
+            endpoint.verify(&sent.request()).is_ok_and(|event| wanted(&event))
         };
         match scenario {
             "reward" => add("reward 500", reward(), 500, "a completed callback is paid"),
             "duplicate" => {
                 add("reward 500", reward(), 500, "a completed callback is paid");
-                add(
-                    "reward 500 again",
-                    reward(),
-                    500,
-                    "a repeated callback pays nothing",
-                );
+                add("reward 500 again", reward(), 500, "a repeated callback pays nothing");
             }
             "pending" => {
-                let pending = draft(&genuine)
-                    .meaning(Meaning::Pending, &transaction)
-                    .sign();
+                let pending = draft(&genuine).meaning(Meaning::Pending, &transaction).sign();
                 if is(&pending, |event| event.kind.as_str() == "pending") {
                     add("pending 500", pending, 0, "a pending callback never pays");
                     add("reward 500", reward(), 500, "the final callback pays");
@@ -616,20 +377,10 @@ fn plan_described(
             }
             "reversal" => {
                 let own = format!("{transaction}-reversal");
-                let reversal = draft(&genuine)
-                    .transaction(own)
-                    .meaning(Meaning::Reversed, &transaction)
-                    .sign();
-                if is(&reversal, |event| {
-                    matches!(event.kind.as_str(), "adjusted" | "revoked")
-                }) {
+                let reversal = draft(&genuine).transaction(own).meaning(Meaning::Reversed, &transaction).sign();
+                if is(&reversal, |event| matches!(event.kind.as_str(), "adjusted" | "revoked")) {
                     add("reward 500", reward(), 500, "a completed callback is paid");
-                    add(
-                        "reversal",
-                        reversal,
-                        0,
-                        "a reversal takes back what was paid",
-                    );
+                    add("reversal", reversal, 0, "a reversal takes back what was paid");
                 }
             }
             "test-flag" => {
@@ -638,24 +389,14 @@ fn plan_described(
                     add("reward 500, test flag", test, 0, "a test pays nothing");
                 }
             }
-            _ => add(
-                "reward 500, wrong secret",
-                draft(&forger).sign(),
-                0,
-                "a forged callback is rejected",
-            ),
+            _ => add("reward 500, wrong secret", draft(&forger).sign(), 0, "a forged callback is rejected"),
         }
     }
     Ok(plan)
 }
 
 async fn get(client: &HttpClient, url: &str) -> anyhow::Result<(u16, Bytes)> {
-    let request = Sent {
-        method: "GET".to_owned(),
-        target: String::new(),
-        headers: Vec::new(),
-        body: Vec::new(),
-    };
+    let request = Sent { method: "GET".to_owned(), target: String::new(), headers: Vec::new(), body: Vec::new() };
     send(client, url, &request).await
 }
 
@@ -668,14 +409,10 @@ async fn send(client: &HttpClient, url: &str, sent: &Sent) -> anyhow::Result<(u1
     let exchange = async {
         let response = client.request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MAX_RESPONSE)
-            .collect()
-            .await;
+        let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
         let body = body.map_err(anyhow::Error::from_boxed)?.to_bytes();
         anyhow::Ok((status, body))
     };
     let exchanged = tokio::time::timeout(TIMEOUT, exchange).await;
-    exchanged
-        .context("no response in time")?
-        .context("no response from the receiver")
+    exchanged.context("no response in time")?.context("no response from the receiver")
 }

@@ -171,13 +171,7 @@ impl sealed::Read for BanCallback {
         };
         let mut event = received.event(player.clone(), EventKind::Ban(status.clone()));
         event.reason = text(received, Field::BanReason);
-        Ok(Self {
-            player,
-            status,
-            reason: event.reason.clone(),
-            context: Context::part(received),
-            event,
-        })
+        Ok(Self { player, status, reason: event.reason.clone(), context: Context::part(received), event })
     }
 }
 
@@ -315,9 +309,7 @@ impl Part for Context {
     fn part(received: &Received<'_>) -> Self {
         Self {
             usd: received.parsed(Field::Usd, parse_amount),
-            ip_address: received.parsed(Field::IpAddress, |text| {
-                text.parse().map_err(|_| "not an IP address")
-            }),
+            ip_address: received.parsed(Field::IpAddress, |text| text.parse().map_err(|_| "not an IP address")),
             fraud_level: text(received, Field::FraudLevel),
             app_token: text(received, Field::AppToken),
             key_id: received.key_id(),
@@ -328,9 +320,7 @@ impl Part for Context {
 impl Part for Option<OfferState> {
     fn part(received: &Received<'_>) -> Self {
         match received.text(Field::OfferState) {
-            Some(word) => Some(word.trim())
-                .filter(|word| !rules::is_none(word))
-                .map(OfferState::from_word),
+            Some(word) => Some(word.trim()).filter(|word| !rules::is_none(word)).map(OfferState::from_word),
             None => received.options().only.clone(),
         }
     }
@@ -338,17 +328,13 @@ impl Part for Option<OfferState> {
 
 impl Part for Option<ReceiptState> {
     fn part(received: &Received<'_>) -> Self {
-        received
-            .text(Field::ReceiptState)
-            .map(|word| ReceiptState::from_word(word.trim()))
+        received.text(Field::ReceiptState).map(|word| ReceiptState::from_word(word.trim()))
     }
 }
 
 impl Part for Option<CashbackState> {
     fn part(received: &Received<'_>) -> Self {
-        received
-            .text(Field::CashbackState)
-            .map(|word| CashbackState::from_word(word.trim()))
+        received.text(Field::CashbackState).map(|word| CashbackState::from_word(word.trim()))
     }
 }
 
@@ -376,26 +362,16 @@ fn read_event(
         original: original(received, &transaction),
         amount: received.amount(Field::Amount),
         state: received.deciding(received.state_field()),
-        callback_type: received.deciding(Field::CallbackType).map(|word| {
-            word.filter(|word| !word.trim().is_empty())
-                .map(|word| CallbackType::from_word(word.trim()))
-        }),
+        callback_type: received
+            .deciding(Field::CallbackType)
+            .map(|word| word.filter(|word| !word.trim().is_empty()).map(|word| CallbackType::from_word(word.trim()))),
         transaction: &transaction,
         options: received.options(),
     };
     let effect = rule(&message)?;
-    let Message {
-        original,
-        amount,
-        callback_type,
-        ..
-    } = message;
+    let Message { original, amount, callback_type, .. } = message;
     let original = received.optional(original).flatten();
-    let kind = EventKind::Conversion {
-        transaction: transaction.clone(),
-        original: original.clone(),
-        effect,
-    };
+    let kind = EventKind::Conversion { transaction: transaction.clone(), original: original.clone(), effect };
     let stated = Stated {
         original,
         amount: received.optional(amount),
@@ -406,10 +382,7 @@ fn read_event(
 }
 
 /// The transaction that the callback refers to. Empty, `0` and `null` mean none, and so does its own.
-fn original(
-    received: &Received<'_>,
-    transaction: &TransactionId,
-) -> Result<Option<TransactionId>, Problem> {
+fn original(received: &Received<'_>, transaction: &TransactionId) -> Result<Option<TransactionId>, Problem> {
     match received.deciding(Field::Original)?.as_deref() {
         None | Some("" | "0") => Ok(None),
         Some(text) if text.eq_ignore_ascii_case("null") || text == transaction.as_str() => Ok(None),

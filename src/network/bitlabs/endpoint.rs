@@ -22,10 +22,7 @@ pub struct BitlabsEndpoint<C> {
 
 impl<C: BitlabsCallback> BitlabsEndpoint<C> {
     pub(super) fn new(app: App, url: &str) -> Result<Self, BitlabsConfigError> {
-        Ok(Self {
-            setup: Arc::new(Setup::new(app, C::FAMILY, url)?),
-            callback: PhantomData,
-        })
+        Ok(Self { setup: Arc::new(Setup::new(app, C::FAMILY, url)?), callback: PhantomData })
     }
 
     /// The path to route to this endpoint: that of the configured URL, or `/` if it has none.
@@ -39,11 +36,8 @@ impl<C: BitlabsCallback> BitlabsEndpoint<C> {
     }
 
     fn read(&self, query: &str, key_id: Option<&KeyId>) -> Result<Verified<C>, VerifyError> {
-        let result =
-            Received::new(&self.setup, query, key_id).and_then(|received| C::read(&received));
-        result
-            .map(Verified::new)
-            .map_err(|problem| self.setup.unusable(problem, query))
+        let result = Received::new(&self.setup, query, key_id).and_then(|received| C::read(&received));
+        result.map(Verified::new).map_err(|problem| self.setup.unusable(problem, query))
     }
 }
 
@@ -67,10 +61,7 @@ impl<C: BitlabsCallback> Endpoint for BitlabsEndpoint<C> {
         let kept_for = (kept.network.as_str(), kept.app.as_str(), &*kept.endpoint);
         let labels = self.labels();
         if kept_for != (labels.network, labels.app, labels.endpoint) {
-            let problem = Problem::Malformed {
-                name: "endpoint".to_owned(),
-                reason: "callback of another endpoint",
-            };
+            let problem = Problem::Malformed { name: "endpoint".to_owned(), reason: "callback of another endpoint" };
             return Err(self.setup.unusable(problem, &kept.query));
         }
         self.read(&kept.query, None)
@@ -96,10 +87,7 @@ impl<C: BitlabsCallback> Endpoint for BitlabsEndpoint<C> {
 
 impl<C> Clone for BitlabsEndpoint<C> {
     fn clone(&self) -> Self {
-        Self {
-            setup: Arc::clone(&self.setup),
-            callback: PhantomData,
-        }
+        Self { setup: Arc::clone(&self.setup), callback: PhantomData }
     }
 }
 

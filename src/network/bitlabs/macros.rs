@@ -93,18 +93,12 @@ impl Field {
 
     /// The field that a macro stands for.
     pub(super) fn of_macro(text: &str) -> Option<Self> {
-        MACROS
-            .iter()
-            .find(|(known, ..)| *known == text)
-            .map(|(_, field, _)| *field)
+        MACROS.iter().find(|(known, ..)| *known == text).map(|(_, field, _)| *field)
     }
 
     /// The macro to type for it. Empty for states that are found by their parameter's name.
     pub(super) fn macro_text(self) -> &'static str {
-        MACROS
-            .iter()
-            .find(|(_, field, _)| *field == self)
-            .map_or("", |(known, ..)| known)
+        MACROS.iter().find(|(_, field, _)| *field == self).map_or("", |(known, ..)| known)
     }
 
     /// Its name in serialized callbacks.
@@ -187,10 +181,7 @@ mod tests {
     #[test]
     fn every_macro_is_listed_once() {
         for (at, (text, ..)) in MACROS.iter().enumerate() {
-            assert!(
-                MACROS[at + 1..].iter().all(|(other, ..)| other != text),
-                "{text}"
-            );
+            assert!(MACROS[at + 1..].iter().all(|(other, ..)| other != text), "{text}");
             assert!(describe_macro(text).is_some());
         }
     }

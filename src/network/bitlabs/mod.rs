@@ -33,8 +33,8 @@ use std::fmt;
 use serde::Serialize;
 
 pub use callback::{
-    BanCallback, BitlabsCallback, CashbackCallback, Context, OfferCallback, OfferDetails,
-    PurchaseCallback, ReceiptCallback, RewardCallback, SurveyCallback, SurveyDetails,
+    BanCallback, BitlabsCallback, CashbackCallback, Context, OfferCallback, OfferDetails, PurchaseCallback,
+    ReceiptCallback, RewardCallback, SurveyCallback, SurveyDetails,
 };
 pub use endpoint::BitlabsEndpoint;
 pub use macros::{Vocabulary, describe_macro};
@@ -86,9 +86,7 @@ impl App {
         K: TryInto<KeyRing>,
         K::Error: Into<SecretError>,
     {
-        let keys = secret
-            .try_into()
-            .map_err(|error| BitlabsConfigError::Secret(error.into()))?;
+        let keys = secret.try_into().map_err(|error| BitlabsConfigError::Secret(error.into()))?;
         Ok(Self {
             network: NetworkName::new("bitlabs").map_err(BitlabsConfigError::AppName)?,
             name: AppName::new(name).map_err(BitlabsConfigError::AppName)?,
@@ -107,10 +105,7 @@ impl App {
     ///
     /// # Errors
     /// [`BitlabsConfigError`]: what is wrong with the URL and what to type instead. The same for all endpoints.
-    pub fn offers(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
+    pub fn offers(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -118,10 +113,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn purchases(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<PurchaseCallback>, BitlabsConfigError> {
+    pub fn purchases(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<PurchaseCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -129,10 +121,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn surveys(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<SurveyCallback>, BitlabsConfigError> {
+    pub fn surveys(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<SurveyCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -140,10 +129,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn receipts(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<ReceiptCallback>, BitlabsConfigError> {
+    pub fn receipts(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<ReceiptCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -151,10 +137,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn cashback(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<CashbackCallback>, BitlabsConfigError> {
+    pub fn cashback(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<CashbackCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -162,10 +145,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn rewards(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<RewardCallback>, BitlabsConfigError> {
+    pub fn rewards(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<RewardCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -173,10 +153,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn bans(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<BanCallback>, BitlabsConfigError> {
+    pub fn bans(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<BanCallback>, BitlabsConfigError> {
         self.endpoint(url)
     }
 
@@ -184,10 +161,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn endpoint<C: BitlabsCallback>(
-        &self,
-        url: impl AsRef<str>,
-    ) -> Result<BitlabsEndpoint<C>, BitlabsConfigError> {
+    pub fn endpoint<C: BitlabsCallback>(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<C>, BitlabsConfigError> {
         BitlabsEndpoint::new(self.clone(), url.as_ref())
     }
 
@@ -218,12 +192,8 @@ impl App {
     #[must_use]
     pub fn allow_macro(mut self, text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
-        let bare = text
-            .strip_prefix("[%")
-            .and_then(|text| text.strip_suffix("%]"));
-        self.options
-            .allowed_macros
-            .push(bare.unwrap_or(text).to_owned());
+        let bare = text.strip_prefix("[%").and_then(|text| text.strip_suffix("%]"));
+        self.options.allowed_macros.push(bare.unwrap_or(text).to_owned());
         self
     }
 
@@ -269,15 +239,8 @@ pub enum Family {
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 7] = [
-        Self::Offers,
-        Self::Purchases,
-        Self::Surveys,
-        Self::Receipts,
-        Self::Cashback,
-        Self::Rewards,
-        Self::Bans,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Offers, Self::Purchases, Self::Surveys, Self::Receipts, Self::Cashback, Self::Rewards, Self::Bans];
 
     /// Its name, which is also the endpoint's: `offers`, `surveys` …
     pub fn as_str(self) -> &'static str {
@@ -331,9 +294,7 @@ pub enum BitlabsConfigError {
         advice: String,
     },
     /// Two parameters stand for the same thing, in two spellings.
-    #[error(
-        "{first:?} and {second:?} in the {endpoint} URL stand for the same thing: remove one of them"
-    )]
+    #[error("{first:?} and {second:?} in the {endpoint} URL stand for the same thing: remove one of them")]
     RepeatedField {
         /// The endpoint.
         endpoint: Family,
@@ -353,9 +314,7 @@ pub enum BitlabsConfigError {
         advice: String,
     },
     /// The parameter that should contain the state has a static value.
-    #[error(
-        "static value for the state {name:?} in the {endpoint} URL: type {name}= and the state's macro"
-    )]
+    #[error("static value for the state {name:?} in the {endpoint} URL: type {name}= and the state's macro")]
     StaticState {
         /// The endpoint.
         endpoint: Family,

@@ -56,11 +56,8 @@ fn stated_by_url(only: &OfferState, message: &Message<'_>) -> Outcome {
     match only {
         OfferState::Completed => {
             let callback_type = message.callback_type()?;
-            let is_credit =
-                callback_type == Some(&CallbackType::Complete) && !message.is_negative()?;
-            if callback_type == Some(&CallbackType::Reconciliation)
-                || (refers_to_other && !is_credit)
-            {
+            let is_credit = callback_type == Some(&CallbackType::Complete) && !message.is_negative()?;
+            if callback_type == Some(&CallbackType::Reconciliation) || (refers_to_other && !is_credit) {
                 Err(state_mismatch(only))
             } else {
                 stateful(only, message)
@@ -76,9 +73,7 @@ fn stateful(state: &OfferState, message: &Message<'_>) -> Outcome {
         OfferState::Pending => Ok(message.pending("PENDING")),
         OfferState::Completed => message.completed(Some(COMPLETE)),
         // It states the deducted amount, which is never negative (rule 2). Negating a negative one would pay.
-        OfferState::Reconciled if message.is_negative()? => {
-            Ok(ignored(state.as_str(), IgnoreReason::Contradictory))
-        }
+        OfferState::Reconciled if message.is_negative()? => Ok(ignored(state.as_str(), IgnoreReason::Contradictory)),
         OfferState::Reconciled => message.adjusted(-message.amount()?, true),
         OfferState::Unknown(word) => Ok(unknown(word)),
     }
@@ -96,11 +91,7 @@ fn stateless(message: &Message<'_>) -> Outcome {
     }
     // A completed event may refer to an earlier one: support credits a player after a screenout (rule 12).
     let refers_to_other = message.original()?.is_some();
-    let is_correction = if is_complete {
-        is_negative && refers_to_other
-    } else {
-        is_negative || refers_to_other
-    };
+    let is_correction = if is_complete { is_negative && refers_to_other } else { is_negative || refers_to_other };
     if is_correction || message.has_correction_id() {
         return message.corrected();
     }
@@ -196,24 +187,15 @@ impl Message<'_> {
     }
 
     fn original(&self) -> Result<Option<&TransactionId>, Problem> {
-        self.original
-            .as_ref()
-            .map(Option::as_ref)
-            .map_err(Clone::clone)
+        self.original.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
     fn state(&self) -> Result<Option<&str>, Problem> {
-        self.state
-            .as_ref()
-            .map(|state| state.as_deref().map(str::trim))
-            .map_err(Clone::clone)
+        self.state.as_ref().map(|state| state.as_deref().map(str::trim)).map_err(Clone::clone)
     }
 
     fn callback_type(&self) -> Result<Option<&CallbackType>, Problem> {
-        self.callback_type
-            .as_ref()
-            .map(Option::as_ref)
-            .map_err(Clone::clone)
+        self.callback_type.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
     /// Whether the transaction has the form of an offer's (`o233`) or of an offer's reconciliation (`or17`).
@@ -227,18 +209,11 @@ impl Message<'_> {
     }
 
     fn pending(&self, stage: &'static str) -> Effect {
-        Effect::Pending {
-            stage: stage.into(),
-            amount: self.amount.as_ref().ok().copied(),
-        }
+        Effect::Pending { stage: stage.into(), amount: self.amount.as_ref().ok().copied() }
     }
 
     fn completed(&self, milestone: Option<&'static str>) -> Outcome {
-        Ok(Effect::Completed {
-            amount: self.amount()?,
-            milestone: milestone.map(Cow::Borrowed),
-            reinstates: false,
-        })
+        Ok(Effect::Completed { amount: self.amount()?, milestone: milestone.map(Cow::Borrowed), reinstates: false })
     }
 
     /// The amount is signed: negative takes back, positive restores what was taken back.
@@ -249,10 +224,7 @@ impl Message<'_> {
     fn adjusted(&self, by: Decimal, same_transaction: bool) -> Outcome {
         // It decides which conversion is adjusted.
         self.original()?;
-        Ok(Effect::Adjusted {
-            by: if by.is_zero() { Decimal::ZERO } else { by },
-            same_transaction,
-        })
+        Ok(Effect::Adjusted { by: if by.is_zero() { Decimal::ZERO } else { by }, same_transaction })
     }
 
     fn screenout(&self) -> Outcome {
@@ -274,16 +246,11 @@ impl Message<'_> {
 
 fn has_number(transaction: &TransactionId, prefix: &str) -> bool {
     let number = transaction.as_str().strip_prefix(prefix);
-    number.is_some_and(|number| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn ignored(status: &str, reason: IgnoreReason) -> Effect {
-    Effect::Ignored {
-        status: status.to_owned().into(),
-        reason,
-    }
+    Effect::Ignored { status: status.to_owned().into(), reason }
 }
 
 fn unknown(word: &str) -> Effect {
@@ -295,7 +262,5 @@ fn empty_state() -> Effect {
 }
 
 fn state_mismatch(only: &OfferState) -> Problem {
-    Problem::StateMismatch {
-        expected: only.as_str().to_owned(),
-    }
+    Problem::StateMismatch { expected: only.as_str().to_owned() }
 }

@@ -13,8 +13,8 @@ use crate::event::{Event, EventKind, UnusableCallback};
 use crate::id::{IdError, PlayerId};
 use crate::network::EndpointLabels;
 use crate::verify::{
-    Encoding, HashFunction, KeyId, MacroStyle, Occurrence, Problem, SignedUrl, Unusable,
-    UrlParameter, UrlTemplate, UrlValue, UrlVerifier, VerifyError, decode, parse_amount, values,
+    Encoding, HashFunction, KeyId, MacroStyle, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate,
+    UrlValue, UrlVerifier, VerifyError, decode, parse_amount, values,
 };
 
 /// The signature's parameter.
@@ -34,10 +34,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn new(app: App, family: Family, url: &str) -> Result<Self, BitlabsConfigError> {
         let template = UrlTemplate::parse(url, MacroStyle::Percent, &[SIGNATURE, TEST_FLAG])
-            .map_err(|error| BitlabsConfigError::Url {
-                endpoint: family,
-                error,
-            })?;
+            .map_err(|error| BitlabsConfigError::Url { endpoint: family, error })?;
         app.options.check(family)?;
         let mut places = [None; Field::COUNT];
         for (at, parameter) in template.parameters().iter().enumerate() {
@@ -56,22 +53,10 @@ impl Setup {
             }
             *place = Some(at);
         }
-        app.options.check_required(family, |field| {
-            places.get(field as usize).is_some_and(Option::is_some)
-        })?;
-        let verifier = UrlVerifier::new(
-            SIGNATURE,
-            HashFunction::Sha1,
-            Encoding::Hex,
-            &app.keys,
-            template.signed_prefixes(),
-        );
-        Ok(Self {
-            app,
-            family,
-            url: SignedUrl::new(template, verifier, &[TEST_FLAG]),
-            places,
-        })
+        app.options.check_required(family, |field| places.get(field as usize).is_some_and(Option::is_some))?;
+        let verifier =
+            UrlVerifier::new(SIGNATURE, HashFunction::Sha1, Encoding::Hex, &app.keys, template.signed_prefixes());
+        Ok(Self { app, family, url: SignedUrl::new(template, verifier, &[TEST_FLAG]), places })
     }
 
     pub(super) fn app(&self) -> &App {
@@ -110,19 +95,10 @@ impl Setup {
 impl Options {
     /// Rejects options that would have no effect although somebody relies on them.
     fn check(&self, family: Family) -> Result<(), BitlabsConfigError> {
-        let option = |option| {
-            Err(BitlabsConfigError::Option {
-                endpoint: family,
-                option,
-            })
-        };
+        let option = |option| Err(BitlabsConfigError::Option { endpoint: family, option });
         match family {
-            _ if self.only.is_some() && !matches!(family, Family::Offers | Family::Purchases) => {
-                option("only")
-            }
-            _ if self.state_parameter.is_some() && named_state(family).is_none() => {
-                option("state_parameter")
-            }
+            _ if self.only.is_some() && !matches!(family, Family::Offers | Family::Purchases) => option("only"),
+            _ if self.state_parameter.is_some() && named_state(family).is_none() => option("state_parameter"),
             _ => Ok(()),
         }
     }
@@ -134,20 +110,11 @@ impl Options {
     }
 
     /// What a parameter of the URL contains. `None` for a static one, and for an allowed macro that is not known.
-    fn field(
-        &self,
-        family: Family,
-        parameter: &UrlParameter,
-    ) -> Result<Option<Field>, BitlabsConfigError> {
-        let state = self
-            .state_parameter(family)
-            .filter(|(name, _)| *name == parameter.name());
+    fn field(&self, family: Family, parameter: &UrlParameter) -> Result<Option<Field>, BitlabsConfigError> {
+        let state = self.state_parameter(family).filter(|(name, _)| *name == parameter.name());
         let text = match (parameter.value(), state) {
             (UrlValue::Static(_), Some((name, _))) => {
-                return Err(BitlabsConfigError::StaticState {
-                    endpoint: family,
-                    name: name.to_owned(),
-                });
+                return Err(BitlabsConfigError::StaticState { endpoint: family, name: name.to_owned() });
             }
             (UrlValue::Static(_), None) => return Ok(None),
             (UrlValue::Macro(_), Some((_, field))) => return Ok(Some(field)),
@@ -161,8 +128,7 @@ impl Options {
                 text: text.to_owned(),
                 advice: match nearest(text) {
                     Some(meant) => format!("did you mean [%{meant}%]?"),
-                    None => "take one from the dashboard's list, or allow it with `allow_macro`"
-                        .to_owned(),
+                    None => "take one from the dashboard's list, or allow it with `allow_macro`".to_owned(),
                 },
             });
         }
@@ -170,19 +136,9 @@ impl Options {
     }
 
     /// Rejects a URL without a parameter that the family's rules need.
-    fn check_required(
-        &self,
-        family: Family,
-        has: impl Fn(Field) -> bool,
-    ) -> Result<(), BitlabsConfigError> {
+    fn check_required(&self, family: Family, has: impl Fn(Field) -> bool) -> Result<(), BitlabsConfigError> {
         let typed = |name: &str, field: Field| format!("{name}=[%{}%]", field.macro_text());
-        let missing = |what, advice| {
-            Err(BitlabsConfigError::Required {
-                endpoint: family,
-                what,
-                advice,
-            })
-        };
+        let missing = |what, advice| Err(BitlabsConfigError::Required { endpoint: family, what, advice });
         if !has(Field::Player) {
             return missing("player", typed("player", Field::Player));
         }
@@ -201,9 +157,7 @@ impl Options {
         match family {
             // With the dashboard's switch for stateful callbacks on, only the state distinguishes a pending reward from
             // a final one. The type does not (rule 1).
-            Family::Offers | Family::Purchases
-                if !has(Field::OfferState) && self.only.is_none() =>
-            {
+            Family::Offers | Family::Purchases if !has(Field::OfferState) && self.only.is_none() => {
                 let state = typed("state", Field::OfferState);
                 let reference = if has(Field::Original) {
                     String::new()
@@ -218,10 +172,9 @@ impl Options {
                     ),
                 )
             }
-            Family::Purchases if !has(Field::PurchaseUsd) => missing(
-                "in-app purchase amount",
-                typed("iap_usd", Field::PurchaseUsd),
-            ),
+            Family::Purchases if !has(Field::PurchaseUsd) => {
+                missing("in-app purchase amount", typed("iap_usd", Field::PurchaseUsd))
+            }
             Family::Surveys if !has(Field::CallbackType) => {
                 missing("callback type", typed("type", Field::CallbackType))
             }
@@ -260,17 +213,8 @@ pub struct Received<'r> {
 }
 
 impl<'r> Received<'r> {
-    pub(super) fn new(
-        setup: &'r Setup,
-        query: &'r str,
-        key_id: Option<&'r KeyId>,
-    ) -> Result<Self, Problem> {
-        Ok(Self {
-            setup,
-            query,
-            key_id,
-            occurrences: setup.url.locate(query)?,
-        })
+    pub(super) fn new(setup: &'r Setup, query: &'r str, key_id: Option<&'r KeyId>) -> Result<Self, Problem> {
+        Ok(Self { setup, query, key_id, occurrences: setup.url.locate(query)? })
     }
 
     pub(super) fn options(&self) -> &'r Options {
@@ -303,9 +247,7 @@ impl<'r> Received<'r> {
     #[inline]
     pub(super) fn required(&self, field: Field) -> Result<Cow<'r, str>, Problem> {
         match self.deciding(field)? {
-            Some(text) if text.is_empty() => Err(Problem::Empty {
-                name: self.name(field).to_owned(),
-            }),
+            Some(text) if text.is_empty() => Err(Problem::Empty { name: self.name(field).to_owned() }),
             Some(text) => Ok(text),
             None => Err(self.missing(field)),
         }
@@ -316,15 +258,8 @@ impl<'r> Received<'r> {
         self.parse_identifier(field, &self.required(field)?)
     }
 
-    pub(super) fn parse_identifier<T: FromStr<Err = IdError>>(
-        &self,
-        field: Field,
-        text: &str,
-    ) -> Result<T, Problem> {
-        text.parse().map_err(|error| Problem::Identifier {
-            name: self.name(field).to_owned(),
-            error,
-        })
+    pub(super) fn parse_identifier<T: FromStr<Err = IdError>>(&self, field: Field, text: &str) -> Result<T, Problem> {
+        text.parse().map_err(|error| Problem::Identifier { name: self.name(field).to_owned(), error })
     }
 
     /// An amount that must be there.
@@ -342,11 +277,7 @@ impl<'r> Received<'r> {
 
     /// A parsed field for information: `None` if it is absent, empty or malformed.
     #[inline]
-    pub(super) fn parsed<T>(
-        &self,
-        field: Field,
-        parse: impl Fn(&str) -> Result<T, &'static str>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T>(&self, field: Field, parse: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
         let text = self.text(field)?;
         self.optional(parse(&text).map_err(|reason| self.malformed(field, reason)))
     }
@@ -374,12 +305,7 @@ impl<'r> Received<'r> {
 
     /// The event, without what only some families have.
     pub(super) fn event(&self, player: PlayerId, kind: EventKind) -> Event {
-        let mut event = Event::new(
-            self.setup.app.network.clone(),
-            self.setup.app.name.clone(),
-            player,
-            kind,
-        );
+        let mut event = Event::new(self.setup.app.network.clone(), self.setup.app.name.clone(), player, kind);
         event.endpoint = Cow::Borrowed(self.setup.family.as_str());
         event.is_test = self.is_test();
         self.query.clone_into(&mut event.query);
@@ -389,9 +315,7 @@ impl<'r> Received<'r> {
     /// A player may add a second flag to the offer wall's URL: a callback is a test if any of them says so.
     fn is_test(&self) -> bool {
         let says_so = |raw: &str| {
-            decode(raw).is_some_and(|value| {
-                value.trim().eq_ignore_ascii_case("true") || value.trim() == "1"
-            })
+            decode(raw).is_some_and(|value| value.trim().eq_ignore_ascii_case("true") || value.trim() == "1")
         };
         match self.occurrences.last() {
             Some(Occurrence::Once(raw)) => says_so(raw),
@@ -408,21 +332,15 @@ impl<'r> Received<'r> {
     }
 
     fn name(&self, field: Field) -> &'r str {
-        self.find(field)
-            .map_or(field.macro_text(), |(parameter, _)| parameter.name())
+        self.find(field).map_or(field.macro_text(), |(parameter, _)| parameter.name())
     }
 
     fn missing(&self, field: Field) -> Problem {
-        Problem::Missing {
-            name: self.name(field).to_owned(),
-        }
+        Problem::Missing { name: self.name(field).to_owned() }
     }
 
     fn malformed(&self, field: Field, reason: &'static str) -> Problem {
-        Problem::Malformed {
-            name: self.name(field).to_owned(),
-            reason,
-        }
+        Problem::Malformed { name: self.name(field).to_owned(), reason }
     }
 }
 

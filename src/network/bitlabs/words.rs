@@ -29,13 +29,8 @@ impl OfferState {
             ("COMPLETE", OfferState::Completed),
             ("RECONCILED", OfferState::Reconciled),
         ];
-        let found = WORDS
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(
-            || Self::Unknown(word.to_owned()),
-            |(_, value)| value.clone(),
-        )
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -79,13 +74,8 @@ impl CallbackType {
             ("START_BONUS", CallbackType::StartBonus),
             ("state_change", CallbackType::StateChange),
         ];
-        let found = WORDS
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(
-            || Self::Unknown(word.to_owned()),
-            |(_, value)| value.clone(),
-        )
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -131,13 +121,8 @@ impl ReceiptState {
             ("REJECTED", ReceiptState::Rejected),
             ("RECONCILED", ReceiptState::Reconciled),
         ];
-        let found = WORDS
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(
-            || Self::Unknown(word.to_owned()),
-            |(_, value)| value.clone(),
-        )
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -179,13 +164,8 @@ impl CashbackState {
             ("ADJUSTED", CashbackState::Adjusted),
             ("COMPLETED", CashbackState::Completed),
         ];
-        let found = WORDS
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(
-            || Self::Unknown(word.to_owned()),
-            |(_, value)| value.clone(),
-        )
+        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
     }
 
     /// The network's word.
@@ -235,14 +215,8 @@ impl TaskType {
 
     /// The documented name: `INSTALL`, `PURCHASE` …; `UNKNOWN` for any other number.
     pub fn name(self) -> &'static str {
-        let place = self
-            .0
-            .checked_sub(1)
-            .and_then(|place| usize::try_from(place).ok());
-        place
-            .and_then(|place| TASK_TYPES.get(place))
-            .copied()
-            .unwrap_or("UNKNOWN")
+        let place = self.0.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+        place.and_then(|place| TASK_TYPES.get(place)).copied().unwrap_or("UNKNOWN")
     }
 }
 
@@ -267,10 +241,7 @@ mod tests {
     fn words_are_read_in_any_case_and_unknown_ones_kept() {
         assert_eq!(OfferState::from_word("completed"), OfferState::Completed);
         assert_eq!(OfferState::from_word("Complete"), OfferState::Completed);
-        assert_eq!(
-            CallbackType::from_word("STATE_CHANGE"),
-            CallbackType::StateChange
-        );
+        assert_eq!(CallbackType::from_word("STATE_CHANGE"), CallbackType::StateChange);
         assert_eq!(ReceiptState::from_word("Complete"), ReceiptState::Completed);
         assert_eq!(CashbackState::from_word("lost").as_str(), "lost");
         for (value, json) in [
@@ -285,13 +256,9 @@ mod tests {
 
     #[test]
     fn task_types_keep_number_and_documented_name() {
-        for (id, shown) in [
-            (1, "1 INSTALL"),
-            (3, "3 PURCHASE"),
-            (14, "14 OTHER_SALE"),
-            (15, "15 UNKNOWN"),
-            (0, "0 UNKNOWN"),
-        ] {
+        for (id, shown) in
+            [(1, "1 INSTALL"), (3, "3 PURCHASE"), (14, "14 OTHER_SALE"), (15, "15 UNKNOWN"), (0, "0 UNKNOWN")]
+        {
             assert_eq!(TaskType::new(id).to_string(), shown);
         }
     }

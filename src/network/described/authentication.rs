@@ -1,6 +1,7 @@
 //! Whether a request comes from the network.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,8 +15,8 @@ use super::format::{Hash, Pairs, Position, is_header_name};
 use super::signed_text::{Shape, integer_part};
 use crate::network::ConfigError;
 use crate::verify::{
-    Encoding, HashValue, KeyId, KeyRing, NotGenuine, Occurrence, PreparedMac, Request, Secret,
-    UrlVerifier, decode, pairs, values,
+    Encoding, HashValue, KeyId, KeyRing, NotGenuine, Occurrence, PreparedMac, Request, Secret, UrlVerifier, decode,
+    pairs, values,
 };
 
 /// What a sender must know, for networks that authenticate by HTTP credentials. An endpoint accepts any of a set, so
@@ -74,27 +75,14 @@ impl Credential {
                 fix: "use a login without ':' and control characters, as in the network's dashboard",
             });
         }
-        Ok(Self {
-            kind: "login and password",
-            forms: vec![Form::basic(login.as_bytes(), password.as_bytes())],
-        })
+        Ok(Self { kind: "login and password", forms: vec![Form::basic(login.as_bytes(), password.as_bytes())] })
     }
 
     /// A token: `Authorization: Basic <token>`, `Basic base64(token:)` or `Bearer <token>`. Networks do not document
     /// which of the three they send.
     pub fn token(token: &Secret) -> Self {
-        let plain = |scheme| Form {
-            place: CredentialPlace::Authorization(scheme),
-            expected: hashed(token.as_bytes()),
-        };
-        Self {
-            kind: "token",
-            forms: vec![
-                plain(BASIC),
-                Form::basic(token.as_bytes(), b""),
-                plain(BEARER),
-            ],
-        }
+        let plain = |scheme| Form { place: CredentialPlace::Authorization(scheme), expected: hashed(token.as_bytes()) };
+        Self { kind: "token", forms: vec![plain(BASIC), Form::basic(token.as_bytes(), b""), plain(BEARER)] }
     }
 
     /// A secret as the value of a request header.
@@ -104,9 +92,7 @@ impl Credential {
     pub fn header(name: impl Into<String>, secret: &Secret) -> Result<Self, ConfigError> {
         let name = name.into();
         if !is_header_name(&name) {
-            return Err(ConfigError::Credential {
-                fix: "use a header name such as X-Callback-Secret",
-            });
+            return Err(ConfigError::Credential { fix: "use a header name such as X-Callback-Secret" });
         }
         Ok(Self::at("header", CredentialPlace::Header(name), secret))
     }
@@ -120,23 +106,14 @@ impl Credential {
     pub fn parameter(name: impl Into<String>, secret: &Secret) -> Result<Self, ConfigError> {
         let name = name.into();
         if name.is_empty() {
-            return Err(ConfigError::Credential {
-                fix: "name the parameter as in the network's dashboard",
-            });
+            return Err(ConfigError::Credential { fix: "name the parameter as in the network's dashboard" });
         }
-        Ok(Self::at(
-            "parameter",
-            CredentialPlace::Parameter(name),
-            secret,
-        ))
+        Ok(Self::at("parameter", CredentialPlace::Parameter(name), secret))
     }
 
     fn at(kind: &'static str, place: CredentialPlace, secret: &Secret) -> Self {
         let expected = hashed(secret.as_bytes());
-        Self {
-            kind,
-            forms: vec![Form { place, expected }],
-        }
+        Self { kind, forms: vec![Form { place, expected }] }
     }
 
     /// The name of the parameter that contains it, if it is one.
@@ -153,10 +130,7 @@ impl Form {
     fn basic(login: &[u8], password: &[u8]) -> Self {
         let plain = Zeroizing::new([login, b":", password].concat());
         let text = Zeroizing::new(STANDARD.encode(&*plain));
-        Self {
-            place: CredentialPlace::Authorization(BASIC),
-            expected: hashed(text.as_bytes()),
-        }
+        Self { place: CredentialPlace::Authorization(BASIC), expected: hashed(text.as_bytes()) }
     }
 }
 
@@ -175,17 +149,13 @@ pub(super) struct Credentials {
 impl Credentials {
     pub(super) fn new(credentials: Vec<Credential>) -> Self {
         let forms = credentials.into_iter().flat_map(|known| known.forms);
-        Self {
-            forms: forms.collect(),
-        }
+        Self { forms: forms.collect() }
     }
 
     /// The one error for anything that is wrong with the credentials.
     fn rejection(&self) -> NotGenuine {
         let is_basic = |form: &Form| form.place == CredentialPlace::Authorization(BASIC);
-        NotGenuine::Credentials {
-            challenge: self.forms.iter().any(is_basic).then_some(CHALLENGE),
-        }
+        NotGenuine::Credentials { challenge: self.forms.iter().any(is_basic).then_some(CHALLENGE) }
     }
 
     fn has_parameters(&self) -> bool {
@@ -202,9 +172,7 @@ impl Credentials {
         self.compare(|place| match place {
             CredentialPlace::Authorization(scheme) => {
                 let value = only(AUTHORIZATION)?;
-                Ok(value
-                    .and_then(|value| after_scheme(value, scheme))
-                    .map(Cow::Borrowed))
+                Ok(value.and_then(|value| after_scheme(value, scheme)).map(Cow::Borrowed))
             }
             CredentialPlace::Header(name) => Ok(only(name)?.map(Cow::Borrowed)),
             CredentialPlace::Parameter(_) => Ok(None),
@@ -246,9 +214,7 @@ impl Credentials {
 fn after_scheme<'v>(value: &'v [u8], scheme: &str) -> Option<&'v [u8]> {
     let (given, rest) = value.split_at_checked(scheme.len())?;
     let rest = rest.strip_prefix(b" ")?.trim_ascii();
-    given
-        .eq_ignore_ascii_case(scheme.as_bytes())
-        .then_some(rest)
+    given.eq_ignore_ascii_case(scheme.as_bytes()).then_some(rest)
 }
 
 /// The values of a shared secret that are valid now.
@@ -280,15 +246,6 @@ impl SharedSecret {
         }
         found
     }
-
-    /// Compares with every value of a parameter: a player can add one of the same name but not remove the network's.
-    fn in_parameter(&self, query: &str, name: &str) -> Result<&KeyId, NotGenuine> {
-        let mut found = None;
-        for value in values(query, name).filter_map(decode) {
-            found = self.key_of(value.as_bytes()).or(found);
-        }
-        found.ok_or(NotGenuine::Credentials { challenge: None })
-    }
 }
 
 /// The keys of a signature.
@@ -303,29 +260,15 @@ impl Keys {
     pub(super) fn new(hash: Hash, keys: &KeyRing) -> Self {
         if hash.is_keyed {
             let mac = |secret: &Secret| PreparedMac::new(hash.function, secret.as_bytes());
-            Self::Macs(
-                keys.iter()
-                    .map(|(id, secret)| (id.clone(), mac(secret)))
-                    .collect(),
-            )
+            Self::Macs(keys.iter().map(|(id, secret)| (id.clone(), mac(secret))).collect())
         } else {
-            Self::Digests(
-                keys.iter()
-                    .map(|(id, secret)| (id.clone(), secret.clone()))
-                    .collect(),
-            )
+            Self::Digests(keys.iter().map(|(id, secret)| (id.clone(), secret.clone())).collect())
         }
     }
 
     /// The key whose signature of the text is among those given. `secret_at` is where the secret belongs in the text of
     /// a digest.
-    fn find(
-        &self,
-        hash: Hash,
-        text: &[u8],
-        secret_at: usize,
-        given: &[HashValue],
-    ) -> Option<&KeyId> {
+    fn find(&self, hash: Hash, text: &[u8], secret_at: usize, given: &[HashValue]) -> Option<&KeyId> {
         let mut found = None;
         let mut compare = |id, value: &HashValue| {
             if given.iter().any(|given| value.matches(given)) {
@@ -444,19 +387,33 @@ impl<'q> Untrusted<'_, 'q> {
         self.names.get(slot).map_or("", |name| name)
     }
 
-    /// The values of a parameter as sent.
-    fn raw(&self, slot: usize) -> Vec<&'q str> {
-        match self.found.get(slot) {
-            Some(Occurrence::Once(raw)) => vec![*raw],
-            Some(Occurrence::Repeated) => values(self.query, self.name(slot)).collect(),
-            _ => Vec::new(),
-        }
+    /// The values of a parameter as sent: usually one. Of a repeated one, the first and the last: a player can add
+    /// parameters on one side of the network's own.
+    fn raw(&self, slot: usize) -> impl Iterator<Item = &'q str> {
+        let (first, last) = match self.found.get(slot) {
+            Some(Occurrence::Once(raw)) => (Some(*raw), None),
+            Some(Occurrence::Repeated) => {
+                let mut all = values(self.query, self.name(slot));
+                (all.next(), all.last())
+            }
+            _ => (None, None),
+        };
+        first.into_iter().chain(last)
     }
 
     /// The decoded value of a parameter; of a repeated one, the first or last value.
     fn text(&self, slot: usize, first: bool) -> Option<Cow<'q, str>> {
-        let raw = self.raw(slot);
-        decode(if first { raw.first() } else { raw.last() }?)
+        let mut raw = self.raw(slot);
+        decode(if first { raw.next() } else { raw.last() }?)
+    }
+
+    /// Compares a shared secret with every value of its parameter: a player cannot remove the network's.
+    fn secret<'k>(&self, slot: usize, secret: &'k SharedSecret) -> Result<&'k KeyId, NotGenuine> {
+        let mut found = None;
+        for value in self.raw(slot).filter_map(decode) {
+            found = secret.key_of(value.as_bytes()).or(found);
+        }
+        found.ok_or(NotGenuine::Credentials { challenge: None })
     }
 }
 
@@ -466,10 +423,7 @@ impl Authenticator {
         match self {
             Self::Message { .. } | Self::Sorted { .. } => true,
             Self::Secret { place, .. } => matches!(place, Found::Slot(_)),
-            Self::UrlEnd(_)
-            | Self::UrlAnywhere { .. }
-            | Self::Body { .. }
-            | Self::Credentials(_) => false,
+            Self::UrlEnd(_) | Self::UrlAnywhere { .. } | Self::Body { .. } | Self::Credentials(_) => false,
         }
     }
 
@@ -477,14 +431,10 @@ impl Authenticator {
     pub(super) fn check_head(&self, request: &Request<'_>) -> Result<(), NotGenuine> {
         match self {
             Self::Message { place, .. } | Self::Sorted { place, .. } => match place {
-                Found::Header(name) if request.header(name).is_none() => {
-                    Err(NotGenuine::SignatureMissing)
-                }
+                Found::Header(name) if request.header(name).is_none() => Err(NotGenuine::SignatureMissing),
                 _ => Ok(()),
             },
-            Self::Body { header, .. } if request.header(header).is_none() => {
-                Err(NotGenuine::SignatureMissing)
-            }
+            Self::Body { header, .. } if request.header(header).is_none() => Err(NotGenuine::SignatureMissing),
             Self::Secret { secret, place } => match place {
                 Found::Slot(_) => Ok(()),
                 _ => secret_in_head(secret, place, request).map(|_| ()),
@@ -507,31 +457,16 @@ impl Authenticator {
         request: &Request<'_>,
         untrusted: &Untrusted<'_, 'q>,
     ) -> Result<Authentic<'q>, NotGenuine> {
-        let by = |key: &KeyId| Authentic {
-            query: untrusted.query,
-            key: Some(key.clone()),
-        };
+        let by = |key: &KeyId| Authentic { query: untrusted.query, key: Some(key.clone()) };
         match self {
             Self::UrlEnd(verifier) => {
                 let (query, key) = verifier.verify(untrusted.query)?;
-                Ok(Authentic {
-                    query,
-                    key: Some(key.clone()),
-                })
+                Ok(Authentic { query, key: Some(key.clone()) })
             }
-            Self::UrlAnywhere {
-                hash,
-                encoding,
-                parameter,
-                macs,
-            } => verify_anywhere(*hash, *encoding, parameter, macs, untrusted.query).map(by),
-            Self::Message {
-                hash,
-                encoding,
-                keys,
-                place,
-                parts,
-            } => {
+            Self::UrlAnywhere { hash, encoding, parameter, macs } => {
+                verify_anywhere(*hash, *encoding, parameter, macs, untrusted.query).map(by)
+            }
+            Self::Message { hash, encoding, keys, place, parts } => {
                 let given = signatures(*hash, *encoding, place, request, untrusted)?;
                 // Of a repeated parameter, the network signed its own value, which is the first or the last.
                 for first in [true, false] {
@@ -543,15 +478,7 @@ impl Authenticator {
                 }
                 Err(NotGenuine::SignatureWrong)
             }
-            Self::Sorted {
-                hash,
-                encoding,
-                keys,
-                place,
-                pairs,
-                join,
-                macros,
-            } => {
+            Self::Sorted { hash, encoding, keys, place, pairs, join, macros } => {
                 let given = signatures(*hash, *encoding, place, request, untrusted)?;
                 let text = if let Some(macros) = macros {
                     values_by_macro(macros, join, untrusted).ok_or(NotGenuine::SignatureWrong)?
@@ -560,18 +487,12 @@ impl Authenticator {
                         Found::Slot(slot) => untrusted.name(*slot),
                         _ => "",
                     };
-                    sorted(*pairs, join, excluded, untrusted.query)
+                    sorted(*pairs, join, excluded, untrusted.query).ok_or(NotGenuine::SignatureWrong)?
                 };
                 let key = keys.find(*hash, &text, text.len(), &given);
                 key.map(by).ok_or(NotGenuine::SignatureWrong)
             }
-            Self::Body {
-                hash,
-                encoding,
-                keys,
-                header,
-                prefix,
-            } => {
+            Self::Body { hash, encoding, keys, header, prefix } => {
                 let value = request.header(header).ok_or(NotGenuine::SignatureMissing)?;
                 let given = value
                     .strip_prefix(prefix.as_bytes())
@@ -583,9 +504,7 @@ impl Authenticator {
             }
             Self::Secret { secret, place } => {
                 let key = match place {
-                    Found::Slot(slot) => {
-                        secret.in_parameter(untrusted.query, untrusted.name(*slot))?
-                    }
+                    Found::Slot(slot) => untrusted.secret(*slot, secret)?,
                     _ => secret_in_head(secret, place, request)?,
                 };
                 Ok(by(key))
@@ -594,10 +513,7 @@ impl Authenticator {
                 let in_headers = credentials.in_headers(request)?;
                 let in_parameters = credentials.in_parameters(untrusted.query)?;
                 if bool::from(in_headers | in_parameters) {
-                    Ok(Authentic {
-                        query: untrusted.query,
-                        key: None,
-                    })
+                    Ok(Authentic { query: untrusted.query, key: None })
                 } else {
                     Err(credentials.rejection())
                 }
@@ -608,34 +524,27 @@ impl Authenticator {
 
 /// A static secret in the URL next to a weak signature.
 pub(super) struct UrlSecret {
+    pub(super) slot: usize,
     pub(super) name: Box<str>,
     pub(super) secret: SharedSecret,
 }
 
 impl UrlSecret {
-    pub(super) fn check(&self, query: &str) -> Result<(), NotGenuine> {
-        self.secret.in_parameter(query, &self.name).map(|_| ())
+    pub(super) fn check(&self, untrusted: &Untrusted<'_, '_>) -> Result<(), NotGenuine> {
+        untrusted.secret(self.slot, &self.secret).map(|_| ())
     }
 }
 
-fn secret_in_head<'s>(
-    secret: &'s SharedSecret,
-    place: &Found,
-    request: &Request<'_>,
-) -> Result<&'s KeyId, NotGenuine> {
+fn secret_in_head<'s>(secret: &'s SharedSecret, place: &Found, request: &Request<'_>) -> Result<&'s KeyId, NotGenuine> {
     let presented = match place {
         Found::Header(name) => request.header(name),
-        Found::Path { before, after } => request
-            .path()
-            .strip_prefix(&**before)
-            .and_then(|rest| rest.strip_suffix(&**after))
-            .map(str::as_bytes),
+        Found::Path { before, after } => {
+            request.path().strip_prefix(&**before).and_then(|rest| rest.strip_suffix(&**after)).map(str::as_bytes)
+        }
         Found::Slot(_) => None,
     };
     // An absent secret is compared like a wrong one.
-    secret
-        .key_of(presented.unwrap_or_default())
-        .ok_or(NotGenuine::Credentials { challenge: None })
+    secret.key_of(presented.unwrap_or_default()).ok_or(NotGenuine::Credentials { challenge: None })
 }
 
 /// The signatures in a request: usually one. A player may have added a parameter of the same name.
@@ -649,14 +558,11 @@ fn signatures(
     let read = |text: &[u8]| HashValue::decode(hash.function, encoding, text);
     let found: Vec<HashValue> = match place {
         Found::Slot(slot) => {
-            let raw = untrusted.raw(*slot);
-            if raw.iter().all(|raw| raw.is_empty()) {
+            if untrusted.raw(*slot).all(str::is_empty) {
                 return Err(NotGenuine::SignatureMissing);
             }
             // Base64 may be percent-encoded. A '+' stands for itself in it.
-            let unescaped = raw
-                .into_iter()
-                .map(|raw| Cow::from(percent_decode_str(raw)));
+            let unescaped = untrusted.raw(*slot).map(|raw| Cow::from(percent_decode_str(raw)));
             unescaped.filter_map(|text| read(&text)).collect()
         }
         Found::Header(name) => {
@@ -672,26 +578,17 @@ fn signatures(
 }
 
 /// The signed text without the secret, and where that belongs. `None` if a value is missing.
-fn message(
-    parts: &[TextPart],
-    untrusted: &Untrusted<'_, '_>,
-    first: bool,
-) -> Option<(String, usize)> {
+fn message(parts: &[TextPart], untrusted: &Untrusted<'_, '_>, first: bool) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut secret_at = 0;
     for part in parts {
         match part {
             TextPart::Literal(literal) => text.push_str(literal),
             TextPart::Secret => secret_at = text.len(),
-            TextPart::Field {
-                slot,
-                is_optional,
-                is_integer,
-                ..
-            } => match untrusted.text(*slot, first) {
+            TextPart::Field { slot, is_optional, is_integer, .. } => match untrusted.text(*slot, first) {
                 Some(value) if *is_integer => text.push_str(&integer_part(&value)),
                 Some(value) => text.push_str(&value),
-                None if *is_optional && untrusted.raw(*slot).is_empty() => {}
+                None if *is_optional && untrusted.raw(*slot).next().is_none() => {}
                 None => return None,
             },
         }
@@ -699,11 +596,7 @@ fn message(
     Some((text, secret_at))
 }
 
-fn values_by_macro(
-    macros: &[(usize, bool)],
-    join: &str,
-    untrusted: &Untrusted<'_, '_>,
-) -> Option<Vec<u8>> {
+fn values_by_macro(macros: &[(usize, bool)], join: &str, untrusted: &Untrusted<'_, '_>) -> Option<Vec<u8>> {
     let mut text = String::new();
     let mut is_first = true;
     for (slot, is_left_out_if_empty) in macros {
@@ -720,14 +613,16 @@ fn values_by_macro(
     Some(text.into_bytes())
 }
 
-/// All parameters but one, sorted by name. Of a repeated name, the last value counts, as in PHP.
-fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
-    let mut all: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = std::collections::BTreeMap::new();
+/// All parameters but one, sorted by name. Of a repeated name, the last value counts, as in PHP. `None`: two names that
+/// differ are the same to PHP, so that one of them would not be signed.
+fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Option<Vec<u8>> {
+    let mut all: BTreeMap<Vec<u8>, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
     for (name, value) in pairs(query) {
-        let mut name = form_decode(name);
-        if name == excluded.as_bytes() {
+        let sent = form_decode(name);
+        if sent == excluded.as_bytes() {
             continue;
         }
+        let mut name = sent.clone();
         if form == Pairs::PhpForm {
             for byte in &mut name {
                 if matches!(*byte, b'.' | b' ') {
@@ -735,10 +630,13 @@ fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
                 }
             }
         }
-        all.insert(name, form_decode(value));
+        let replaced = all.insert(name, (sent.clone(), form_decode(value)));
+        if replaced.is_some_and(|(other, _)| other != sent) {
+            return None;
+        }
     }
     let mut text = Vec::with_capacity(query.len());
-    for (at, (name, value)) in all.iter().enumerate() {
+    for (at, (name, (_, value))) in all.iter().enumerate() {
         if at > 0 {
             text.extend_from_slice(join.as_bytes());
         }
@@ -756,16 +654,12 @@ fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
             }
         }
     }
-    text
+    Some(text)
 }
 
 /// Decodes as servers do that never refuse: what is no escape stands for itself, and the result may be any bytes.
 fn form_decode(text: &str) -> Vec<u8> {
-    let spaced: Cow<'_, str> = if text.contains('+') {
-        text.replace('+', " ").into()
-    } else {
-        text.into()
-    };
+    let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     percent_decode_str(&spaced).collect()
 }
 
@@ -787,11 +681,7 @@ fn verify_anywhere<'k>(
     macs: &'k [(KeyId, PreparedMac)],
     query: &str,
 ) -> Result<&'k KeyId, NotGenuine> {
-    let is_signature = |piece: &&str| {
-        piece
-            .strip_prefix(parameter)
-            .is_some_and(|rest| rest.starts_with('='))
-    };
+    let is_signature = |piece: &&str| piece.strip_prefix(parameter).is_some_and(|rest| rest.starts_with('='));
     // The network adds its own after whatever the URL contained.
     let signature = query
         .split('&')
@@ -800,12 +690,9 @@ fn verify_anywhere<'k>(
         .map(|(_, value)| value)
         .filter(|value| !value.is_empty())
         .ok_or(NotGenuine::SignatureMissing)?;
-    let given = HashValue::decode(hash.function, encoding, signature.as_bytes())
-        .ok_or(NotGenuine::SignatureMalformed)?;
-    let rest: Vec<&str> = query
-        .split('&')
-        .filter(|piece| !is_signature(piece))
-        .collect();
+    let given =
+        HashValue::decode(hash.function, encoding, signature.as_bytes()).ok_or(NotGenuine::SignatureMalformed)?;
+    let rest: Vec<&str> = query.split('&').filter(|piece| !is_signature(piece)).collect();
     let rest = rest.join("&");
     let mut found = None;
     for (id, mac) in macs {
@@ -838,12 +725,7 @@ pub(super) fn url_authenticator<'p>(
             macs.push((id.clone(), mac));
         }
     }
-    Authenticator::UrlAnywhere {
-        hash,
-        encoding,
-        parameter: parameter.into(),
-        macs,
-    }
+    Authenticator::UrlAnywhere { hash, encoding, parameter: parameter.into(), macs }
 }
 
 #[cfg(test)]
@@ -853,15 +735,12 @@ mod tests {
     #[test]
     fn php_form_is_decoded_sorted_and_encoded_again() {
         let query = "b=x%20y&a=%7E%2A&c.d=%C3%A9+1&empty&z%5B%5D=%zz&b=last&mac=1";
-        let text = sorted(Pairs::PhpForm, "&", "mac", query);
+        let text = sorted(Pairs::PhpForm, "&", "mac", query).unwrap();
         // php > $_GET = [...]; ksort($_GET, SORT_STRING); echo http_build_query($_GET, '', '&');
-        assert_eq!(
-            String::from_utf8(text).unwrap(),
-            "a=%7E%2A&b=last&c_d=%C3%A9+1&empty=&z%5B%5D=%25zz"
-        );
-        let text = sorted(Pairs::KeyValue, ",", "hmac", "sid=1&oid=2%20a&hmac=x");
+        assert_eq!(String::from_utf8(text).unwrap(), "a=%7E%2A&b=last&c_d=%C3%A9+1&empty=&z%5B%5D=%25zz");
+        let text = sorted(Pairs::KeyValue, ",", "hmac", "sid=1&oid=2%20a&hmac=x").unwrap();
         assert_eq!(text, b"oid=2 a,sid=1");
-        let text = sorted(Pairs::Values, "", "v", "b=2&a=1&v=x");
+        let text = sorted(Pairs::Values, "", "v", "b=2&a=1&v=x").unwrap();
         assert_eq!(text, b"12");
     }
 }

@@ -17,21 +17,14 @@ const JSON: &str = "application/json";
 const MAX_DEPTH: usize = 4;
 
 /// What is encoded in a kept query.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub(super) fn encode(text: &str) -> impl fmt::Display + '_ {
     utf8_percent_encode(text, ESCAPED)
 }
 
 /// The format of a request's body, from its only content type; `None` if there is no body and none is stated.
-pub(super) fn body_format(
-    request: &Request<'_>,
-    accepted: &[BodyFormat],
-) -> Result<Option<BodyFormat>, BadRequest> {
+pub(super) fn body_format(request: &Request<'_>, accepted: &[BodyFormat]) -> Result<Option<BodyFormat>, BadRequest> {
     let unsupported = BadRequest::ContentType {
         accepted: match accepted {
             [BodyFormat::Form] => "application/x-www-form-urlencoded, in UTF-8",
@@ -55,20 +48,13 @@ pub(super) fn body_format(
     } else {
         return Err(unsupported);
     };
-    if accepted.contains(&format) && parts.all(is_utf8_or_no_charset) {
-        Ok(Some(format))
-    } else {
-        Err(unsupported)
-    }
+    if accepted.contains(&format) && parts.all(is_utf8_or_no_charset) { Ok(Some(format)) } else { Err(unsupported) }
 }
 
 fn is_utf8_or_no_charset(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     let value = value.trim();
-    let unquoted = value
-        .strip_prefix('"')
-        .and_then(|value| value.strip_suffix('"'))
-        .unwrap_or(value);
+    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
     !name.trim().eq_ignore_ascii_case("charset") || unquoted.eq_ignore_ascii_case("utf-8")
 }
 
@@ -85,28 +71,28 @@ impl<'r> Parameters<'r> {
         let query = request.query().unwrap_or_default();
         let body = match format {
             None => {
-                return Self {
-                    query: query.into(),
-                    malformed: None,
-                };
+                return Self { query: query.into(), malformed: None };
             }
             Some(BodyFormat::Form) => Ok(form_text(request.body())),
             Some(BodyFormat::Json) => json_as_form(request.body()),
         };
         match body {
-            Ok(body) if query.is_empty() => Self {
-                query: body.into(),
-                malformed: None,
-            },
-            Ok(body) => Self {
-                query: format!("{query}&{body}").into(),
-                malformed: None,
-            },
-            Err(reason) => Self {
-                query: query.into(),
-                malformed: Some(reason),
-            },
+            Ok(body) if query.is_empty() => Self { query: body.into(), malformed: None },
+            Ok(body) => Self { query: format!("{query}&{body}").into(), malformed: None },
+            Err(reason) => Self { query: query.into(), malformed: Some(reason) },
         }
+    }
+}
+
+impl Parameters<'_> {
+    /// Leaves out the parameters of the query but these.
+    pub(super) fn ignore_query(&mut self, request: &Request<'_>, kept: &[&Box<str>]) {
+        let Some(query) = request.query() else { return };
+        let body = self.query.strip_prefix(query).unwrap_or_default().trim_start_matches('&');
+        let is_kept = |name: &str| decode(name).is_some_and(|name| kept.iter().any(|kept| ***kept == *name));
+        let pieces = query.split('&').filter(|piece| is_kept(piece.split('=').next().unwrap_or_default()));
+        let all: Vec<&str> = pieces.chain([body]).collect();
+        self.query = all.join("&").into();
     }
 }
 
@@ -129,19 +115,10 @@ fn json_as_form(body: &[u8]) -> Result<String, &'static str> {
     let text = std::str::from_utf8(body).map_err(|_| "not UTF-8 text")?;
     let mut form = String::with_capacity(body.len());
     let mut json = serde_json::Deserializer::from_str(text);
-    let fields = Fields {
-        form: &mut form,
-        prefix: "",
-        depth: 0,
-    };
+    let fields = Fields { form: &mut form, prefix: "", depth: 0 };
     let read = fields.deserialize(&mut json);
-    read.and_then(|()| json.end()).map_err(|error| {
-        if error.is_eof() {
-            "ends before the JSON is complete"
-        } else {
-            NOT_AN_OBJECT
-        }
-    })?;
+    read.and_then(|()| json.end())
+        .map_err(|error| if error.is_eof() { "ends before the JSON is complete" } else { NOT_AN_OBJECT })?;
     Ok(form)
 }
 
@@ -158,11 +135,7 @@ impl Fields<'_> {
         let value = match raw.as_bytes().first() {
             Some(b'{') => {
                 if self.depth < MAX_DEPTH {
-                    let inner = Fields {
-                        form: &mut *self.form,
-                        prefix: &format!("{name}."),
-                        depth: self.depth + 1,
-                    };
+                    let inner = Fields { form: &mut *self.form, prefix: &format!("{name}."), depth: self.depth + 1 };
                     // It was skipped over as valid JSON. A field that is no text is undecodable below.
                     let _ = inner.deserialize(&mut serde_json::Deserializer::from_str(raw));
                 }
@@ -212,10 +185,7 @@ pub(super) fn kept_query(query: &str, removed: &[Box<str>], is_uniform: bool) ->
     let mut kept = String::with_capacity(query.len());
     for (raw_name, raw_value) in pairs(query) {
         let name = decode(raw_name);
-        if name
-            .as_deref()
-            .is_some_and(|name| removed.iter().any(|removed| **removed == *name))
-        {
+        if name.as_deref().is_some_and(|name| removed.iter().any(|removed| **removed == *name)) {
             continue;
         }
         if !kept.is_empty() {
@@ -236,11 +206,9 @@ mod tests {
 
     #[test]
     fn nested_fields_get_dotted_names_and_numbers_keep_their_digits() {
-        let json = r#" {"a":"x y","n":1.50,"t":true,"null":null,"list":[1,{"b":2}],"o":{"p":{"q":"é"},"a.b":0},"\u0061":2} "#;
-        assert_eq!(
-            json_as_form(json.as_bytes()).unwrap(),
-            "a=x%20y&n=1.50&t=true&null=&o.p.q=%C3%A9&o.a.b=0&a=2"
-        );
+        let json =
+            r#" {"a":"x y","n":1.50,"t":true,"null":null,"list":[1,{"b":2}],"o":{"p":{"q":"é"},"a.b":0},"\u0061":2} "#;
+        assert_eq!(json_as_form(json.as_bytes()).unwrap(), "a=x%20y&n=1.50&t=true&null=&o.p.q=%C3%A9&o.a.b=0&a=2");
         let surrogate = r#"{"a":"\ud800","b":"\u0000"}"#;
         assert_eq!(json_as_form(surrogate.as_bytes()).unwrap(), "a=%FF&b=%00");
         let deep = format!("{{\"x\":{}1{}}}", "{\"a\":".repeat(9000), "}".repeat(9000));
@@ -267,19 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn content_types_are_read_in_any_case_and_utf_8_is_the_only_charset() {
+    fn content_types_ignore_case_and_accept_only_utf_8() {
         let both = [BodyFormat::Form, BodyFormat::Json];
         let format = |values: &[&str], accepted: &[BodyFormat]| {
-            let headers: Vec<_> = values
-                .iter()
-                .map(|value| ("Content-Type", *value))
-                .collect();
-            body_format(
-                &Request::new("POST", "/")
-                    .with_headers(&headers)
-                    .with_body(b"x"),
-                accepted,
-            )
+            let headers: Vec<_> = values.iter().map(|value| ("Content-Type", *value)).collect();
+            body_format(&Request::new("POST", "/").with_headers(&headers).with_body(b"x"), accepted)
         };
         for value in [
             "application/json",
@@ -288,11 +248,7 @@ mod tests {
             "application/json ; charset=\"Utf-8\" ; v=1",
             "application/json;",
         ] {
-            assert_eq!(
-                format(&[value], &both),
-                Ok(Some(BodyFormat::Json)),
-                "{value}"
-            );
+            assert_eq!(format(&[value], &both), Ok(Some(BodyFormat::Json)), "{value}");
             assert!(format(&[value], &[BodyFormat::Form]).is_err());
         }
         let form = "application/X-WWW-form-urlencoded;charset=utf-8";

@@ -14,8 +14,7 @@ use super::signed_text::Shape;
 use super::url::PLACEHOLDER;
 use crate::network::{ConfigError, Senders};
 use crate::verify::{
-    HashFunction, KeyId, KeyRing, MacroStyle, PreparedMac, Secret, SecretError, UrlTemplate,
-    UrlValue,
+    HashFunction, KeyId, KeyRing, MacroStyle, PreparedMac, Secret, SecretError, UrlTemplate, UrlValue,
 };
 
 impl Description {
@@ -36,10 +35,7 @@ impl Description {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Self::checked(&text, Some(&name)),
-            Err(error) => Err(ConfigError::Unreadable {
-                file: name,
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(ConfigError::Unreadable { file: name, reason: error.to_string() }),
         }
     }
 
@@ -235,16 +231,12 @@ impl DescribedBuilder {
             return Ok(url.clone());
         }
         let is_reversal = self.is_reversal_url();
-        let marked = self
-            .description
-            .default_url(base, is_reversal, Some(PLACEHOLDER));
+        let marked = self.description.default_url(base, is_reversal, Some(PLACEHOLDER));
         if !marked.contains(PLACEHOLDER) {
             return Ok(marked);
         }
         let (_, secret) = self.url_secrets()?.pop().ok_or_else(|| self.no_secret())?;
-        Ok(self
-            .description
-            .default_url(base, is_reversal, Some(&secret)))
+        Ok(self.description.default_url(base, is_reversal, Some(&secret)))
     }
 
     /// Checks everything and makes the endpoint. Logs what the network's signature does not cover.
@@ -280,9 +272,7 @@ impl DescribedBuilder {
     /// The secret in a callback URL of a network that signs nothing.
     fn typed_secret(&self, url: &str) -> Option<String> {
         match self.description.scheme() {
-            Scheme::Secret {
-                place: Place::Parameter(name),
-            } => {
+            Scheme::Secret { place: Place::Parameter(name) } => {
                 let template = UrlTemplate::parse_optional(url, MacroStyle::Any, &[]).ok()?;
                 let mut parameters = template.parameters().iter();
                 let typed = parameters.find(|parameter| parameter.name() == name)?;
@@ -303,8 +293,7 @@ impl DescribedBuilder {
 
     /// Whether this endpoint is for the network's second URL.
     pub(super) fn is_reversal_url(&self) -> bool {
-        self.meaning == Some(Meaning::Reversed)
-            && self.description.file().request.reversal_url.is_some()
+        self.meaning == Some(Meaning::Reversed) && self.description.file().request.reversal_url.is_some()
     }
 
     pub(super) fn no_secret(&self) -> ConfigError {
@@ -312,14 +301,12 @@ impl DescribedBuilder {
             network: self.description.name().to_string(),
             fix: match self.description.scheme() {
                 Scheme::Credentials => "add the credential of its dashboard",
-                Scheme::Secret {
-                    place: Place::Parameter(name),
-                } if !self.description.file().statics.contains_key(name) => {
+                Scheme::Secret { place: Place::Parameter(name) }
+                    if !self.description.file().statics.contains_key(name) =>
+                {
                     "add the one of its dashboard"
                 }
-                Scheme::Secret { .. } => {
-                    "add a long random text of your own, which the callback URL contains"
-                }
+                Scheme::Secret { .. } => "add a long random text of your own, which the callback URL contains",
                 _ => "add the one of its dashboard",
             },
         }
@@ -348,11 +335,7 @@ impl DescribedBuilder {
             }
             hex
         };
-        Ok(self
-            .ring()?
-            .iter()
-            .map(|(id, secret)| (id.clone(), text(secret)))
-            .collect())
+        Ok(self.ring()?.iter().map(|(id, secret)| (id.clone(), text(secret))).collect())
     }
 }
 
@@ -361,25 +344,20 @@ impl DescribedBuilder {
     pub(super) fn typed_url(&self) -> Result<String, ConfigError> {
         match &self.url {
             Some(url) => Ok(self.hide_path_secret(url)),
-            None if self.description.signs_url() => Err(ConfigError::NoUrl {
-                network: self.description.name().to_string(),
-            }),
+            None if self.description.signs_url() => {
+                Err(ConfigError::NoUrl { network: self.description.name().to_string() })
+            }
             None => {
                 let is_reversal = self.is_reversal_url();
                 let base = "https://localhost";
-                Ok(self
-                    .description
-                    .default_url(base, is_reversal, Some(PLACEHOLDER)))
+                Ok(self.description.default_url(base, is_reversal, Some(PLACEHOLDER)))
             }
         }
     }
 
     /// A secret that was typed into the path, or `{secret}` in its place, is not part of the route.
     fn hide_path_secret(&self, url: &str) -> String {
-        if !matches!(
-            self.description.scheme(),
-            Scheme::Secret { place: Place::Path }
-        ) {
+        if !matches!(self.description.scheme(), Scheme::Secret { place: Place::Path }) {
             return url.to_owned();
         }
         let marked = url.replacen("{secret}", PLACEHOLDER, 1);
@@ -388,9 +366,7 @@ impl DescribedBuilder {
         }
         let known = self.keys.iter().flat_map(KeyRing::iter);
         let texts = known.filter_map(|(_, secret)| std::str::from_utf8(secret.as_bytes()).ok());
-        let typed = texts
-            .map(|text| format!("/{text}/"))
-            .find(|segment| url.contains(segment));
+        let typed = texts.map(|text| format!("/{text}/")).find(|segment| url.contains(segment));
         match typed {
             Some(segment) => url.replacen(&segment, &format!("/{PLACEHOLDER}/"), 1),
             None => url.to_owned(),
@@ -421,61 +397,35 @@ fn check_url(description: &Description, url: &str) -> Vec<UrlFinding> {
     let known = description.macros();
     let secret = file.url_secret_name();
     for parameter in template.parameters() {
-        let Some(text) = parameter
-            .macro_text()
-            .filter(|_| parameter.name() != secret)
-        else {
+        let Some(text) = parameter.macro_text().filter(|_| parameter.name() != secret) else {
             continue;
         };
         if known.iter().any(|(known, _)| known == text) {
             continue;
         }
-        let nearest = known
-            .iter()
-            .min_by_key(|(known, _)| strsim::levenshtein(known, text));
+        let nearest = known.iter().min_by_key(|(known, _)| strsim::levenshtein(known, text));
         let fix = match nearest {
             Some((known, _)) if strsim::levenshtein(known, text) <= 3 => {
                 format!("did you mean {known}?")
             }
             _ => "compare it with the network's dashboard".to_owned(),
         };
-        find(
-            false,
-            format!(
-                "unknown macro {text} in parameter {:?}: {fix}",
-                parameter.name()
-            ),
-        );
+        find(false, format!("unknown macro {text} in parameter {:?}: {fix}", parameter.name()));
     }
     for role in [Role::Usd, Role::UsdCents, Role::Goal, Role::Reason] {
         for name in description.names_of(role) {
             let Some(text) = file.macro_text(name) else {
                 continue;
             };
-            if !template
-                .parameters()
-                .iter()
-                .any(|known| known.macro_text() == Some(&*text))
-            {
-                find(
-                    false,
-                    format!("no {}: add &{name}={text} if you want it", role.as_str()),
-                );
+            if !template.parameters().iter().any(|known| known.macro_text() == Some(&*text)) {
+                find(false, format!("no {}: add &{name}={text} if you want it", role.as_str()));
             }
         }
     }
     if template.prefix().starts_with("http://") {
-        find(
-            false,
-            "http:// sends secrets and players in clear text: use https://".to_owned(),
-        );
+        find(false, "http:// sends secrets and players in clear text: use https://".to_owned());
     }
-    if description.wants_url_secret()
-        && template
-            .parameters()
-            .iter()
-            .all(|known| known.name() != secret)
-    {
+    if description.wants_url_secret() && template.parameters().iter().all(|known| known.name() != secret) {
         find(
             false,
             format!(

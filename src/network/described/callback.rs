@@ -63,12 +63,7 @@ impl DescribedCallback {
 
 impl Callback for DescribedCallback {
     fn to_event(&self) -> Event {
-        let mut event = Event::new(
-            self.network.clone(),
-            self.app.clone(),
-            self.player.clone(),
-            self.effect.clone(),
-        );
+        let mut event = Event::new(self.network.clone(), self.app.clone(), self.player.clone(), self.effect.clone());
         event.endpoint.clone_from(&self.endpoint);
         event.usd = self.usd;
         event.reason.clone_from(&self.reason);

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::authentication::{
-    Authenticator, Credential, Credentials, Found, Keys, SharedSecret, TextPart, UrlSecret,
-    url_authenticator,
+    Authenticator, Credential, Credentials, Found, Keys, SharedSecret, TextPart, UrlSecret, url_authenticator,
 };
 use super::builder::{AfterReversal, DescribedBuilder};
 use super::endpoint::{Roles, Rules, Setup, TextCheck};
@@ -19,14 +18,7 @@ use crate::network::ConfigError;
 use crate::verify::{KeyId, UrlParameter, UrlValue, parse_amount};
 
 /// The roles that money depends on.
-const DECIDING: [Role; 6] = [
-    Role::Player,
-    Role::Transaction,
-    Role::Original,
-    Role::Goal,
-    Role::Amount,
-    Role::Status,
-];
+const DECIDING: [Role; 6] = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
 
 impl DescribedBuilder {
     /// Checks everything.
@@ -34,6 +26,13 @@ impl DescribedBuilder {
         let description = &self.description;
         let file = description.file();
         let app = AppName::new(&self.app)?;
+        if !self.credentials.is_empty() && !matches!(description.scheme(), Scheme::Credentials) {
+            return Err(ConfigError::NotForNetwork {
+                what: "a credential",
+                network: description.name().to_string(),
+                fix: "it proves callbacks otherwise, so set its secret",
+            });
+        }
         let endpoint = self.endpoint_name()?;
         let url = Url::parse(description, &self.typed_url()?)?;
         let mut slots = Slots::new(&url);
@@ -42,24 +41,16 @@ impl DescribedBuilder {
         let meanings = self.rules(&roles, &mut slots)?;
         self.check_roles(&roles, &meanings, &slots)?;
 
-        let secret = self.url_secret(&url)?;
+        let secret = self.url_secret(&url, &mut slots)?;
         let authenticator = self.authenticator(&url, &mut slots)?;
         let mut removed = removed_names(&authenticator, &slots);
         removed.extend(secret.as_ref().map(|secret| secret.name.clone()));
-        removed.extend(
-            self.credentials
-                .iter()
-                .filter_map(Credential::parameter_name)
-                .map(Box::from),
-        );
+        removed.extend(self.credentials.iter().filter_map(Credential::parameter_name).map(Box::from));
 
         let covered = covered_slots(&authenticator, &slots);
         let is_uncovered = |role: &Role| {
             let known = roles.get(*role);
-            !known.is_empty()
-                && !known
-                    .iter()
-                    .all(|slot| covered.contains(slot) || slots.is_static(*slot))
+            !known.is_empty() && !known.iter().all(|slot| covered.contains(slot) || slots.is_static(*slot))
         };
         let uncovered: Vec<Role> = DECIDING.into_iter().filter(is_uncovered).collect();
         let checks = self.text_checks(&authenticator, &roles, secret.is_some(), &uncovered)?;
@@ -74,11 +65,7 @@ impl DescribedBuilder {
             path: url.route.clone(),
             methods: file.methods().to_vec(),
             bodies: file.request.body.clone(),
-            body_limit: if file.request.body.is_empty() {
-                0
-            } else {
-                self.body_limit
-            },
+            body_limit: if file.request.body.is_empty() { 0 } else { self.body_limit },
             names: slots.list.iter().map(|slot| slot.name.clone()).collect(),
             slots: slots.list,
             roles,
@@ -113,9 +100,7 @@ impl DescribedBuilder {
         let mut roles = Roles::default();
         for role in Role::ALL {
             if let Some(name) = self.names.get(&role) {
-                if name.is_empty()
-                    || (!file.macros.is_empty() && slots.url.parameter(name).is_none())
-                {
+                if name.is_empty() || (!file.macros.is_empty() && slots.url.parameter(name).is_none()) {
                     return Err(ConfigError::MissingParameter {
                         what: role.as_str().to_owned(),
                         fix: format!("&{name}=… with the network's macro"),
@@ -127,10 +112,7 @@ impl DescribedBuilder {
                 continue;
             }
             let names = self.description.names_of(role);
-            let resolved = names
-                .iter()
-                .filter_map(|name| slots.resolve(file, name))
-                .collect();
+            let resolved = names.iter().filter_map(|name| slots.resolve(file, name)).collect();
             roles.set(role, resolved);
             if slots.is_in_url(roles.get(role)) {
                 roles.configured.push(role);
@@ -144,30 +126,20 @@ impl DescribedBuilder {
         let meaning = &file.meaning;
         let has_status = !roles.get(Role::Status).is_empty();
         let mut words: Vec<(Box<str>, Meaning)> = Vec::new();
-        let described = meaning
-            .status
-            .iter()
-            .map(|(word, meaning)| (word, *meaning));
+        let described = meaning.status.iter().map(|(word, meaning)| (word, *meaning));
         let own = self.words.iter().map(|(word, meaning)| (word, *meaning));
         // A word of the operator's comes before the same one of the description.
         for (word, meaning) in own.chain(described) {
-            if !words
-                .iter()
-                .any(|(known, _)| known.eq_ignore_ascii_case(word))
-            {
+            if !words.iter().any(|(known, _)| known.eq_ignore_ascii_case(word)) {
                 words.push((word.as_str().into(), meaning));
             }
         }
         let fixed = self.meaning.or(meaning.always);
         if fixed.is_none() && !has_status && meaning.absent.is_none() {
-            return Err(self
-                .missing_role(Role::Status)
-                .unwrap_or(ConfigError::NoMeaning));
+            return Err(self.missing_role(Role::Status).unwrap_or(ConfigError::NoMeaning));
         }
         let mut conditions = |of: &BTreeMap<String, Vec<String>>| -> Vec<(usize, Vec<String>)> {
-            of.iter()
-                .filter_map(|(name, values)| Some((slots.resolve(file, name)?, values.clone())))
-                .collect()
+            of.iter().filter_map(|(name, values)| Some((slots.resolve(file, name)?, values.clone()))).collect()
         };
         let tests = conditions(&meaning.test);
         let not_rewards = conditions(&meaning.not_a_reward);
@@ -202,43 +174,24 @@ impl DescribedBuilder {
     /// How to add a parameter for a role to the URL.
     fn missing_role(&self, role: Role) -> Option<ConfigError> {
         let name = self.description.names_of(role).first()?;
-        Some(ConfigError::MissingParameter {
-            what: role.as_str().to_owned(),
-            fix: self.description.fix_for(name),
-        })
+        Some(ConfigError::MissingParameter { what: role.as_str().to_owned(), fix: self.description.fix_for(name) })
     }
 
-    fn check_roles(
-        &self,
-        roles: &Roles,
-        meanings: &Rules,
-        slots: &Slots<'_>,
-    ) -> Result<(), ConfigError> {
+    fn check_roles(&self, roles: &Roles, meanings: &Rules, slots: &Slots<'_>) -> Result<(), ConfigError> {
         for role in [Role::Player, Role::Transaction] {
             if roles.get(role).is_empty() {
                 return Err(self.missing_role(role).unwrap_or(ConfigError::NoMeaning));
             }
         }
         if meanings.may_be(Meaning::Completed) && roles.get(Role::Amount).is_empty() {
-            return Err(self
-                .missing_role(Role::Amount)
-                .unwrap_or(ConfigError::NoMeaning));
+            return Err(self.missing_role(Role::Amount).unwrap_or(ConfigError::NoMeaning));
         }
         let reverses = meanings.may_be(Meaning::Reversed) || meanings.negative_reverses;
-        if reverses
-            && meanings.original == OriginalForm::Field
-            && roles.get(Role::Original).is_empty()
-        {
-            return Err(self
-                .missing_role(Role::Original)
-                .unwrap_or(ConfigError::NoMeaning));
+        if reverses && meanings.original == OriginalForm::Field && roles.get(Role::Original).is_empty() {
+            return Err(self.missing_role(Role::Original).unwrap_or(ConfigError::NoMeaning));
         }
         for role in Role::ALL {
-            for slot in roles
-                .get(role)
-                .iter()
-                .filter_map(|slot| slots.list.get(*slot))
-            {
+            for slot in roles.get(role).iter().filter_map(|slot| slots.list.get(*slot)) {
                 let Some(value) = &slot.value else { continue };
                 match role {
                     Role::Amount => {
@@ -248,10 +201,7 @@ impl DescribedBuilder {
                             Ok(_) => "negative: type what a completed callback pays",
                             Err(reason) => reason,
                         };
-                        return Err(ConfigError::StaticAmount {
-                            name: slot.name.to_string(),
-                            reason,
-                        });
+                        return Err(ConfigError::StaticAmount { name: slot.name.to_string(), reason });
                     }
                     Role::Status | Role::Currency | Role::Reason => {}
                     _ => {
@@ -267,18 +217,11 @@ impl DescribedBuilder {
     }
 
     /// The secret in the URL next to a signature: one that was typed, or that of the default URL.
-    fn url_secret(&self, url: &Url) -> Result<Option<UrlSecret>, ConfigError> {
-        if matches!(
-            self.description.scheme(),
-            Scheme::Secret { .. } | Scheme::Credentials
-        ) {
+    fn url_secret(&self, url: &Url, slots: &mut Slots<'_>) -> Result<Option<UrlSecret>, ConfigError> {
+        if matches!(self.description.scheme(), Scheme::Secret { .. } | Scheme::Credentials) {
             return Ok(None);
         }
         let name = self.description.file().url_secret_name();
-        // A signature covers what is in the URL. There it is an ordinary static parameter.
-        if self.description.signs_url() {
-            return Ok(None);
-        }
         let secret = match url.parameter(name).map(UrlParameter::value) {
             None => return Ok(None),
             Some(UrlValue::Static(text)) if &**text != PLACEHOLDER => {
@@ -287,69 +230,37 @@ impl DescribedBuilder {
             // The default URL, or a macro in the secret's place: `secret={secret}`.
             Some(_) => SharedSecret::of_texts(self.url_secrets()?),
         };
-        Ok(Some(UrlSecret {
-            name: name.into(),
-            secret,
-        }))
+        Ok(Some(UrlSecret { slot: slots.by_name(name), name: name.into(), secret }))
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm for each kind")]
-    fn authenticator(
-        &self,
-        url: &Url,
-        slots: &mut Slots<'_>,
-    ) -> Result<Authenticator, ConfigError> {
+    fn authenticator(&self, url: &Url, slots: &mut Slots<'_>) -> Result<Authenticator, ConfigError> {
         let file = self.description.file();
         let place = |place: &Place, slots: &mut Slots<'_>| -> Result<Found, ConfigError> {
             Ok(match place {
                 Place::Header(name) => Found::Header(name.clone()),
                 Place::Path => {
-                    let (before, after) =
-                        url.secret_segment()
-                            .ok_or_else(|| ConfigError::MissingParameter {
-                                what: "secret".to_owned(),
-                                fix: "{secret} as a segment of its path".to_owned(),
-                            })?;
-                    Found::Path {
-                        before: before.to_owned(),
-                        after: after.to_owned(),
-                    }
+                    let (before, after) = url.secret_segment().ok_or_else(|| ConfigError::MissingParameter {
+                        what: "secret".to_owned(),
+                        fix: "{secret} as a segment of its path".to_owned(),
+                    })?;
+                    Found::Path { before: before.to_owned(), after: after.to_owned() }
                 }
                 Place::Parameter(name) => {
-                    let slot =
-                        slots
-                            .resolve(file, name)
-                            .ok_or_else(|| ConfigError::MissingParameter {
-                                what: "signature or secret".to_owned(),
-                                fix: self.description.fix_for(name),
-                            })?;
+                    let slot = slots.resolve(file, name).ok_or_else(|| ConfigError::MissingParameter {
+                        what: "signature or secret".to_owned(),
+                        fix: self.description.fix_for(name),
+                    })?;
                     Found::Slot(slot)
                 }
             })
         };
         Ok(match self.description.scheme() {
-            Scheme::Url {
-                hash,
-                encoding,
-                position,
-                ..
-            } => {
+            Scheme::Url { hash, encoding, position, .. } => {
                 let name = url.signature.as_deref().unwrap_or_default();
-                url_authenticator(
-                    *hash,
-                    *encoding,
-                    *position,
-                    name,
-                    self.ring()?,
-                    url.template.signed_prefixes(),
-                )
+                url_authenticator(*hash, *encoding, *position, name, self.ring()?, url.template.signed_prefixes())
             }
-            Scheme::Message {
-                hash,
-                encoding,
-                place: at,
-                parts,
-            } => {
+            Scheme::Message { hash, encoding, place: at, parts } => {
                 let place = place(at, slots)?;
                 let parts = self.text_parts(parts, slots)?;
                 Authenticator::Message {
@@ -360,15 +271,7 @@ impl DescribedBuilder {
                     parts,
                 }
             }
-            Scheme::Sorted {
-                hash,
-                encoding,
-                place: at,
-                pairs,
-                order,
-                join,
-                omit_empty,
-            } => {
+            Scheme::Sorted { hash, encoding, place: at, pairs, order, join, omit_empty } => {
                 let place = place(at, slots)?;
                 let macros = match order {
                     Order::Name => None,
@@ -384,21 +287,14 @@ impl DescribedBuilder {
                     macros,
                 }
             }
-            Scheme::Body {
-                hash,
-                encoding,
-                header,
-                prefix,
-            } => Authenticator::Body {
+            Scheme::Body { hash, encoding, header, prefix } => Authenticator::Body {
                 hash: *hash,
                 encoding: *encoding,
                 keys: Keys::new(*hash, self.ring()?),
                 header: header.clone(),
                 prefix: prefix.clone(),
             },
-            Scheme::Secret { place: at } => {
-                self.secret_authenticator(at, place(at, slots)?, slots)?
-            }
+            Scheme::Secret { place: at } => self.secret_authenticator(at, place(at, slots)?, slots)?,
             Scheme::Credentials => {
                 let mut credentials = self.credentials.clone();
                 if let Some(keys) = &self.keys {
@@ -412,19 +308,10 @@ impl DescribedBuilder {
         })
     }
 
-    fn secret_authenticator(
-        &self,
-        at: &Place,
-        place: Found,
-        slots: &Slots<'_>,
-    ) -> Result<Authenticator, ConfigError> {
+    fn secret_authenticator(&self, at: &Place, place: Found, slots: &Slots<'_>) -> Result<Authenticator, ConfigError> {
         let keys = self.ring()?;
         let secret = SharedSecret::of_ring(keys);
-        if *at == Place::Path
-            && !keys
-                .iter()
-                .all(|(_, secret)| is_path_text(secret.as_bytes()))
-        {
+        if *at == Place::Path && !keys.iter().all(|(_, secret)| is_path_text(secret.as_bytes())) {
             return Err(ConfigError::PathSecret);
         }
         if let Found::Slot(slot) = &place
@@ -439,22 +326,14 @@ impl DescribedBuilder {
         Ok(Authenticator::Secret { secret, place })
     }
 
-    fn text_parts(
-        &self,
-        parts: &[Part],
-        slots: &mut Slots<'_>,
-    ) -> Result<Vec<TextPart>, ConfigError> {
+    fn text_parts(&self, parts: &[Part], slots: &mut Slots<'_>) -> Result<Vec<TextPart>, ConfigError> {
         let file = self.description.file();
         let mut resolved = Vec::new();
         for part in parts {
             resolved.push(match part {
                 Part::Literal(text) => TextPart::Literal(text.clone()),
                 Part::Secret => TextPart::Secret,
-                Part::Field {
-                    name,
-                    is_optional,
-                    is_integer,
-                } => match slots.resolve(file, name) {
+                Part::Field { name, is_optional, is_integer } => match slots.resolve(file, name) {
                     Some(slot) => TextPart::Field {
                         slot,
                         is_optional: *is_optional,
@@ -485,11 +364,7 @@ impl DescribedBuilder {
         let mut checks = Vec::new();
         for (role, shape) in &self.shapes {
             for slot in roles.get(*role) {
-                checks.push(TextCheck {
-                    slot: *slot,
-                    shape: Some(*shape),
-                    separators: Vec::new(),
-                });
+                checks.push(TextCheck { slot: *slot, shape: Some(*shape), separators: Vec::new() });
             }
         }
         // A secret in the URL proves the sender, so that nobody else can choose where a value ends.
@@ -497,16 +372,8 @@ impl DescribedBuilder {
             return Ok(checks);
         }
         let own_shape = |name: &str| {
-            let has_name = |role: &Role| {
-                self.description
-                    .names_of(*role)
-                    .iter()
-                    .any(|known| known == name)
-            };
-            self.shapes
-                .iter()
-                .find(|(role, _)| has_name(role))
-                .map(|(_, shape)| *shape)
+            let has_name = |role: &Role| self.description.names_of(*role).iter().any(|known| known == name);
+            self.shapes.iter().find(|(role, _)| has_name(role)).map(|(_, shape)| *shape)
         };
         let shape_of = |name: &str| own_shape(name).or_else(|| self.description.shape_of(name));
         let ambiguous = self.description.ambiguous_names(shape_of);
@@ -528,38 +395,20 @@ impl DescribedBuilder {
                 });
                 let separators: Vec<Box<str>> = literals.filter(|_| has_several).collect();
                 for part in parts {
-                    if let TextPart::Field {
-                        slot,
-                        shape,
-                        is_integer,
-                        ..
-                    } = part
-                    {
+                    if let TextPart::Field { slot, shape, is_integer, .. } = part {
                         let is_number = *is_integer || amounts.contains(slot);
                         checks.push(TextCheck {
                             slot: *slot,
                             shape: *shape,
-                            separators: if is_number {
-                                Vec::new()
-                            } else {
-                                separators.clone()
-                            },
+                            separators: if is_number { Vec::new() } else { separators.clone() },
                         });
                     }
                 }
             }
-            Authenticator::Sorted {
-                pairs,
-                join,
-                macros,
-                ..
-            } if *pairs != Pairs::PhpForm && !join.is_empty() => {
+            Authenticator::Sorted { pairs, join, macros, .. } if *pairs != Pairs::PhpForm && !join.is_empty() => {
                 let every: Vec<usize> = match macros {
                     Some(macros) => macros.iter().map(|(slot, _)| *slot).collect(),
-                    None => DECIDING
-                        .iter()
-                        .flat_map(|role| roles.get(*role).to_vec())
-                        .collect(),
+                    None => DECIDING.iter().flat_map(|role| roles.get(*role).to_vec()).collect(),
                 };
                 checks.extend(every.into_iter().map(|slot| TextCheck {
                     slot,
@@ -573,12 +422,7 @@ impl DescribedBuilder {
     }
 
     /// One parameter for two things is a mistake, unless the description says so.
-    fn check_shared(
-        &self,
-        roles: &Roles,
-        slots: &Slots<'_>,
-        removed: &[Box<str>],
-    ) -> Result<(), ConfigError> {
+    fn check_shared(&self, roles: &Roles, slots: &Slots<'_>, removed: &[Box<str>]) -> Result<(), ConfigError> {
         for role in Role::ALL {
             let own = self.names.contains_key(&role);
             for slot in roles.get(role) {
@@ -591,9 +435,7 @@ impl DescribedBuilder {
                 if removed.iter().any(|removed| **removed == *name) {
                     return Err(shared("secret or signature"));
                 }
-                let other = Role::ALL
-                    .into_iter()
-                    .find(|other| *other != role && roles.get(*other).contains(slot));
+                let other = Role::ALL.into_iter().find(|other| *other != role && roles.get(*other).contains(slot));
                 if let Some(other) = other.filter(|other| own || self.names.contains_key(other)) {
                     return Err(shared(other.as_str()));
                 }
@@ -611,10 +453,7 @@ fn covered_slots(authenticator: &Authenticator, slots: &Slots<'_>) -> Vec<usize>
         | Authenticator::UrlAnywhere { .. }
         | Authenticator::Body { .. }
         | Authenticator::Sorted { macros: None, .. } => all(),
-        Authenticator::Sorted {
-            macros: Some(macros),
-            ..
-        } => macros.iter().map(|(slot, _)| *slot).collect(),
+        Authenticator::Sorted { macros: Some(macros), .. } => macros.iter().map(|(slot, _)| *slot).collect(),
         Authenticator::Message { parts, .. } => parts
             .iter()
             .filter_map(|part| match part {
@@ -627,8 +466,7 @@ fn covered_slots(authenticator: &Authenticator, slots: &Slots<'_>) -> Vec<usize>
 }
 
 fn is_path_text(text: &[u8]) -> bool {
-    text.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(byte))
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(byte))
 }
 
 /// The names of the parameters that contain a signature or secret.
@@ -643,10 +481,5 @@ fn removed_names(authenticator: &Authenticator, slots: &Slots<'_>) -> Vec<Box<st
     let Found::Slot(slot) = place else {
         return Vec::new();
     };
-    slots
-        .list
-        .get(*slot)
-        .map(|slot| slot.name.clone())
-        .into_iter()
-        .collect()
+    slots.list.get(*slot).map(|slot| slot.name.clone()).into_iter().collect()
 }

@@ -4,9 +4,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::format::{
-    Evidence, File, GoalScope, Meaning, Order, OriginalForm, Place, Role, Scheme, TakesBack,
-};
+use super::format::{Evidence, File, GoalScope, Meaning, Order, OriginalForm, Place, Role, Scheme, TakesBack};
 use super::signed_text::{Bound, Field, Part, Shape, ambiguous_fields};
 use crate::id::NetworkName;
 use crate::network::ConfigError;
@@ -66,9 +64,7 @@ impl Description {
             problem,
         })?;
         let name = NetworkName::new(&file.name)?;
-        Ok(Self {
-            inner: Arc::new(Inner { name, file, scheme }),
-        })
+        Ok(Self { inner: Arc::new(Inner { name, file, scheme }) })
     }
 
     /// The same network under another name: it is part of every key in the store. For a member of a family, or a second
@@ -94,11 +90,7 @@ impl Description {
     /// The vendor's name for it.
     pub fn title(&self) -> &str {
         let title = &self.file().title;
-        if title.is_empty() {
-            self.name().as_str()
-        } else {
-            title
-        }
+        if title.is_empty() { self.name().as_str() } else { title }
     }
 
     /// How well the description is supported.
@@ -125,9 +117,7 @@ impl Description {
     pub fn macros(&self) -> Vec<(String, &str)> {
         let file = self.file();
         let macros = file.macros.iter();
-        macros
-            .filter_map(|(name, meaning)| Some((file.macro_text(name)?, meaning.as_str())))
-            .collect()
+        macros.filter_map(|(name, meaning)| Some((file.macro_text(name)?, meaning.as_str()))).collect()
     }
 
     /// The parameters that the network adds by itself, each with its meaning. Those of a JSON body have dotted names.
@@ -144,10 +134,7 @@ impl Description {
 
     /// The names that bring a role, in the order in which they are tried.
     pub fn names_of(&self, role: Role) -> &[String] {
-        self.file()
-            .fields
-            .get(&role)
-            .map_or(&[], |names| names.names())
+        self.file().fields.get(&role).map_or(&[], |names| names.names())
     }
 
     /// Addresses that the network was seen to call from. They are other people's data and change without notice:
@@ -196,13 +183,9 @@ impl Description {
             Scheme::Sorted { hash: h, .. } => format!("{} of the sorted parameters", hash(h)),
             Scheme::Body { hash: h, .. } => format!("{} of the body", hash(h)),
             Scheme::Secret { place: Place::Path } => "secret in the path".to_owned(),
-            Scheme::Secret {
-                place: Place::Header(_),
-            } => "secret in a header".to_owned(),
+            Scheme::Secret { place: Place::Header(_) } => "secret in a header".to_owned(),
             Scheme::Secret { .. } => "secret in a parameter".to_owned(),
-            Scheme::Credentials => {
-                "HTTP credentials, or a secret in a header or parameter".to_owned()
-            }
+            Scheme::Credentials => "HTTP credentials, or a secret in a header or parameter".to_owned(),
         }
     }
 
@@ -253,27 +236,19 @@ impl Description {
     pub fn response(&self) -> String {
         let response = &self.file().response;
         let mut bodies = Vec::new();
-        for (what, body) in [
-            ("settled", &response.settled),
-            ("duplicate", &response.duplicate),
-            ("rejected", &response.rejected),
-        ] {
+        for (what, body) in
+            [("settled", &response.settled), ("duplicate", &response.duplicate), ("rejected", &response.rejected)]
+        {
             if let Some(body) = body {
                 bodies.push(format!("{what} `{body}`"));
             }
         }
-        if bodies.is_empty() {
-            "status only".to_owned()
-        } else {
-            bodies.join(", ")
-        }
+        if bodies.is_empty() { "status only".to_owned() } else { bodies.join(", ") }
     }
 
     /// The roles that the network's signature covers in its default URL, and those that it does not.
     pub fn coverage(&self) -> (Vec<Role>, Vec<Role>) {
-        let roles = Role::ALL
-            .into_iter()
-            .filter(|role| self.file().fields.contains_key(role));
+        let roles = Role::ALL.into_iter().filter(|role| self.file().fields.contains_key(role));
         roles.partition(|role| {
             let mut names = self.names_of(*role).iter();
             // A static parameter must be the one of the configured URL.
@@ -283,18 +258,11 @@ impl Description {
 
     pub(super) fn is_covered(&self, name: &str) -> bool {
         match &self.inner.scheme {
-            Scheme::Url { .. }
-            | Scheme::Body { .. }
-            | Scheme::Sorted {
-                order: Order::Name, ..
-            } => true,
-            Scheme::Sorted {
-                order: Order::Macro,
-                ..
-            } => self.file().macros.contains_key(name),
-            Scheme::Message { parts, .. } => parts
-                .iter()
-                .any(|part| matches!(part, Part::Field { name: covered, .. } if covered == name)),
+            Scheme::Url { .. } | Scheme::Body { .. } | Scheme::Sorted { order: Order::Name, .. } => true,
+            Scheme::Sorted { order: Order::Macro, .. } => self.file().macros.contains_key(name),
+            Scheme::Message { parts, .. } => {
+                parts.iter().any(|part| matches!(part, Part::Field { name: covered, .. } if covered == name))
+            }
             Scheme::Secret { .. } | Scheme::Credentials => false,
         }
     }
@@ -342,11 +310,7 @@ impl Description {
             Some(path) => path.clone(),
             None => format!("/callbacks/{}", self.name()),
         };
-        if is_reversal {
-            format!("{path}/reversals")
-        } else {
-            path
-        }
+        if is_reversal { format!("{path}/reversals") } else { path }
     }
 
     /// The shape that the description declares for a name.
@@ -361,18 +325,14 @@ impl Description {
             return Vec::new();
         };
         let is_role = |name: &str, roles: &[Role]| {
-            roles
-                .iter()
-                .any(|role| self.names_of(*role).iter().any(|known| known == name))
+            roles.iter().any(|role| self.names_of(*role).iter().any(|known| known == name))
         };
         let mut fields = Vec::new();
         let mut is_separated = true;
         for part in parts {
             match part {
                 Part::Literal(_) | Part::Secret => is_separated = true,
-                Part::Field {
-                    name, is_optional, ..
-                } => {
+                Part::Field { name, is_optional, .. } => {
                     let is_number = is_role(name, &[Role::Amount, Role::Usd, Role::UsdCents]);
                     // A callback without its player or transaction is not used.
                     let is_required = is_role(name, &[Role::Player, Role::Transaction]);
@@ -385,14 +345,7 @@ impl Description {
                 }
             }
         }
-        let deciding = [
-            Role::Player,
-            Role::Transaction,
-            Role::Amount,
-            Role::Original,
-            Role::Status,
-            Role::Goal,
-        ];
+        let deciding = [Role::Player, Role::Transaction, Role::Amount, Role::Original, Role::Status, Role::Goal];
         let names = ambiguous_fields(&fields);
         if names.iter().any(|name| is_role(name, &deciding)) {
             names.into_iter().map(str::to_owned).collect()
@@ -403,7 +356,7 @@ impl Description {
 
     /// Whether the default URL has a static secret, because the signature leaves something out that money depends on.
     pub(super) fn wants_url_secret(&self) -> bool {
-        let deciding = [Role::Player, Role::Transaction, Role::Amount, Role::Status];
+        let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
         let (_, uncovered) = self.coverage();
         matches!(self.scheme(), Scheme::Message { .. })
             && (uncovered.iter().any(|role| deciding.contains(role))
@@ -411,12 +364,7 @@ impl Description {
     }
 
     /// The default URL, with a secret where one belongs.
-    pub(super) fn default_url(
-        &self,
-        base: &str,
-        is_reversal: bool,
-        secret: Option<&str>,
-    ) -> String {
+    pub(super) fn default_url(&self, base: &str, is_reversal: bool, secret: Option<&str>) -> String {
         let request = &self.file().request;
         let query = match &request.reversal_url {
             Some(query) if is_reversal => query,
@@ -426,9 +374,9 @@ impl Description {
         let path = self.path(is_reversal).replace("{secret}", secret);
         let mut url = format!("{}{path}{query}", base.trim_end_matches('/'));
         let secret_name = match self.scheme() {
-            Scheme::Secret {
-                place: Place::Parameter(name),
-            } if self.file().statics.contains_key(name) => Some(name.as_str()),
+            Scheme::Secret { place: Place::Parameter(name) } if self.file().statics.contains_key(name) => {
+                Some(name.as_str())
+            }
             _ if self.wants_url_secret() => Some(self.file().url_secret_name()),
             _ => None,
         };
@@ -443,9 +391,7 @@ impl Description {
 /// Shows the name.
 impl fmt::Debug for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Description")
-            .field("name", &self.name().as_str())
-            .finish_non_exhaustive()
+        f.debug_struct("Description").field("name", &self.name().as_str()).finish_non_exhaustive()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::event::{BanStatus, Effect, EventKind, IgnoreReason, UnusableCallback}
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable,
-    VerifyError, decode, locate, parse_amount, values,
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable, VerifyError, decode, locate,
+    parse_amount, values,
 };
 
 /// One callback URL of an app of a described network. Cheap to clone.
@@ -97,10 +97,7 @@ pub(super) struct TextCheck {
 }
 
 /// What callbacks mean.
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is a choice of its own in the description"
-)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own in the description")]
 pub(super) struct Rules {
     pub(super) fixed: Option<Meaning>,
     pub(super) checks_status: bool,
@@ -136,10 +133,7 @@ impl Rules {
 
     /// The configured word and its meaning.
     fn of_word(&self, word: &str) -> Option<(&str, Meaning)> {
-        let known = self
-            .words
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(word))?;
+        let known = self.words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word))?;
         Some((&*known.0, known.1))
     }
 }
@@ -148,18 +142,11 @@ impl Setup {
     /// Whether a secret in the request proves the sender.
     pub(super) fn has_shared_secret(&self) -> bool {
         self.secret.is_some()
-            || matches!(
-                self.authenticator,
-                Authenticator::Secret { .. } | Authenticator::Credentials(_)
-            )
+            || matches!(self.authenticator, Authenticator::Secret { .. } | Authenticator::Credentials(_))
     }
 
     fn labels(&self) -> EndpointLabels<'_> {
-        EndpointLabels {
-            network: self.network.as_str(),
-            app: self.app.as_str(),
-            endpoint: &self.endpoint,
-        }
+        EndpointLabels { network: self.network.as_str(), app: self.app.as_str(), endpoint: &self.endpoint }
     }
 
     /// Checks everything that needs no body. Returns whether the request has one.
@@ -182,10 +169,7 @@ impl Setup {
             }
         };
         if request.target().len() > MAX_URL_BYTES {
-            return Err(BadRequest::UrlTooLong {
-                limit: MAX_URL_BYTES,
-            }
-            .into());
+            return Err(BadRequest::UrlTooLong { limit: MAX_URL_BYTES }.into());
         }
         if memchr(b'#', request.target().as_bytes()).is_some() {
             return Err(BadRequest::Fragment.into());
@@ -207,10 +191,7 @@ impl Setup {
         let has_body = self.check_head(request)?;
         let format = if has_body {
             if request.body().len() > self.body_limit {
-                return Err(BadRequest::BodyTooLarge {
-                    limit: self.body_limit,
-                }
-                .into());
+                return Err(BadRequest::BodyTooLarge { limit: self.body_limit }.into());
             }
             body_format(request, &self.bodies)?
         } else {
@@ -218,19 +199,18 @@ impl Setup {
         };
         if let Authenticator::Body { .. } = self.authenticator {
             // Nothing of the body is parsed before it is authenticated.
-            let nothing = Untrusted {
-                query: "",
-                names: &[],
-                found: &[],
-            };
+            let nothing = Untrusted { query: "", names: &[], found: &[] };
             self.authenticator.authenticate(request, &nothing)?;
         }
-        let parameters = Parameters::of(request, format);
-        let query = &*parameters.query;
-        if let Some(secret) = &self.secret {
-            secret.check(query)?;
+        let mut parameters = Parameters::of(request, format);
+        if let Authenticator::Body { .. } = self.authenticator {
+            // The URL is not signed: of its query, only what must be as configured counts.
+            let typed = self.statics.iter().filter_map(|(slot, _)| self.names.get(*slot));
+            let secret = self.secret.iter().map(|secret| &secret.name);
+            parameters.ignore_query(request, &typed.chain(secret).collect::<Vec<_>>());
         }
-        let needs_values = self.authenticator.needs_values();
+        let query = &*parameters.query;
+        let needs_values = self.authenticator.needs_values() || self.secret.is_some();
         let mut found = Vec::new();
         if needs_values {
             if let Some(reason) = parameters.malformed {
@@ -238,25 +218,21 @@ impl Setup {
             }
             found = locate(query, &self.names);
         }
-        let untrusted = Untrusted {
-            query,
-            names: &self.names,
-            found: &found,
-        };
-        let authentic = self
-            .authenticator
-            .authenticate(request, &untrusted)
-            .map_err(|error| {
-                // Credentials may have been in the body that cannot be read.
-                match parameters.malformed {
-                    Some(reason) if !matches!(error, NotGenuine::Credentials { .. }) => {
-                        NotGenuine::MalformedBody { reason }
-                    }
-                    _ => error,
+        let untrusted = Untrusted { query, names: &self.names, found: &found };
+        if let Some(secret) = &self.secret {
+            secret.check(&untrusted)?;
+        }
+        let authentic = self.authenticator.authenticate(request, &untrusted).map_err(|error| {
+            // Credentials may have been in the body that cannot be read.
+            match parameters.malformed {
+                Some(reason) if !matches!(error, NotGenuine::Credentials { .. }) => {
+                    NotGenuine::MalformedBody { reason }
                 }
-            })?;
+                _ => error,
+            }
+        })?;
         let Authentic { query: signed, key } = authentic;
-        if !needs_values {
+        if !needs_values || signed.len() != query.len() {
             found = locate(signed, &self.names);
         }
         let kept = if self.removed.is_empty() && !self.is_uniform {
@@ -265,25 +241,16 @@ impl Setup {
             kept_query(signed, &self.removed, self.is_uniform)
         };
         if let Some(reason) = parameters.malformed {
-            let problem = Problem::Malformed {
-                name: "body".to_owned(),
-                reason,
-            };
+            let problem = Problem::Malformed { name: "body".to_owned(), reason };
             let body = String::from_utf8_lossy(request.body());
             let separator = if kept.is_empty() { "" } else { "&" };
             return Err(self.unusable(problem, format!("{kept}{separator}body={}", encode(&body))));
         }
-        let is_repeated_signature = matches!(self.authenticator, Authenticator::UrlEnd(_))
-            .then(|| self.repeated_signature(&found))
-            .flatten();
+        let is_repeated_signature =
+            matches!(self.authenticator, Authenticator::UrlEnd(_)).then(|| self.repeated_signature(&found)).flatten();
         let callback = match is_repeated_signature {
             Some(problem) => Err(problem),
-            None => Reader {
-                setup: self,
-                query: signed,
-                found: &found,
-            }
-            .read(key.as_ref(), &kept),
+            None => Reader { setup: self, query: signed, found: &found }.read(key.as_ref(), &kept),
         };
         let callback = callback.map_err(|problem| self.unusable(problem, kept))?;
         if let Some(senders) = &self.senders
@@ -299,13 +266,8 @@ impl Setup {
         let Authenticator::UrlEnd(verifier) = &self.authenticator else {
             return None;
         };
-        let at = self
-            .names
-            .iter()
-            .position(|name| **name == *verifier.parameter())?;
-        (*found.get(at)? != Occurrence::Absent).then(|| Problem::Repeated {
-            name: verifier.parameter().to_owned(),
-        })
+        let at = self.names.iter().position(|name| **name == *verifier.parameter())?;
+        (*found.get(at)? != Occurrence::Absent).then(|| Problem::Repeated { name: verifier.parameter().to_owned() })
     }
 
     fn unusable(&self, problem: Problem, query: String) -> VerifyError {
@@ -355,15 +317,9 @@ impl Endpoint for DescribedEndpoint {
         let setup = &*self.setup;
         let query = kept_query(&kept.query, &setup.removed, false);
         let found = locate(&query, &setup.names);
-        let reader = Reader {
-            setup,
-            query: &query,
-            found: &found,
-        };
+        let reader = Reader { setup, query: &query, found: &found };
         let callback = reader.read(None, &query);
-        callback
-            .map(Verified::new)
-            .map_err(|problem| setup.unusable(problem, query.clone()))
+        callback.map(Verified::new).map_err(|problem| setup.unusable(problem, query.clone()))
     }
 
     fn body_limit(&self) -> usize {
@@ -458,9 +414,7 @@ impl<'q> Reader<'_, 'q> {
         let transaction: TransactionId = self.required(Role::Transaction)?;
         let goal = self.goal()?;
         let status = self.value(Role::Status)?;
-        let amount = self
-            .value(Role::Amount)
-            .and_then(|value| self.amount(value));
+        let amount = self.value(Role::Amount).and_then(|value| self.amount(value));
         let usd = self.usd(&amount);
         let (word, meaning) = self.meaning(&status)?;
         let stated_status = match &status {
@@ -470,15 +424,11 @@ impl<'q> Reader<'_, 'q> {
 
         let mut original = None;
         let effect = match meaning {
-            Err(reason) => Effect::Ignored {
-                status: word.into_owned().into(),
-                reason,
-            },
+            Err(reason) => Effect::Ignored { status: word.into_owned().into(), reason },
             Ok(Meaning::NotAReward) => not_a_reward(word),
-            Ok(Meaning::Pending) => Effect::Pending {
-                stage: word.into_owned().into(),
-                amount: amount.clone().ok().flatten(),
-            },
+            Ok(Meaning::Pending) => {
+                Effect::Pending { stage: word.into_owned().into(), amount: amount.clone().ok().flatten() }
+            }
             Ok(Meaning::Completed) if self.is_negative(&amount, usd) => {
                 self.reversal(&transaction, &mut original, amount.clone().ok().flatten())?
             }
@@ -538,8 +488,7 @@ impl<'q> Reader<'_, 'q> {
     /// The first name of a role, for errors.
     fn role_name(&self, role: Role) -> String {
         let slot = self.setup.roles.get(role).first();
-        slot.map_or(role.as_str(), |slot| self.name(*slot))
-            .to_owned()
+        slot.map_or(role.as_str(), |slot| self.name(*slot)).to_owned()
     }
 
     fn required<T: std::str::FromStr<Err = IdError>>(&self, role: Role) -> Result<T, Problem> {
@@ -547,10 +496,7 @@ impl<'q> Reader<'_, 'q> {
         match self.value(role)? {
             Value::Absent => Err(Problem::Missing { name: name() }),
             Value::Empty => Err(Problem::Empty { name: name() }),
-            Value::Text(text) => text.parse().map_err(|error| Problem::Identifier {
-                name: name(),
-                error,
-            }),
+            Value::Text(text) => text.parse().map_err(|error| Problem::Identifier { name: name(), error }),
         }
     }
 
@@ -602,19 +548,12 @@ impl<'q> Reader<'_, 'q> {
             let Some(text) = decode(raw) else { continue };
             let reason = if check.shape.is_some_and(|shape| !shape.fits(&text)) {
                 "does not have the declared shape, so the signature does not prove it"
-            } else if check
-                .separators
-                .iter()
-                .any(|separator| text.contains(&**separator))
-            {
+            } else if check.separators.iter().any(|separator| text.contains(&**separator)) {
                 "contains the separator of the signed text, so the signature does not prove it"
             } else {
                 continue;
             };
-            return Err(Problem::Malformed {
-                name: self.name(check.slot).to_owned(),
-                reason,
-            });
+            return Err(Problem::Malformed { name: self.name(check.slot).to_owned(), reason });
         }
         Ok(())
     }
@@ -622,10 +561,8 @@ impl<'q> Reader<'_, 'q> {
     /// Whether any of the parameters has one of its values, also among several values.
     fn matches_any(&self, conditions: &[(usize, Vec<String>)]) -> bool {
         conditions.iter().any(|(slot, words)| {
-            let is_word = |raw: &str| {
-                decode(raw)
-                    .is_some_and(|value| words.iter().any(|word| word.eq_ignore_ascii_case(&value)))
-            };
+            let is_word =
+                |raw: &str| decode(raw).is_some_and(|value| words.iter().any(|word| word.eq_ignore_ascii_case(&value)));
             match self.occurrence(*slot) {
                 Occurrence::Absent => false,
                 Occurrence::Once(raw) => is_word(raw),
@@ -653,9 +590,9 @@ impl<'q> Reader<'_, 'q> {
     /// The goal. Empty and `null` are none; an absent one is a mistake in the dashboard if the URL has a goal.
     fn goal(&self) -> Result<Option<String>, Problem> {
         match self.value(Role::Goal)? {
-            Value::Absent if self.setup.rules.requires_goal => Err(Problem::Missing {
-                name: self.role_name(Role::Goal),
-            }),
+            Value::Absent if self.setup.rules.requires_goal => {
+                Err(Problem::Missing { name: self.role_name(Role::Goal) })
+            }
             value => Ok(value.non_null().map(Cow::into_owned)),
         }
     }
@@ -670,10 +607,7 @@ impl<'q> Reader<'_, 'q> {
         }
         parse_amount(&text)
             .map(Some)
-            .map_err(|reason| Problem::Malformed {
-                name: self.role_name(Role::Amount),
-                reason,
-            })
+            .map_err(|reason| Problem::Malformed { name: self.role_name(Role::Amount), reason })
     }
 
     fn usd(&self, amount: &Result<Option<Decimal>, Problem>) -> Option<Decimal> {
@@ -682,10 +616,7 @@ impl<'q> Reader<'_, 'q> {
             match parse_amount(&text) {
                 Ok(usd) => Some(usd),
                 Err(reason) => {
-                    self.warn(&Problem::Malformed {
-                        name: self.role_name(role),
-                        reason,
-                    });
+                    self.warn(&Problem::Malformed { name: self.role_name(role), reason });
                     None
                 }
             }
@@ -696,9 +627,7 @@ impl<'q> Reader<'_, 'q> {
         if let Some(cents) = parse(Role::UsdCents) {
             return cents.checked_div(Decimal::ONE_HUNDRED);
         }
-        let is_usd = self
-            .informational(Role::Currency)
-            .is_some_and(|currency| currency.eq_ignore_ascii_case("USD"));
+        let is_usd = self.informational(Role::Currency).is_some_and(|currency| currency.eq_ignore_ascii_case("USD"));
         amount.as_ref().ok().copied().flatten().filter(|_| is_usd)
     }
 
@@ -710,10 +639,7 @@ impl<'q> Reader<'_, 'q> {
 
     /// The status word and its meaning, or why it has none.
     #[allow(clippy::type_complexity, reason = "read in one place")]
-    fn meaning<'v>(
-        &'v self,
-        status: &'v Value<'q>,
-    ) -> Result<(Cow<'v, str>, Result<Meaning, IgnoreReason>), Problem> {
+    fn meaning<'v>(&'v self, status: &'v Value<'q>) -> Result<(Cow<'v, str>, Result<Meaning, IgnoreReason>), Problem> {
         let rules = &self.setup.rules;
         if self.matches_any(&rules.not_rewards) {
             return Ok(("".into(), Ok(Meaning::NotAReward)));
@@ -729,14 +655,10 @@ impl<'q> Reader<'_, 'q> {
                 && !matches!(status, Value::Absent)
                 && known.is_none_or(|(_, meaning)| meaning != fixed)
             {
-                return Err(Problem::StateMismatch {
-                    expected: fixed.as_str().to_owned(),
-                });
+                return Err(Problem::StateMismatch { expected: fixed.as_str().to_owned() });
             }
             if rules.checks_status && matches!(status, Value::Absent) && rules.absent.is_none() {
-                return Err(Problem::Missing {
-                    name: self.role_name(Role::Status),
-                });
+                return Err(Problem::Missing { name: self.role_name(Role::Status) });
             }
             let word = known.map_or(fixed.as_str(), |(word, _)| word);
             return Ok((word.into(), Ok(fixed)));
@@ -745,9 +667,7 @@ impl<'q> Reader<'_, 'q> {
             (Value::Absent, _) => match rules.absent {
                 Some(meaning) => (meaning.as_str().into(), Ok(meaning)),
                 None => {
-                    return Err(Problem::Missing {
-                        name: self.role_name(Role::Status),
-                    });
+                    return Err(Problem::Missing { name: self.role_name(Role::Status) });
                 }
             },
             (_, _) if text.is_empty() => match rules.empty {
@@ -759,12 +679,7 @@ impl<'q> Reader<'_, 'q> {
         })
     }
 
-    fn completed(
-        &self,
-        word: Cow<'_, str>,
-        amount: Option<Decimal>,
-        goal: Option<&str>,
-    ) -> Result<Effect, Problem> {
+    fn completed(&self, word: Cow<'_, str>, amount: Option<Decimal>, goal: Option<&str>) -> Result<Effect, Problem> {
         let rules = &self.setup.rules;
         let Some(amount) = amount else {
             if rules.allows_no_amount {
@@ -778,9 +693,7 @@ impl<'q> Reader<'_, 'q> {
         };
         Ok(Effect::Completed {
             amount,
-            milestone: goal
-                .filter(|_| !rules.has_goal_transactions)
-                .map(|goal| goal.to_owned().into()),
+            milestone: goal.filter(|_| !rules.has_goal_transactions).map(|goal| goal.to_owned().into()),
             reinstates: rules.reinstates,
         })
     }
@@ -795,10 +708,7 @@ impl<'q> Reader<'_, 'q> {
         let rules = &self.setup.rules;
         let taken = |same_transaction| match stated {
             // Networks write it with either sign.
-            Some(amount) => Effect::Adjusted {
-                by: -amount.abs(),
-                same_transaction,
-            },
+            Some(amount) => Effect::Adjusted { by: -amount.abs(), same_transaction },
             None => Effect::Revoked,
         };
         let is_linked = match &rules.original {
@@ -807,8 +717,7 @@ impl<'q> Reader<'_, 'q> {
             OriginalForm::Prefix(prefix) => {
                 if let Some(rest) = own.as_str().strip_prefix(&**prefix) {
                     let name = self.role_name(Role::Transaction);
-                    let id = TransactionId::new(rest)
-                        .map_err(|error| Problem::Identifier { name, error })?;
+                    let id = TransactionId::new(rest).map_err(|error| Problem::Identifier { name, error })?;
                     *original = Some(id);
                 }
                 true
@@ -818,10 +727,7 @@ impl<'q> Reader<'_, 'q> {
                 let text = self.value(Role::Original)?.non_null();
                 // A reference to itself is none.
                 if let Some(text) = text.filter(|text| **text != *"0" && *own != **text) {
-                    let id = TransactionId::new(text).map_err(|error| Problem::Identifier {
-                        name: name(),
-                        error,
-                    })?;
+                    let id = TransactionId::new(text).map_err(|error| Problem::Identifier { name: name(), error })?;
                     *original = Some(id);
                 }
                 original.is_some()
@@ -846,16 +752,10 @@ impl<'q> Reader<'_, 'q> {
             None => escaped,
             Some(goal) => format!("{escaped}:{goal}"),
         };
-        TransactionId::new(text).map_err(|error| Problem::Identifier {
-            name: self.role_name(Role::Goal),
-            error,
-        })
+        TransactionId::new(text).map_err(|error| Problem::Identifier { name: self.role_name(Role::Goal), error })
     }
 }
 
 fn not_a_reward(word: Cow<'_, str>) -> Effect {
-    Effect::Ignored {
-        status: word.into_owned().into(),
-        reason: IgnoreReason::NotAReward,
-    }
+    Effect::Ignored { status: word.into_owned().into(), reason: IgnoreReason::NotAReward }
 }

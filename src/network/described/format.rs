@@ -445,11 +445,7 @@ impl Hash {
             "hmac-sha256" => (HashFunction::Sha256, true, false),
             _ => return None,
         };
-        Some(Self {
-            function,
-            is_keyed,
-            is_double,
-        })
+        Some(Self { function, is_keyed, is_double })
     }
 }
 
@@ -467,19 +463,9 @@ pub(crate) enum Place {
 #[derive(Debug, Clone)]
 pub(crate) enum Scheme {
     /// A MAC over the URL.
-    Url {
-        hash: Hash,
-        encoding: Encoding,
-        parameter: String,
-        position: Position,
-    },
+    Url { hash: Hash, encoding: Encoding, parameter: String, position: Position },
     /// A digest or MAC over a text made of values.
-    Message {
-        hash: Hash,
-        encoding: Encoding,
-        place: Place,
-        parts: Vec<Part>,
-    },
+    Message { hash: Hash, encoding: Encoding, place: Place, parts: Vec<Part> },
     /// A digest or MAC over the sorted parameters.
     Sorted {
         hash: Hash,
@@ -491,12 +477,7 @@ pub(crate) enum Scheme {
         omit_empty: Vec<String>,
     },
     /// A MAC over the body.
-    Body {
-        hash: Hash,
-        encoding: Encoding,
-        header: String,
-        prefix: String,
-    },
+    Body { hash: Hash, encoding: Encoding, header: String, prefix: String },
     /// A shared secret.
     Secret { place: Place },
     /// HTTP credentials that the operator configures.
@@ -520,51 +501,35 @@ impl File {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-            ConfigError::Description {
-                place: at(format!(", line {line}")),
-                problem: error.message().to_owned(),
-            }
+            ConfigError::Description { place: at(format!(", line {line}")), problem: error.message().to_owned() }
         })
     }
 
     /// Whether a name is declared in one of the three tables of names.
     pub(crate) fn is_declared(&self, name: &str) -> bool {
-        self.macros.contains_key(name)
-            || self.parameters.contains_key(name)
-            || self.statics.contains_key(name)
+        self.macros.contains_key(name) || self.parameters.contains_key(name) || self.statics.contains_key(name)
     }
 
     pub(crate) fn methods(&self) -> &[Method] {
-        if self.request.methods.is_empty() {
-            &[Method::Get]
-        } else {
-            &self.request.methods
-        }
+        if self.request.methods.is_empty() { &[Method::Get] } else { &self.request.methods }
     }
 
     /// The macro of this name as it is typed into a URL; `None` if the network has no such macro.
     pub(crate) fn macro_text(&self, name: &str) -> Option<String> {
         let notation = self.request.notation.as_deref()?;
-        self.macros
-            .contains_key(name)
-            .then(|| notation.replace("NAME", name))
+        self.macros.contains_key(name).then(|| notation.replace("NAME", name))
     }
 
     /// The name of the static parameter that is added to a URL whose signature covers too little.
     pub(crate) fn url_secret_name(&self) -> &str {
-        self.authentication
-            .url_secret
-            .as_deref()
-            .unwrap_or("secret")
+        self.authentication.url_secret.as_deref().unwrap_or("secret")
     }
 
     /// Checks everything that TOML's own types do not say.
     pub(crate) fn check(&self) -> Result<(), Mistake> {
-        crate::id::NetworkName::new(&self.name)
-            .map_err(|error| mistake("name", error.to_string()))?;
+        crate::id::NetworkName::new(&self.name).map_err(|error| mistake("name", error.to_string()))?;
         for name in &self.family {
-            crate::id::NetworkName::new(name)
-                .map_err(|error| mistake("family", error.to_string()))?;
+            crate::id::NetworkName::new(name).map_err(|error| mistake("family", error.to_string()))?;
         }
         self.check_request()?;
         self.check_fields()?;
@@ -579,10 +544,7 @@ impl File {
         if let Some(status) = self.response.not_genuine_status
             && !(400..600).contains(&status)
         {
-            return Err(mistake(
-                "response.not_genuine_status",
-                "not a 4xx or 5xx status",
-            ));
+            return Err(mistake("response.not_genuine_status", "not a 4xx or 5xx status"));
         }
         for (key, body) in [
             ("response.settled", &self.response.settled),
@@ -604,11 +566,7 @@ impl File {
         if self.is_declared(name) {
             return Ok(());
         }
-        let declared = self
-            .macros
-            .keys()
-            .chain(self.parameters.keys())
-            .chain(self.statics.keys());
+        let declared = self.macros.keys().chain(self.parameters.keys()).chain(self.statics.keys());
         let nearest = declared.min_by_key(|known| strsim::levenshtein(known, name));
         let fix = match nearest {
             Some(known) => format!("declare it in [macros] or [parameters], or use {known:?}"),
@@ -641,10 +599,8 @@ impl File {
                 "name the formats of the body, \"form\" or \"json\", if and only if the methods include \"POST\"",
             ));
         }
-        for (key, url) in [
-            ("request.url", Some(&request.url)),
-            ("request.reversal_url", request.reversal_url.as_ref()),
-        ] {
+        for (key, url) in [("request.url", Some(&request.url)), ("request.reversal_url", request.reversal_url.as_ref())]
+        {
             if url.is_some_and(|url| !url.is_empty() && !url.starts_with('?')) {
                 return Err(mistake(key, "write the query only, beginning with '?'"));
             }
@@ -692,10 +648,7 @@ impl File {
                 ));
             }
             (None, _, _) => {
-                return Err(mistake(
-                    "meaning.status",
-                    "say what each word of fields.status means, or set always",
-                ));
+                return Err(mistake("meaning.status", "say what each word of fields.status means, or set always"));
             }
         }
         for (at, word) in meaning.status.keys().enumerate() {
@@ -715,44 +668,21 @@ impl File {
             .chain(meaning.status.values().copied())
             .any(|meaning| meaning == Meaning::Completed);
         if may_complete && !self.fields.contains_key(&Role::Amount) {
-            return Err(mistake(
-                "fields.amount",
-                "missing: a completed callback has nothing to pay",
-            ));
+            return Err(mistake("fields.amount", "missing: a completed callback has nothing to pay"));
         }
-        if meaning
-            .negative
-            .is_some_and(|meaning| meaning != Meaning::Reversed)
-        {
-            return Err(mistake(
-                "meaning.negative",
-                "a negative amount can only mean \"reversed\"",
-            ));
+        if meaning.negative.is_some_and(|meaning| meaning != Meaning::Reversed) {
+            return Err(mistake("meaning.negative", "a negative amount can only mean \"reversed\""));
         }
-        if meaning
-            .no_amount
-            .is_some_and(|meaning| meaning != Meaning::NotAReward)
-        {
-            return Err(mistake(
-                "meaning.no_amount",
-                "a missing amount can only mean \"not-a-reward\"",
-            ));
+        if meaning.no_amount.is_some_and(|meaning| meaning != Meaning::NotAReward) {
+            return Err(mistake("meaning.no_amount", "a missing amount can only mean \"not-a-reward\""));
         }
-        for (key, conditions) in [
-            ("meaning.test", &meaning.test),
-            ("meaning.not_a_reward", &meaning.not_a_reward),
-        ] {
+        for (key, conditions) in [("meaning.test", &meaning.test), ("meaning.not_a_reward", &meaning.not_a_reward)] {
             for name in conditions.keys() {
                 self.check_declared(key, name)?;
             }
         }
-        if self.reversal.original == OriginalForm::Field
-            && !self.fields.contains_key(&Role::Original)
-        {
-            return Err(mistake(
-                "fields.original",
-                "missing, although reversal.original is \"field\"",
-            ));
+        if self.reversal.original == OriginalForm::Field && !self.fields.contains_key(&Role::Original) {
+            return Err(mistake("fields.original", "missing, although reversal.original is \"field\""));
         }
         Ok(())
     }
@@ -780,26 +710,17 @@ impl File {
             if hash.is_keyed {
                 Ok(hash)
             } else {
-                Err(mistake(
-                    &key("hash"),
-                    "use \"hmac-md5\", \"hmac-sha1\" or \"hmac-sha256\" here",
-                ))
+                Err(mistake(&key("hash"), "use \"hmac-md5\", \"hmac-sha1\" or \"hmac-sha256\" here"))
             }
         };
         let encoding = table.encoding.map_or(Encoding::Hex, Encoding::from);
         let place = || -> Result<Place, Mistake> {
-            let text = table
-                .place
-                .as_deref()
-                .ok_or_else(|| missing("in", "name the parameter or \"header:NAME\""))?;
+            let text = table.place.as_deref().ok_or_else(|| missing("in", "name the parameter or \"header:NAME\""))?;
             if let Some(header) = text.strip_prefix("header:") {
                 return if is_header_name(header) {
                     Ok(Place::Header(header.to_owned()))
                 } else {
-                    Err(mistake(
-                        &key("in"),
-                        format!("invalid header name {header:?}"),
-                    ))
+                    Err(mistake(&key("in"), format!("invalid header name {header:?}")))
                 };
             }
             if text == "path" && !self.is_declared("path") {
@@ -810,6 +731,15 @@ impl File {
         };
         self.check_unused_keys()?;
         Ok(match table.kind {
+            Kind::UrlMac if self.methods() != [Method::Get] => {
+                return Err(mistake("request.methods", "\"url-mac\" signs a URL: use \"GET\" alone"));
+            }
+            Kind::BodyMac if !self.macros.is_empty() || self.methods() != [Method::Post] => {
+                return Err(mistake(
+                    "request.methods",
+                    "\"body-mac\" signs a body and not the URL: use \"POST\" alone, and [parameters] instead of [macros]",
+                ));
+            }
             Kind::UrlMac => Scheme::Url {
                 hash: keyed()?,
                 encoding,
@@ -821,35 +751,24 @@ impl File {
             },
             Kind::Message => {
                 let hash = hash()?;
-                let text = table.message.as_deref().ok_or_else(|| {
-                    missing(
-                        "message",
-                        "write the signed text, such as \"{user}:{id}:{secret}\"",
-                    )
-                })?;
-                let parts =
-                    Part::parse(text).map_err(|problem| mistake(&key("message"), problem))?;
+                let text = table
+                    .message
+                    .as_deref()
+                    .ok_or_else(|| missing("message", "write the signed text, such as \"{user}:{id}:{secret}\""))?;
+                let parts = Part::parse(text).map_err(|problem| mistake(&key("message"), problem))?;
                 for part in &parts {
                     if let Part::Field { name, .. } = part {
                         self.check_declared(&key("message"), name)?;
                     }
                 }
-                let secrets = parts
-                    .iter()
-                    .filter(|part| matches!(part, Part::Secret))
-                    .count();
+                let secrets = parts.iter().filter(|part| matches!(part, Part::Secret)).count();
                 if secrets != usize::from(!hash.is_keyed) {
                     return Err(mistake(
                         &key("message"),
                         "write {secret} exactly once for a digest, and not at all for an HMAC, whose key it is",
                     ));
                 }
-                Scheme::Message {
-                    hash,
-                    encoding,
-                    place: signature_place(place()?)?,
-                    parts,
-                }
+                Scheme::Message { hash, encoding, place: signature_place(place()?)?, parts }
             }
             Kind::SortedMac => {
                 for name in &table.omit_empty {
@@ -859,9 +778,9 @@ impl File {
                     hash: hash()?,
                     encoding,
                     place: signature_place(place()?)?,
-                    pairs: table.pairs.ok_or_else(|| {
-                        missing("pairs", "use \"key=value\", \"php-form\" or \"values\"")
-                    })?,
+                    pairs: table
+                        .pairs
+                        .ok_or_else(|| missing("pairs", "use \"key=value\", \"php-form\" or \"values\""))?,
                     order: table.order.unwrap_or(Order::Name),
                     join: table.join.clone().unwrap_or_default(),
                     omit_empty: table.omit_empty.clone(),
@@ -887,15 +806,7 @@ impl File {
         let used: &[&str] = match table.kind {
             Kind::UrlMac => &["hash", "encoding", "in", "position"],
             Kind::Message => &["hash", "encoding", "in", "message"],
-            Kind::SortedMac => &[
-                "hash",
-                "encoding",
-                "in",
-                "pairs",
-                "order",
-                "join",
-                "omit_empty",
-            ],
+            Kind::SortedMac => &["hash", "encoding", "in", "pairs", "order", "join", "omit_empty"],
             Kind::BodyMac => &["hash", "encoding", "in", "prefix"],
             Kind::Secret => &["in"],
             Kind::Credentials => &[],
@@ -925,10 +836,7 @@ impl File {
 
 fn signature_place(place: Place) -> Result<Place, Mistake> {
     match place {
-        Place::Path => Err(mistake(
-            "authentication.in",
-            "name a parameter or \"header:NAME\"",
-        )),
+        Place::Path => Err(mistake("authentication.in", "name a parameter or \"header:NAME\"")),
         place => Ok(place),
     }
 }

@@ -95,10 +95,7 @@ pub fn preset(name: &str) -> Result<Description, ConfigError> {
     if let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) {
         return Description::from_toml(text);
     }
-    for (_, text) in PRESETS
-        .iter()
-        .filter(|(_, text)| text.contains("\nfamily "))
-    {
+    for (_, text) in PRESETS.iter().filter(|(_, text)| text.contains("\nfamily ")) {
         let description = Description::from_toml(text)?;
         if description.family().iter().any(|member| member == name) {
             return description.named(name);
@@ -110,8 +107,5 @@ pub fn preset(name: &str) -> Result<Description, ConfigError> {
         Some(known) if strsim::levenshtein(known, name) <= 2 => format!("did you mean {known:?}?"),
         _ => "use one of postback::network::presets(), or Description::from_file".to_owned(),
     };
-    Err(ConfigError::UnknownNetwork {
-        name: name.to_owned(),
-        fix,
-    })
+    Err(ConfigError::UnknownNetwork { name: name.to_owned(), fix })
 }

@@ -26,9 +26,7 @@ impl Part {
             if !literal.is_empty() {
                 parts.push(Self::Literal(literal.to_owned()));
             }
-            let (field, after) = after
-                .split_once('}')
-                .ok_or("no '}' after a '{': write {name}")?;
+            let (field, after) = after.split_once('}').ok_or("no '}' after a '{': write {name}")?;
             rest = after;
             if field == "secret" {
                 parts.push(Self::Secret);
@@ -45,11 +43,7 @@ impl Part {
             if name.is_empty() {
                 return Err("empty name between '{' and '}'".to_owned());
             }
-            parts.push(Self::Field {
-                name: name.to_owned(),
-                is_optional,
-                is_integer,
-            });
+            parts.push(Self::Field { name: name.to_owned(), is_optional, is_integer });
         }
         if rest.contains('}') {
             return Err("'}' without a '{' before it".to_owned());
@@ -92,20 +86,14 @@ impl Shape {
     /// # Errors
     /// A text that says what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let unknown = || {
-            format!(
-                "unknown shape {text:?}: use \"uuid\", \"hex:N\", \"digits:N\", \"length:N\" or \"letters\""
-            )
-        };
+        let unknown =
+            || format!("unknown shape {text:?}: use \"uuid\", \"hex:N\", \"digits:N\", \"length:N\" or \"letters\"");
         match text {
             "uuid" => Ok(Self::Uuid),
             "letters" => Ok(Self::Letters),
             _ => {
                 let (word, length) = text.split_once(':').ok_or_else(unknown)?;
-                let length = length
-                    .parse()
-                    .ok()
-                    .filter(|length| (1..=256).contains(length));
+                let length = length.parse().ok().filter(|length| (1..=256).contains(length));
                 let length = length.ok_or_else(unknown)?;
                 match word {
                     "hex" => Ok(Self::Hex(length)),
@@ -127,16 +115,10 @@ impl Shape {
                         _ => byte.is_ascii_hexdigit(),
                     })
             }
-            Self::Hex(length) => {
-                value.len() == length && value.bytes().all(|byte| byte.is_ascii_hexdigit())
-            }
-            Self::Digits(length) => {
-                value.len() == length && value.bytes().all(|byte| byte.is_ascii_digit())
-            }
+            Self::Hex(length) => value.len() == length && value.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            Self::Digits(length) => value.len() == length && value.bytes().all(|byte| byte.is_ascii_digit()),
             Self::Length(length) => value.len() == length,
-            Self::Letters => {
-                !value.contains(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'))
-            }
+            Self::Letters => !value.contains(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.')),
         }
     }
 
@@ -202,10 +184,7 @@ pub(super) fn ambiguous_fields<'a>(fields: &[Field<'a>]) -> Vec<&'a str> {
         }
         match middle {
             [] | [_] => false,
-            [a, b] => !matches!(
-                (a.bound, b.bound),
-                (Bound::Letters, Bound::Number) | (Bound::Number, Bound::Letters)
-            ),
+            [a, b] => !matches!((a.bound, b.bound), (Bound::Letters, Bound::Number) | (Bound::Number, Bound::Letters)),
             _ => true,
         }
     };
@@ -230,11 +209,7 @@ mod tests {
 
     #[test]
     fn message_is_parsed_into_parts() {
-        let field = |name: &str, is_optional, is_integer| Part::Field {
-            name: name.into(),
-            is_optional,
-            is_integer,
-        };
+        let field = |name: &str, is_optional, is_integer| Part::Field { name: name.into(), is_optional, is_integer };
         assert_eq!(
             Part::parse("{user}-{id?}:{value:int}{secret}x").unwrap(),
             [
@@ -255,11 +230,7 @@ mod tests {
     #[test]
     fn shapes_fix_where_a_value_ends() {
         for (shape, fits, other) in [
-            (
-                "uuid",
-                "8cc877ee-af19-488d-b28d-216fb866b996",
-                "8cc877eeXaf19-488d-b28d-216fb866b996",
-            ),
+            ("uuid", "8cc877ee-af19-488d-b28d-216fb866b996", "8cc877eeXaf19-488d-b28d-216fb866b996"),
             ("hex:4", "09aF", "09aFf"),
             ("digits:3", "042", "42"),
             ("length:2", "é", "e"),
@@ -275,36 +246,21 @@ mod tests {
 
     #[test]
     fn boundaries_are_known_with_one_free_field_in_a_run() {
+        use Bound::{Fixed, Free, Letters, Number};
         let run = |bounds: &[(Bound, bool)]| {
             let fields: Vec<Field<'_>> = bounds
                 .iter()
-                .map(|(bound, is_separated)| Field {
-                    name: "f",
-                    bound: *bound,
-                    is_separated: *is_separated,
-                })
+                .map(|(bound, is_separated)| Field { name: "f", bound: *bound, is_separated: *is_separated })
                 .collect();
             ambiguous_fields(&fields).len()
         };
-        use Bound::{Fixed, Free, Letters, Number};
         assert_eq!(run(&[]), 0);
         assert_eq!(run(&[(Free, false)]), 0);
         assert_eq!(run(&[(Free, false), (Number, false)]), 2);
         assert_eq!(run(&[(Free, false), (Number, true)]), 0);
         assert_eq!(run(&[(Fixed, false), (Free, false), (Fixed, false)]), 0);
-        assert_eq!(
-            run(&[
-                (Fixed, false),
-                (Letters, false),
-                (Number, false),
-                (Fixed, false)
-            ]),
-            0
-        );
+        assert_eq!(run(&[(Fixed, false), (Letters, false), (Number, false), (Fixed, false)]), 0);
         assert_eq!(run(&[(Free, false), (Fixed, false), (Number, false)]), 3);
-        assert_eq!(
-            run(&[(Free, false), (Free, true), (Number, false), (Free, false)]),
-            3
-        );
+        assert_eq!(run(&[(Free, false), (Free, true), (Number, false), (Free, false)]), 3);
     }
 }

@@ -23,10 +23,7 @@ impl Url {
     /// Parses a URL in which [`PLACEHOLDER`] stands for the secret.
     pub(super) fn parse(description: &Description, typed: &str) -> Result<Self, ConfigError> {
         let file = description.file();
-        let added = file
-            .parameters
-            .keys()
-            .filter(|name| !file.macros.contains_key(*name));
+        let added = file.parameters.keys().filter(|name| !file.macros.contains_key(*name));
         let reserved: Vec<&str> = match description.scheme() {
             // Every name is the operator's.
             Scheme::Credentials => Vec::new(),
@@ -34,11 +31,7 @@ impl Url {
         };
         let template = UrlTemplate::parse_optional(typed, MacroStyle::Any, &reserved)?;
         let signature = match description.scheme() {
-            Scheme::Url {
-                parameter,
-                position,
-                ..
-            } => {
+            Scheme::Url { parameter, position, .. } => {
                 let text = file.macro_text(parameter);
                 let typed = template
                     .parameters()
@@ -59,18 +52,11 @@ impl Url {
             _ => None,
         };
         let route = template.path().replace(PLACEHOLDER, "{secret}");
-        Ok(Self {
-            template,
-            route,
-            signature,
-        })
+        Ok(Self { template, route, signature })
     }
 
     pub(super) fn parameter(&self, name: &str) -> Option<&UrlParameter> {
-        self.template
-            .parameters()
-            .iter()
-            .find(|parameter| parameter.name() == name)
+        self.template.parameters().iter().find(|parameter| parameter.name() == name)
     }
 
     /// What is before and after the secret in the path.
@@ -90,9 +76,7 @@ impl Url {
         let (before, after) = notation.split_once("NAME").unwrap_or_default();
         let mut macros: Vec<(&str, usize)> = Vec::new();
         for parameter in self.template.parameters() {
-            let text = parameter
-                .macro_text()
-                .and_then(|text| text.strip_prefix(before)?.strip_suffix(after));
+            let text = parameter.macro_text().and_then(|text| text.strip_prefix(before)?.strip_suffix(after));
             let slot = slots.by_name(parameter.name());
             if let Some(name) = text
                 && !matches!(signature, Found::Slot(signature) if *signature == slot)
@@ -102,10 +86,7 @@ impl Url {
         }
         macros.sort_unstable();
         let is_omitted = |name: &str| omit_empty.iter().any(|omitted| omitted == name);
-        macros
-            .into_iter()
-            .map(|(name, slot)| (slot, is_omitted(name)))
-            .collect()
+        macros.into_iter().map(|(name, slot)| (slot, is_omitted(name))).collect()
     }
 }
 
@@ -117,13 +98,8 @@ pub(super) struct Slots<'u> {
 
 impl<'u> Slots<'u> {
     pub(super) fn new(url: &'u Url) -> Self {
-        let is_signature =
-            |parameter: &&UrlParameter| url.signature.as_deref() == Some(parameter.name());
-        let parameters = url
-            .template
-            .parameters()
-            .iter()
-            .filter(|parameter| !is_signature(parameter));
+        let is_signature = |parameter: &&UrlParameter| url.signature.as_deref() == Some(parameter.name());
+        let parameters = url.template.parameters().iter().filter(|parameter| !is_signature(parameter));
         let list = parameters
             .map(|parameter| Slot {
                 name: parameter.name().into(),
@@ -147,12 +123,7 @@ impl<'u> Slots<'u> {
         if let Some(at) = self.list.iter().position(|slot| *slot.name == *name) {
             return at;
         }
-        self.list.push(Slot {
-            name: name.into(),
-            macro_text: None,
-            value: None,
-            is_in_url: false,
-        });
+        self.list.push(Slot { name: name.into(), macro_text: None, value: None, is_in_url: false });
         self.list.len() - 1
     }
 
@@ -160,10 +131,7 @@ impl<'u> Slots<'u> {
     /// network adds. `None`: the URL has none.
     pub(super) fn resolve(&mut self, file: &File, name: &str) -> Option<usize> {
         if let Some(text) = file.macro_text(name) {
-            let found = self
-                .list
-                .iter()
-                .position(|slot| slot.macro_text.as_deref() == Some(&*text));
+            let found = self.list.iter().position(|slot| slot.macro_text.as_deref() == Some(&*text));
             if found.is_some() {
                 return found;
             }
@@ -172,9 +140,7 @@ impl<'u> Slots<'u> {
             let is_typed = |slot: &Slot| *slot.name == *name && slot.is_in_url;
             return self.list.iter().position(is_typed);
         }
-        file.parameters
-            .contains_key(name)
-            .then(|| self.by_name(name))
+        file.parameters.contains_key(name).then(|| self.by_name(name))
     }
 
     pub(super) fn is_static(&self, slot: usize) -> bool {
@@ -182,26 +148,18 @@ impl<'u> Slots<'u> {
     }
 
     pub(super) fn is_in_url(&self, slots: &[usize]) -> bool {
-        slots
-            .iter()
-            .any(|slot| self.list.get(*slot).is_some_and(|slot| slot.is_in_url))
+        slots.iter().any(|slot| self.list.get(*slot).is_some_and(|slot| slot.is_in_url))
     }
 
     /// The static parameters that must arrive unchanged: all but the secret ones.
-    pub(super) fn statics(
-        &self,
-        removed: &[Box<str>],
-    ) -> Result<Vec<(usize, Box<str>)>, ConfigError> {
+    pub(super) fn statics(&self, removed: &[Box<str>]) -> Result<Vec<(usize, Box<str>)>, ConfigError> {
         let mut statics = Vec::new();
         for (at, slot) in self.list.iter().enumerate() {
             if let Some(value) = &slot.value
                 && !removed.contains(&slot.name)
             {
                 if &**value == PLACEHOLDER {
-                    return Err(UrlError::StaticEncoding {
-                        name: slot.name.to_string(),
-                    }
-                    .into());
+                    return Err(UrlError::StaticEncoding { name: slot.name.to_string() }.into());
                 }
                 statics.push((at, value.clone()));
             }

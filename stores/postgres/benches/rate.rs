@@ -70,19 +70,11 @@ async fn main() {
         "{BARE}; CREATE TABLE players (id text PRIMARY KEY, gems numeric NOT NULL); \
          INSERT INTO players SELECT 'player-' || number, 0 FROM generate_series(0, {PLAYERS}) AS number"
     );
-    sqlx::raw_sql(AssertSqlSafe(players))
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::raw_sql(AssertSqlSafe(players)).execute(&pool).await.unwrap();
     compare("empty", &store, &options).await;
     if options.prefill > 0 {
         prefill(&store, options.prefill).await;
-        compare(
-            &format!("{} conversions", options.prefill),
-            &store,
-            &options,
-        )
-        .await;
+        compare(&format!("{} conversions", options.prefill), &store, &options).await;
     }
 }
 
@@ -98,27 +90,15 @@ async fn prefill(store: &PostgresStore, count: u64) {
             "INSERT INTO {table} SELECT 'bitlabs/game/conversion/' || md5(number::text), 1, $1::text::json, false, \
              'player-' || (random() * {PLAYERS})::int, 1700000000000 FROM generate_series(1, {count}) AS number"
         );
-        sqlx::query(AssertSqlSafe(insert))
-            .bind(&record)
-            .execute(store.pool())
-            .await
-            .unwrap();
+        sqlx::query(AssertSqlSafe(insert)).bind(&record).execute(store.pool()).await.unwrap();
     }
-    sqlx::raw_sql("VACUUM ANALYZE")
-        .execute(store.pool())
-        .await
-        .unwrap();
-    sqlx::raw_sql("CHECKPOINT")
-        .execute(store.pool())
-        .await
-        .unwrap();
+    sqlx::raw_sql("VACUUM ANALYZE").execute(store.pool()).await.unwrap();
+    sqlx::raw_sql("CHECKPOINT").execute(store.pool()).await.unwrap();
     println!("{count} conversions stored in {:.0?}", started.elapsed());
 }
 
 async fn compare(title: &str, store: &PostgresStore, options: &Options) {
-    println!(
-        "{title:22} callers   bare/s  store/s  ratio   bare p50   p99   store p50   p99  ratio of p99"
-    );
+    println!("{title:22} callers   bare/s  store/s  ratio   bare p50   p99   store p50   p99  ratio of p99");
     for callers in CALLERS {
         let (mut bare_runs, mut store_runs) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
@@ -155,11 +135,7 @@ impl Run {
             runs.sort_by(|a, b| value(a).total_cmp(&value(b)));
             value(&runs[runs.len() / 2])
         };
-        Self {
-            rate: middle(|run| run.rate),
-            p50: middle(|run| run.p50),
-            p99: middle(|run| run.p99),
-        }
+        Self { rate: middle(|run| run.rate), p50: middle(|run| run.p50), p99: middle(|run| run.p99) }
     }
 }
 
@@ -190,16 +166,10 @@ async fn run(store: &PostgresStore, callers: usize, seconds: u64, is_bare: bool)
     let elapsed = started.elapsed().as_secs_f64();
     latencies.sort();
     let at = |share: usize| latencies[latencies.len() * share / 100].as_secs_f64() * 1000.0;
-    Run {
-        rate: latencies.len() as f64 / elapsed,
-        p50: at(50),
-        p99: at(99),
-    }
+    Run { rate: latencies.len() as f64 / elapsed, p50: at(50), p99: at(99) }
 }
 
-fn store_receiver(
-    store: &PostgresStore,
-) -> postback::Receiver<PostgresStore, postback::InTransaction<PostgresStore>> {
+fn store_receiver(store: &PostgresStore) -> postback::Receiver<PostgresStore, postback::InTransaction<PostgresStore>> {
     let receiver = store.receiver(|tx, decision| {
         Box::pin(async move {
             let amount = decision.balance_change().to_string();
@@ -212,12 +182,7 @@ fn store_receiver(
 
 async fn pay(tx: &mut PgConnection, player: &str, amount: &str) -> sqlx::Result<()> {
     let update = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
-    sqlx::query(update)
-        .bind(player)
-        .bind(amount)
-        .execute(tx)
-        .await
-        .map(drop)
+    sqlx::query(update).bind(player).bind(amount).execute(tx).await.map(drop)
 }
 
 /// What a careful backend would do without the library: a unique key, and the payment.
@@ -236,9 +201,7 @@ async fn bare_transaction(pool: &PgPool, event: &Verified<Event>) {
         .await
         .unwrap();
     assert_eq!(done.rows_affected(), 1);
-    pay(&mut transaction, event.player.as_str(), "500")
-        .await
-        .unwrap();
+    pay(&mut transaction, event.player.as_str(), "500").await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -247,18 +210,12 @@ fn new_event() -> Verified<Event> {
     let kind = EventKind::Conversion {
         transaction: format!("{:032x}", fastrand::u128(..)).parse().unwrap(),
         original: None,
-        effect: Effect::Completed {
-            amount: 500.into(),
-            milestone: None,
-            reinstates: false,
-        },
+        effect: Effect::Completed { amount: 500.into(), milestone: None, reinstates: false },
     };
     let player = format!("player-{}", fastrand::u32(..PLAYERS));
     let (network, app) = ("bitlabs".parse().unwrap(), "game".parse().unwrap());
     let mut event = Event::new(network, app, player.parse().unwrap(), kind);
     event.endpoint = "offers".into();
-    event.query = format!(
-        "player={player}&gems=500&state=COMPLETED&offer=4711&task=12&name=Raid+Shadow+Legends"
-    );
+    event.query = format!("player={player}&gems=500&state=COMPLETED&offer=4711&task=12&name=Raid+Shadow+Legends");
     Verified::assume_genuine(event)
 }

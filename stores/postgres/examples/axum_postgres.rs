@@ -7,10 +7,7 @@
 //! ```
 //!
 //! To copy it, you need `axum`, `tokio`, `postback` with the feature `axum`, and `postback-postgres`.
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a program reads its settings from the environment"
-)]
+#![allow(clippy::disallowed_methods, reason = "a program reads its settings from the environment")]
 
 use std::env;
 
@@ -39,10 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (offers, bans) = (app.offers(OFFERS_URL)?, app.bans(BANS_URL)?);
 
     // The game's own pool: settings and hooks are up to you.
-    let pool = PgPoolOptions::new()
-        .max_connections(20)
-        .connect(&env::var("DATABASE_URL")?)
-        .await?;
+    let pool = PgPoolOptions::new().max_connections(20).connect(&env::var("DATABASE_URL")?).await?;
     sqlx::raw_sql(TABLES).execute(&pool).await?;
     let store = PostgresStore::new(pool.clone()).await?;
     let receiver = store.receiver(|tx, decision| Box::pin(carry_out(tx, decision)));
@@ -54,9 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_state(pool.clone());
     let listener = tokio::net::TcpListener::bind(&listen).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
-        .await?;
+    axum::serve(listener, routes).with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) }).await?;
     pool.close().await;
     Ok(())
 }
@@ -70,11 +62,7 @@ async fn carry_out(tx: &mut PgConnection, decision: Decision) -> Result<(), Hand
         Action::Reward(_) | Action::Reversal(_) => {
             // A decimal number as text: sqlx needs no feature for it, and nothing is rounded.
             let update = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
-            sqlx::query(update)
-                .bind(player)
-                .bind(decision.balance_change().to_string())
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(update).bind(player).bind(decision.balance_change().to_string()).execute(&mut *tx).await?;
         }
         Action::Ban => set_banned(tx, player, true).await?,
         Action::Unban => set_banned(tx, player, false).await?,

@@ -20,11 +20,7 @@ pub(crate) fn location(options: &PgConnectOptions) -> String {
 }
 
 pub(crate) fn open_error(location: &str, hint: &str, source: impl Into<BoxError>) -> StoreError {
-    StoreError::Open {
-        location: location.to_owned(),
-        hint: hint.to_owned(),
-        source: source.into(),
-    }
+    StoreError::Open { location: location.to_owned(), hint: hint.to_owned(), source: source.into() }
 }
 
 /// An error while the store is being opened.
@@ -36,11 +32,7 @@ pub(crate) fn cannot_open(location: &str, error: sqlx::Error) -> StoreError {
 pub(crate) fn unavailable(operation: &'static str, error: sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::PoolClosed => StoreError::Closed,
-        error => StoreError::Unavailable {
-            operation,
-            hint: hint(&error),
-            source: error.into(),
-        },
+        error => StoreError::Unavailable { operation, hint: hint(&error), source: error.into() },
     }
 }
 
@@ -74,9 +66,7 @@ pub(crate) fn is_conflict(error: &(dyn Error + 'static)) -> bool {
 fn hint(error: &sqlx::Error) -> &'static str {
     match error {
         sqlx::Error::Configuration(_) => "correct the URL",
-        sqlx::Error::Tls(_) => {
-            "switch on a TLS feature of sqlx, or correct sslmode and certificates in the URL"
-        }
+        sqlx::Error::Tls(_) => "switch on a TLS feature of sqlx, or correct sslmode and certificates in the URL",
         sqlx::Error::Io(_) => "check that the server runs and that host and port are right",
         sqlx::Error::PoolTimedOut => "check that the server runs, or enlarge the pool",
         error => match code(error).as_deref() {

@@ -81,8 +81,7 @@ impl PostgresOptions {
     /// Checks the schema's name, which becomes part of statements.
     pub(crate) fn check(&self, location: &str) -> Result<(), StoreError> {
         let name = self.schema.as_str();
-        let is_allowed =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let is_valid = (1..=63).contains(&name.len())
             && name.bytes().all(is_allowed)
             && !name.starts_with(|first: char| first.is_ascii_digit())

@@ -35,17 +35,10 @@ pub(crate) async fn migrate(
 }
 
 /// Checks that the tables are there and that this crate can use them.
-pub(crate) async fn check(
-    connection: &mut PgConnection,
-    location: &str,
-    schema: &str,
-) -> Result<(), StoreError> {
+pub(crate) async fn check(connection: &mut PgConnection, location: &str, schema: &str) -> Result<(), StoreError> {
     check_server(connection, location).await?;
     let found = read_version(connection, schema).await;
-    check_version(
-        location,
-        found.map_err(|error| cannot_open(location, error))?,
-    )
+    check_version(location, found.map_err(|error| cannot_open(location, error))?)
 }
 
 fn check_version(location: &str, found: Option<i64>) -> Result<(), StoreError> {
@@ -61,10 +54,7 @@ fn check_version(location: &str, found: Option<i64>) -> Result<(), StoreError> {
             "restore the table meta from a backup: it must name the version of the tables",
             "invalid version of the tables",
         ),
-        None => open(
-            "call PostgresStore::migrate as a user who may create tables",
-            "the tables are missing",
-        ),
+        None => open("call PostgresStore::migrate as a user who may create tables", "the tables are missing"),
     }
 }
 
@@ -81,32 +71,21 @@ async fn read_version(connection: &mut PgConnection, schema: &str) -> sqlx::Resu
         return Ok(None);
     }
     let select = format!("SELECT version FROM \"{schema}\".meta WHERE id = 1");
-    let version: Option<i64> = sqlx::query_scalar(AssertSqlSafe(select))
-        .fetch_optional(&mut *connection)
-        .await?;
+    let version: Option<i64> = sqlx::query_scalar(AssertSqlSafe(select)).fetch_optional(&mut *connection).await?;
     Ok(Some(version.unwrap_or(0)))
 }
 
 async fn create(connection: &mut PgConnection, schema: &str) -> sqlx::Result<()> {
     // `CREATE SCHEMA IF NOT EXISTS` asks for the right to create schemas even where it exists.
-    let exists: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
-            .bind(schema)
-            .fetch_one(&mut *connection)
-            .await?;
-    let create_schema = if exists {
-        ""
-    } else {
-        "CREATE SCHEMA postback;"
-    };
-    let statements = format!(
-        "{create_schema} {TABLES} INSERT INTO postback.meta (id, version) VALUES (1, {SCHEMA_VERSION})"
-    );
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)")
+        .bind(schema)
+        .fetch_one(&mut *connection)
+        .await?;
+    let create_schema = if exists { "" } else { "CREATE SCHEMA postback;" };
+    let statements =
+        format!("{create_schema} {TABLES} INSERT INTO postback.meta (id, version) VALUES (1, {SCHEMA_VERSION})");
     let statements = in_schema(&statements, schema);
-    sqlx::raw_sql(AssertSqlSafe(statements))
-        .execute(connection)
-        .await
-        .map(drop)
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await.map(drop)
 }
 
 /// Puts the schema's name, which was checked, into statements that are written for the schema `postback`.
@@ -182,9 +161,5 @@ async fn check_server(connection: &mut PgConnection, location: &str) -> Result<(
         return Ok(());
     }
     let problem = format!("the encoding of the database is {encoding}");
-    Err(open_error(
-        location,
-        "create the database with ENCODING 'UTF8'",
-        problem,
-    ))
+    Err(open_error(location, "create the database with ENCODING 'UTF8'", problem))
 }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, Stored, SwapOutcome, Version,
-    json,
+    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, Stored, SwapOutcome, Version, json,
 };
 use postback::{DedupStore, PlayerId, RecordKey, StoreError, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -83,9 +82,7 @@ impl PostgresStore {
                 return Err(open_error(&location, hint, late));
             }
         }
-        let pool = PgPoolOptions::new()
-            .acquire_timeout(options.timeout)
-            .connect_lazy_with(server);
+        let pool = PgPoolOptions::new().acquire_timeout(options.timeout).connect_lazy_with(server);
         Self::with_options(pool, options).await
     }
 
@@ -104,14 +101,8 @@ impl PostgresStore {
     pub async fn with_options(pool: PgPool, options: PostgresOptions) -> Result<Self, StoreError> {
         let location = location(&pool.connect_options());
         options.check(&location)?;
-        let store = Self {
-            shared: Arc::new(Shared {
-                statements: Statements::new(&options),
-                pool,
-                options,
-                location,
-            }),
-        };
+        let store =
+            Self { shared: Arc::new(Shared { statements: Statements::new(&options), pool, options, location }) };
         if store.options().migrates {
             store.migrate().await?;
         } else {
@@ -136,11 +127,7 @@ impl PostgresStore {
         match tokio::time::timeout(LONG_TIMEOUT, work).await {
             Ok(migrated) => migrated?,
             Err(late) => {
-                return Err(open_error(
-                    location,
-                    "another process migrates the tables",
-                    late,
-                ));
+                return Err(open_error(location, "another process migrates the tables", late));
             }
         }
         session.is_clean = true;
@@ -229,10 +216,7 @@ impl PostgresStore {
         let mut after = after.map(ToString::to_string).unwrap_or_default();
         loop {
             let wanted = limit.saturating_sub(keys.len());
-            let query = statement
-                .query()
-                .bind(after.clone())
-                .bind(row_limit(wanted));
+            let query = statement.query().bind(after.clone()).bind(row_limit(wanted));
             let rows = self.query(operation, LONG_TIMEOUT, bind(query)).await?;
             for row in &rows {
                 after = column(operation, row, 0)?;
@@ -255,11 +239,7 @@ impl PostgresStore {
     }
 
     /// A statement that changes one row, or none if another version is stored.
-    pub(crate) fn swap_query(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<Statement, StoreError> {
+    pub(crate) fn swap_query(&self, expected: Option<Version>, record: &Record) -> Result<Statement, StoreError> {
         let statements = &self.shared.statements;
         let statement = match expected {
             None => &statements.insert,
@@ -304,8 +284,7 @@ fn column<'r, T>(operation: &'static str, row: &'r PgRow, index: usize) -> Resul
 where
     T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>,
 {
-    row.try_get(index)
-        .map_err(|error| unavailable(operation, error))
+    row.try_get(index).map_err(|error| unavailable(operation, error))
 }
 
 fn version_number(version: Version) -> i64 {
@@ -329,10 +308,7 @@ pub(crate) struct Session {
 
 impl Session {
     fn new(connection: PoolConnection<Postgres>) -> Self {
-        Self {
-            connection,
-            is_clean: false,
-        }
+        Self { connection, is_clean: false }
     }
 }
 
@@ -347,17 +323,11 @@ impl Drop for Session {
 impl DedupStore for PostgresStore {
     async fn load(&self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
         let query = self.load_query(key);
-        let rows = self
-            .query("load a record", self.options().timeout, query)
-            .await?;
+        let rows = self.query("load a record", self.options().timeout, query).await?;
         rows.first().map(|row| read_row(key, row)).transpose()
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         let query = self.swap_query(expected, record)?;
         if self.execute("swap a record", query).await? == 1 {
             return Ok(SwapOutcome::Replaced(Version::after(expected)));
@@ -365,22 +335,14 @@ impl DedupStore for PostgresStore {
         Ok(SwapOutcome::Conflict(self.load(record.key()).await?))
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         let statement = &self.shared.statements.list_pending;
-        self.keys("list pending records", statement, after, limit, |query| {
-            query
-        })
-        .await
+        self.keys("list pending records", statement, after, limit, |query| query).await
     }
 
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
         let operation = "keep an unusable callback";
-        let unwritable =
-            |error: serde_json::Error| unavailable(operation, sqlx::Error::Encode(error.into()));
+        let unwritable = |error: serde_json::Error| unavailable(operation, sqlx::Error::Encode(error.into()));
         let insert = self.shared.statements.keep.query();
         let insert = insert
             .bind(kept.id.to_string())
@@ -388,23 +350,15 @@ impl DedupStore for PostgresStore {
             .bind(serde_json::to_string(kept).map_err(unwritable)?);
         self.execute(operation, insert).await?;
         let trim = self.shared.statements.trim_kept.query();
-        let trim = trim
-            .bind(millis(kept.received.before(MAX_KEPT_AGE)))
-            .bind(row_limit(MAX_KEPT));
+        let trim = trim.bind(millis(kept.received.before(MAX_KEPT_AGE))).bind(row_limit(MAX_KEPT));
         let removed = self.execute("remove old unusable callbacks", trim).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let operation = "list unusable callbacks";
         let query = self.shared.statements.list_kept.query();
-        let query = query
-            .bind(after.map(ToString::to_string).unwrap_or_default())
-            .bind(row_limit(limit));
+        let query = query.bind(after.map(ToString::to_string).unwrap_or_default()).bind(row_limit(limit));
         let rows = self.query(operation, self.options().timeout, query).await?;
         let read = |row: &PgRow| {
             let text: String = column(operation, row, 0)?;
@@ -418,12 +372,7 @@ impl DedupStore for PostgresStore {
     }
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
-        let query = self
-            .shared
-            .statements
-            .remove_kept
-            .query()
-            .bind(id.to_string());
+        let query = self.shared.statements.remove_kept.query().bind(id.to_string());
         Ok(self.execute("remove an unusable callback", query).await? == 1)
     }
 }
@@ -442,10 +391,7 @@ impl Retention for PostgresStore {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
         let statement = &self.shared.statements.list_unchanged;
-        self.keys("list unchanged records", statement, after, limit, |query| {
-            query.bind(millis(moment))
-        })
-        .await
+        self.keys("list unchanged records", statement, after, limit, |query| query.bind(millis(moment))).await
     }
 
     async fn list_by_player(
@@ -455,14 +401,7 @@ impl Retention for PostgresStore {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
         let statement = &self.shared.statements.list_by_player;
-        self.keys(
-            "list a player's records",
-            statement,
-            after,
-            limit,
-            |query| query.bind(player.to_string()),
-        )
-        .await
+        self.keys("list a player's records", statement, after, limit, |query| query.bind(player.to_string())).await
     }
 }
 
@@ -501,40 +440,28 @@ impl Statements {
     fn new(options: &PostgresOptions) -> Self {
         let sql = |text: &str| {
             let text = text.replace("DURABLE", DURABLE);
-            Sql(text
-                .replace("postback.", &format!("{}.", options.schema))
-                .into())
+            Sql(text.replace("postback.", &format!("{}.", options.schema)).into())
         };
         let list = |condition: &str| {
-            sql(&format!(
-                "SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"
-            ))
+            sql(&format!("SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"))
         };
         Self {
             load: sql("SELECT version, record::text FROM postback.records WHERE key = $1"),
-            insert: sql(
-                "INSERT INTO postback.records (key, version, record, pending, player, changed) \
-                 SELECT $1, $2, $3::text::json, $4, $5, $6 FROM DURABLE ON CONFLICT (key) DO NOTHING",
-            ),
+            insert: sql("INSERT INTO postback.records (key, version, record, pending, player, changed) \
+                 SELECT $1, $2, $3::text::json, $4, $5, $6 FROM DURABLE ON CONFLICT (key) DO NOTHING"),
             update: sql(
                 "UPDATE postback.records SET version = $2, record = $3::text::json, pending = $4, player = $5, \
                  changed = $6 FROM DURABLE WHERE key = $1 AND version = $7",
             ),
-            remove: sql(
-                "DELETE FROM postback.records USING DURABLE WHERE key = $1 AND version = $2",
-            ),
+            remove: sql("DELETE FROM postback.records USING DURABLE WHERE key = $1 AND version = $2"),
             list_pending: list("pending"),
             list_unchanged: list("NOT pending AND changed < $3"),
             list_by_player: list("player = $3"),
             keep: sql("INSERT INTO postback.unusable (id, received, callback) \
                  SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
-            trim_kept: sql(
-                "DELETE FROM postback.unusable WHERE received < $1 OR id IN \
-                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)",
-            ),
-            list_kept: sql(
-                "SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2",
-            ),
+            trim_kept: sql("DELETE FROM postback.unusable WHERE received < $1 OR id IN \
+                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)"),
+            list_kept: sql("SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
         }
     }

@@ -5,9 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::store::{
-    Record, Stored, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version,
-};
+use postback::store::{Record, Stored, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version};
 use postback::{Decision, HandlerError, InTransaction, Receiver, RecordKey, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
@@ -24,8 +22,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(10);
 pub type HandlerFuture<'t> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send + 't>>;
 
 /// A handler that runs inside a transaction. See [`PostgresStore::receiver`].
-pub type PostgresHandler =
-    dyn for<'t> Fn(&'t mut PgConnection, Decision) -> HandlerFuture<'t> + Send + Sync;
+pub type PostgresHandler = dyn for<'t> Fn(&'t mut PgConnection, Decision) -> HandlerFuture<'t> + Send + Sync;
 
 impl PostgresStore {
     /// A receiver whose handler runs inside the store's transaction: what it does with `tx` commits together with the
@@ -54,10 +51,7 @@ impl PostgresStore {
     /// ```
     pub fn receiver(
         &self,
-        handler: impl for<'t> Fn(&'t mut PgConnection, Decision) -> HandlerFuture<'t>
-        + Send
-        + Sync
-        + 'static,
+        handler: impl for<'t> Fn(&'t mut PgConnection, Decision) -> HandlerFuture<'t> + Send + Sync + 'static,
     ) -> Receiver<Self, InTransaction<Self>> {
         Receiver::in_transaction(self.clone(), Arc::new(handler))
     }
@@ -99,13 +93,8 @@ impl PostgresStore {
         is_last: bool,
     ) -> Result<W::Output, StoreError> {
         let mut session = self.session("begin a transaction").await?;
-        let begin = session
-            .connection
-            .begin_with(AssertSqlSafe(self.begin_statement(key)));
-        let limit = self
-            .options()
-            .timeout
-            .saturating_add(self.options().lock_timeout);
+        let begin = session.connection.begin_with(AssertSqlSafe(self.begin_statement(key)));
+        let limit = self.options().timeout.saturating_add(self.options().lock_timeout);
         let mut transaction = match tokio::time::timeout(limit, begin).await {
             Ok(Ok(transaction)) => transaction,
             Ok(Err(error)) if code(&error).as_deref() == Some("55P03") => {
@@ -159,15 +148,13 @@ impl PostgresStore {
 /// The setting is local to the savepoint: it disappears with it, and with the transaction.
 const SAVEPOINT: &str = "SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
-const NEXT_SAVEPOINT: &str =
-    "RELEASE SAVEPOINT postback; SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
+const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT postback; SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
 const ROLL_BACK: &str = "ROLLBACK TO SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
 /// Fails if a statement of the handler failed or a deferred constraint is violated. Returns whether the savepoint is still
 /// there, and with it the transaction: a commit of a failed transaction would roll back and report success.
-const CHECK: &str =
-    "SET CONSTRAINTS ALL IMMEDIATE; SELECT current_setting('postback.savepoint', true) = 'set'";
+const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SELECT current_setting('postback.savepoint', true) = 'set'";
 
 /// A transaction with the conversion's lock.
 struct OpenTransaction<'t> {
@@ -213,19 +200,12 @@ fn handler_error(source: BoxError) -> StoreError {
 
 impl Transaction for OpenTransaction<'_> {
     async fn load(&mut self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
-        let work = self
-            .store
-            .load_query(key)
-            .fetch_optional(&mut *self.connection);
+        let work = self.store.load_query(key).fetch_optional(&mut *self.connection);
         let row = self.store.bounded("load a record", work).await?;
         row.map(|row| read_row(key, &row)).transpose()
     }
 
-    async fn swap(
-        &mut self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         self.is_at_savepoint = false;
         let query = self.store.swap_query(expected, record)?;
         let work = query.execute(&mut *self.connection);
@@ -272,9 +252,7 @@ impl Transaction for OpenTransaction<'_> {
             Err(_) => Err(HandlerError::failed(format!("no result within {limit:?}"))),
         };
         match result {
-            Err(HandlerError::Failed(source))
-                if self.retries_conflicts && is_conflict(&*source) =>
-            {
+            Err(HandlerError::Failed(source)) if self.retries_conflicts && is_conflict(&*source) => {
                 self.failure = Some(StoreError::Unavailable {
                     operation: "run the handler",
                     hint: "retry later: other transactions got in its way",

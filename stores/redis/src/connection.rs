@@ -88,7 +88,7 @@ impl Managed {
         if let Some(connection) = &state.connection {
             return Ok((state.generation, connection.clone()));
         }
-        // Callers that waited for an attempt share its failure. Otherwise each would wait for an attempt of its own.
+        // Callers that waited for an attempt share its failure; otherwise they would wait for one attempt after the other.
         if let Some((at, error)) = &state.failure
             && *at > arrived
         {

@@ -4,8 +4,6 @@ use postback::RecordKey;
 use postback::store::StoreError;
 use redis::{ErrorKind, RedisError};
 
-use crate::keys::LAYOUT;
-
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// The store could not be opened.
@@ -26,8 +24,8 @@ pub(crate) fn foreign_layout(location: &str) -> StoreError {
     open_error(location, FOREIGN_LAYOUT, "the layout is not a number")
 }
 
-pub(crate) fn newer_layout(location: &str, prefix: &str, found: u32) -> StoreError {
-    StoreError::Newer { what: format!("the layout of {location} with prefix {prefix:?}"), found, known: LAYOUT }
+pub(crate) fn newer_layout(location: &str, prefix: &str, found: u32, known: u32) -> StoreError {
+    StoreError::Newer { what: format!("the layout of {location} with prefix {prefix:?}"), found, known }
 }
 
 fn open_error(location: &str, hint: &str, source: impl Into<Source>) -> StoreError {

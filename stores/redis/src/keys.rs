@@ -104,7 +104,7 @@ pub(crate) fn check_layout(found: &[u8], location: &str, prefix: &str) -> Result
     let number = std::str::from_utf8(found).ok();
     match number.and_then(|number| number.parse().ok()) {
         Some(LAYOUT) => Ok(()),
-        Some(number) if number > LAYOUT => Err(error::newer_layout(location, prefix, number)),
+        Some(number) if number > LAYOUT => Err(error::newer_layout(location, prefix, number, LAYOUT)),
         _ => Err(error::foreign_layout(location)),
     }
 }

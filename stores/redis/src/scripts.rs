@@ -57,10 +57,10 @@ if exists then old_index, old_member = place(pending, changed) end
 /// version.
 ///
 /// A version is the server's time in microseconds, so that it never comes back, not even when a failover lost the
-/// record's latest changes: a swap that expects a lost version is a conflict.
+/// record's latest changes: a change that expects a lost version finds a conflict.
 ///
 /// The record is written after its new places in the indexes and before the old ones are removed, so that it is always
-/// listed. A place too many does no harm, because a listed record is loaded before anything is done with it.
+/// listed. A place too many does no harm, because listed records are loaded anyway.
 const SWAP: &str = r"
 local new_player = ARGV[5]
 local index, member = place(ARGV[4], ARGV[6])

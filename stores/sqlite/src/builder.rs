@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use crate::error::{hint, is_locked, open_failed, sqlite_error};
 use crate::schema::{self, SCHEMA_VERSION, SchemaError};
-use crate::store::{Connections, SqliteStore};
+use crate::store::{Connections, Limits, SqliteStore};
 
 /// The pause between two attempts to open a file that is locked.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
@@ -24,6 +24,22 @@ const CACHE_SIZE: i32 = -64 * 1024;
 /// After how many pages of 4 KiB the write-ahead log is moved into the file. With SQLite's default of 1000, a busy store
 /// writes the same pages to the file again and again.
 const CHECKPOINT_PAGES: u32 = 10_000;
+
+impl SqliteStore {
+    /// Opens a file with the default options: see [`SqliteBuilder::open`].
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with the file, the cause and what to do about it, or [`StoreError::Newer`] if a later
+    /// version of this crate created the tables.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder().open(path)
+    }
+
+    /// Opens a file with other options.
+    pub fn builder() -> SqliteBuilder {
+        SqliteBuilder::default()
+    }
+}
 
 /// Opens a [`SqliteStore`] with other limits than the defaults.
 ///
@@ -42,15 +58,14 @@ const CHECKPOINT_PAGES: u32 = 10_000;
 /// ```
 #[derive(Debug, Clone)]
 pub struct SqliteBuilder {
-    pub(crate) busy_timeout: Duration,
-    pub(crate) timeout: Duration,
-    pub(crate) queue: usize,
-    pub(crate) batch: usize,
+    busy_timeout: Duration,
+    limits: Limits,
 }
 
 impl Default for SqliteBuilder {
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(5), timeout: Duration::from_secs(10), queue: 4096, batch: 256 }
+        let limits = Limits { timeout: Duration::from_secs(10), queue: 4096, batch: 256 };
+        Self { busy_timeout: Duration::from_secs(5), limits }
     }
 }
 
@@ -67,7 +82,7 @@ impl SqliteBuilder {
     /// done later. 10 s by default; keep it above the busy timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.limits.timeout = timeout;
         self
     }
 
@@ -75,14 +90,14 @@ impl SqliteBuilder {
     /// once. 4096 by default, at least 64.
     #[must_use]
     pub fn queue(mut self, operations: usize) -> Self {
-        self.queue = operations.max(64);
+        self.limits.queue = operations.max(64);
         self
     }
 
     /// How many operations share a commit at most. 256 by default, at least 1.
     #[must_use]
     pub fn batch(mut self, operations: usize) -> Self {
-        self.batch = operations.max(1);
+        self.limits.batch = operations.max(1);
         self
     }
 
@@ -123,7 +138,7 @@ impl SqliteBuilder {
             }
         };
         let connections = connect().map_err(|error| schema_error(&path, error))?;
-        SqliteStore::start(&path, connections, self)
+        SqliteStore::start(&path, connections, self.limits)
     }
 
     fn open_writable(&self, path: &Path, flags: OpenFlags) -> Result<SqliteStore, StoreError> {
@@ -131,7 +146,7 @@ impl SqliteBuilder {
         let start = Instant::now();
         loop {
             match self.connect_all(&path, flags) {
-                Ok(connections) => return SqliteStore::start(&path, connections, self),
+                Ok(connections) => return SqliteStore::start(&path, connections, self.limits),
                 // SQLite itself does not wait while two processes change a new file to WAL mode.
                 Err(SchemaError::Sqlite(error)) if is_locked(&error) && start.elapsed() < self.busy_timeout => {
                     thread::sleep(RETRY_INTERVAL);

@@ -18,7 +18,6 @@ use rusqlite::{Connection, Params};
 use tokio::sync::{oneshot, watch};
 use tracing::Span;
 
-use crate::builder::SqliteBuilder;
 use crate::error::{no_reply, open_failed, roll_back, unavailable};
 use crate::rows;
 use crate::transaction::{SqliteHandler, SqliteTransaction, WriteConnection, swap_outcome};
@@ -53,6 +52,17 @@ struct Queues {
 /// What a connection is asked to read. It replies by itself.
 type Query = Box<dyn FnOnce(&Connection) + Send>;
 
+/// What callers may ask of a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a caller waits.
+    pub(crate) timeout: Duration,
+    /// How many operations wait for each thread.
+    pub(crate) queue: usize,
+    /// How many operations share a commit.
+    pub(crate) batch: usize,
+}
+
 /// The connections of a store.
 pub(crate) struct Connections {
     /// `None`: opened read-only.
@@ -62,20 +72,6 @@ pub(crate) struct Connections {
 }
 
 impl SqliteStore {
-    /// Opens a file with the default options: see [`SqliteBuilder::open`].
-    ///
-    /// # Errors
-    /// [`StoreError::Open`] with the file, the cause and what to do about it, or [`StoreError::Newer`] if a later
-    /// version of this crate created the tables.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::builder().open(path)
-    }
-
-    /// Opens a file with other options.
-    pub fn builder() -> SqliteBuilder {
-        SqliteBuilder::default()
-    }
-
     /// A receiver whose handler runs inside the transaction that settles its decision: what it writes and the record are
     /// committed together, or not at all, so it needs no idempotency.
     ///
@@ -127,7 +123,7 @@ impl SqliteStore {
         while closed.changed().await.is_ok() {}
     }
 
-    pub(crate) fn start(path: &Path, connections: Connections, options: &SqliteBuilder) -> Result<Self, StoreError> {
+    pub(crate) fn start(path: &Path, connections: Connections, limits: Limits) -> Result<Self, StoreError> {
         let Connections { writer, loading, listing } = connections;
         let failed = |error| open_failed(path, "the system cannot start another thread", error);
         let (sender, closed) = watch::channel(());
@@ -135,25 +131,25 @@ impl SqliteStore {
 
         // Each thread closes its connection after the one before it. The last to close moves the log into the file; if
         // two close at the same time, neither does.
-        let (list, listings) = mpsc::sync_channel(options.queue);
+        let (list, listings) = mpsc::sync_channel(limits.queue);
         let serve = move || serve_queries(listing, &listings);
         let previous = spawn("postback-list", None, &sender, serve).map_err(failed)?;
-        let (load, loads) = mpsc::sync_channel(options.queue);
+        let (load, loads) = mpsc::sync_channel(limits.queue);
         let serve = move || serve_queries(loading, &loads);
         let previous = spawn("postback-load", Some(previous), &sender, serve).map_err(failed)?;
         let mut write = None;
         if let Some(connection) = writer {
             let db = WriteConnection::new(connection)
                 .map_err(|error| open_failed(path, "SQLite reported an error", error))?;
-            let (tasks, queue) = mpsc::sync_channel(options.queue);
-            let limit = options.batch;
+            let (tasks, queue) = mpsc::sync_channel(limits.queue);
+            let limit = limits.batch;
             let serve = move || Writer { db, queue, limit }.run();
             spawn("postback-write", Some(previous), &sender, serve).map_err(failed)?;
             write = Some(tasks);
         }
         let queues = RwLock::new(Some(Queues { write, load, list }));
         let location = path.display().to_string();
-        let timeout = options.timeout;
+        let timeout = limits.timeout;
         let shared = Shared { location, timeout, queues, closed };
         Ok(Self { shared: Arc::new(shared) })
     }

@@ -13,9 +13,7 @@ fn url(query: &str) -> String {
     format!("https://game.example/cb?{query}")
 }
 
-fn rejection<C: BitlabsCallback>(
-    endpoint: Result<BitlabsEndpoint<C>, BitlabsConfigError>,
-) -> String {
+fn rejection<C: BitlabsCallback>(endpoint: Result<BitlabsEndpoint<C>, BitlabsConfigError>) -> String {
     endpoint.unwrap_err().to_string()
 }
 
@@ -23,73 +21,28 @@ fn rejection<C: BitlabsCallback>(
 fn url_must_have_what_makes_the_endpoint_safe() {
     let base = |more: &str| url(&format!("{BASE}{more}"));
     let cases = [
-        (
-            rejection(app().offers(url("t=[%TX%]&a=[%VAL%]&s=[%OFFER_STATE%]"))),
-            "player=[%USER:UID%]",
-        ),
-        (
-            rejection(app().offers(url("p=[%UID%]&a=[%VAL%]&s=[%OFFER_STATE%]"))),
-            "tx=[%TX%]",
-        ),
-        (
-            rejection(app().offers(url("p=[%UID%]&t=[%TX%]&s=[%OFFER_STATE%]"))),
-            "amount=[%VALUE:CURRENCY%]",
-        ),
-        (
-            rejection(app().offers(base("&s=completed"))),
-            "state=[%OFFER:TASK:STATE%]",
-        ),
-        (
-            rejection(app().purchases(base("&s=[%OFFER_STATE%]"))),
-            "iap_usd=[%OFFER:TASK:IAP:USD%]",
-        ),
-        (
-            rejection(app().surveys(base("&r=[%REF%]"))),
-            "type=[%TYPE%]",
-        ),
+        (rejection(app().offers(url("t=[%TX%]&a=[%VAL%]&s=[%OFFER_STATE%]"))), "player=[%USER:UID%]"),
+        (rejection(app().offers(url("p=[%UID%]&a=[%VAL%]&s=[%OFFER_STATE%]"))), "tx=[%TX%]"),
+        (rejection(app().offers(url("p=[%UID%]&t=[%TX%]&s=[%OFFER_STATE%]"))), "amount=[%VALUE:CURRENCY%]"),
+        (rejection(app().offers(base("&s=completed"))), "state=[%OFFER:TASK:STATE%]"),
+        (rejection(app().purchases(base("&s=[%OFFER_STATE%]"))), "iap_usd=[%OFFER:TASK:IAP:USD%]"),
+        (rejection(app().surveys(base("&r=[%REF%]"))), "type=[%TYPE%]"),
         (rejection(app().surveys(base("&c=[%TYPE%]"))), "ref=[%REF%]"),
         (rejection(app().rewards(base("&c=[%TYPE%]"))), "ref=[%REF%]"),
         (rejection(app().receipts(base(""))), "magic_receipt_state="),
         (rejection(app().cashback(base(""))), "cashback_state="),
-        (
-            rejection(app().state_parameter("st").receipts(base(""))),
-            "st=",
-        ),
-        (
-            rejection(app().receipts(base("&magic_receipt_state=COMPLETED"))),
-            "the state's macro",
-        ),
-        (
-            rejection(app().bans(url("p=[%UID%]"))),
-            "ban_status=[%BAN:STATUS%]",
-        ),
-        (
-            rejection(app().bans(url("s=[%BAN_STATE%]"))),
-            "player=[%USER:UID%]",
-        ),
-        (
-            rejection(app().only(OfferState::Completed).surveys(SURVEYS)),
-            "`only`",
-        ),
-        (
-            rejection(app().state_parameter("st").offers(OFFERS)),
-            "`state_parameter`",
-        ),
+        (rejection(app().state_parameter("st").receipts(base(""))), "st="),
+        (rejection(app().receipts(base("&magic_receipt_state=COMPLETED"))), "the state's macro"),
+        (rejection(app().bans(url("p=[%UID%]"))), "ban_status=[%BAN:STATUS%]"),
+        (rejection(app().bans(url("s=[%BAN_STATE%]"))), "player=[%USER:UID%]"),
+        (rejection(app().only(OfferState::Completed).surveys(SURVEYS)), "`only`"),
+        (rejection(app().state_parameter("st").offers(OFFERS)), "`state_parameter`"),
         (rejection(app().surveys(url("tx=%TX%"))), "type [%TX%]"),
-        (
-            rejection(app().offers(url(&format!("{BASE}&r=[%REF%]&hash=[%HASH%]")))),
-            "without it",
-        ),
-        (
-            rejection(app().offers(url("p=[%UID%]&q=[%USER:UID%]"))),
-            "\"p\" and \"q\"",
-        ),
+        (rejection(app().offers(url(&format!("{BASE}&r=[%REF%]&hash=[%HASH%]")))), "without it"),
+        (rejection(app().offers(url("p=[%UID%]&q=[%USER:UID%]"))), "\"p\" and \"q\""),
     ];
     for (message, advice) in cases {
-        assert!(
-            message.contains(advice),
-            "expected {advice:?} in {message:?}"
-        );
+        assert!(message.contains(advice), "expected {advice:?} in {message:?}");
     }
 }
 
@@ -98,27 +51,17 @@ fn offers_url_that_cannot_state_pending_is_rejected() {
     let iap = "&i=[%OFFER:TASK:IAP:USD%]";
     for more in ["", "&r=[%REF%]", "&c=[%TYPE%]", "&r=[%REF%]&c=[%TYPE%]"] {
         let base = url(&format!("{BASE}{more}{iap}"));
-        for message in [
-            rejection(app().offers(&base)),
-            rejection(app().purchases(&base)),
-        ] {
+        for message in [rejection(app().offers(&base)), rejection(app().purchases(&base))] {
             assert!(
                 message.contains("add state=[%OFFER:TASK:STATE%]")
                     && message.contains("NONE while stateful callbacks are off")
                     && message.contains("`only`"),
                 "{message}"
             );
-            assert_eq!(
-                !message.contains("ref="),
-                more.contains("[%REF%]"),
-                "{message}"
-            );
+            assert_eq!(!message.contains("ref="), more.contains("[%REF%]"), "{message}");
         }
         let fixed = format!("{base}&state=[%OFFER:TASK:STATE%]");
-        assert!(
-            app().offers(&fixed).is_ok() && app().purchases(&fixed).is_ok(),
-            "{more}"
-        );
+        assert!(app().offers(&fixed).is_ok() && app().purchases(&fixed).is_ok(), "{more}");
     }
 }
 
@@ -126,29 +69,15 @@ fn offers_url_that_cannot_state_pending_is_rejected() {
 fn complete_urls_are_accepted() {
     let completed = app().only(OfferState::Completed);
     for more in ["", "&r=[%REF%]", "&r=[%REF%]&c=[%TYPE%]"] {
-        assert!(
-            completed.offers(url(&format!("{BASE}{more}"))).is_ok(),
-            "{more}"
-        );
+        assert!(completed.offers(url(&format!("{BASE}{more}"))).is_ok(), "{more}");
     }
-    assert!(
-        app()
-            .only(OfferState::Pending)
-            .offers(url("p=[%UID%]&t=[%TX%]"))
-            .is_ok()
-    );
+    assert!(app().only(OfferState::Pending).offers(url("p=[%UID%]&t=[%TX%]")).is_ok());
     assert!(app().rewards(url(&format!("{BASE}&r=[%REF%]"))).is_ok());
     let rootless = format!("http://game.example:8080?x=1&{BASE}&s=[%OFFER_STATE%]");
     let endpoint = app().offers(rootless).unwrap();
-    assert_eq!(
-        (endpoint.path(), endpoint.url().prefix()),
-        ("/", "http://game.example:8080")
-    );
+    assert_eq!((endpoint.path(), endpoint.url().prefix()), ("/", "http://game.example:8080"));
     let labels = endpoint.labels();
-    assert_eq!(
-        (labels.network, labels.app, labels.endpoint),
-        ("bitlabs", "my-game", "offers")
-    );
+    assert_eq!((labels.network, labels.app, labels.endpoint), ("bitlabs", "my-game", "offers"));
     assert_eq!(endpoint.body_limit(), 0);
 }
 
@@ -161,10 +90,7 @@ fn unknown_macro_is_rejected_with_the_one_that_was_meant() {
         ("PLAYER", "`allow_macro`"),
     ] {
         let message = rejection(app().offers(url(&format!("x=[%{typed}%]"))));
-        assert!(
-            message.contains(advice) && message.contains(&format!("x=[%{typed}%]")),
-            "{message}"
-        );
+        assert!(message.contains(advice) && message.contains(&format!("x=[%{typed}%]")), "{message}");
     }
 }
 
@@ -172,16 +98,7 @@ fn unknown_macro_is_rejected_with_the_one_that_was_meant() {
 fn c8_url_pasted_from_html_is_rejected() {
     let pasted = OFFERS.replace('&', "&amp;");
     let error = app().offers(pasted).unwrap_err();
-    assert!(
-        matches!(
-            &error,
-            BitlabsConfigError::Url {
-                error: UrlError::HtmlEscaped,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(&error, BitlabsConfigError::Url { error: UrlError::HtmlEscaped, .. }), "{error}");
     assert!(error.to_string().contains("plain &"), "{error}");
 }
 
@@ -191,21 +108,9 @@ fn app_takes_secrets_in_every_form_and_a_valid_name() {
     assert!(App::new("my-game", "one,two").is_ok());
     assert!(App::new("my-game", String::from("one")).is_ok());
     assert!(App::new(AppName::new("my-game").unwrap(), secret()).is_ok());
-    assert!(
-        App::new(
-            "my-game",
-            KeyRing::new(KeyId::new("spring").unwrap(), secret())
-        )
-        .is_ok()
-    );
+    assert!(App::new("my-game", KeyRing::new(KeyId::new("spring").unwrap(), secret())).is_ok());
     for name in ["", "my game", "a/b", "ä"] {
-        assert!(
-            matches!(
-                App::new(name, "secret"),
-                Err(BitlabsConfigError::AppName(_))
-            ),
-            "{name:?}"
-        );
+        assert!(matches!(App::new(name, "secret"), Err(BitlabsConfigError::AppName(_))), "{name:?}");
     }
     for secret in ["", "secret\n", "one,,two"] {
         let error = App::new("my-game", secret).unwrap_err();
@@ -213,8 +118,5 @@ fn app_takes_secrets_in_every_form_and_a_valid_name() {
         assert!(!error.to_string().contains("one"));
     }
     let empty = App::new("my-game", "").unwrap_err();
-    assert_eq!(
-        empty,
-        BitlabsConfigError::Secret(SecretError::Empty { position: 1 })
-    );
+    assert_eq!(empty, BitlabsConfigError::Secret(SecretError::Empty { position: 1 }));
 }

@@ -12,11 +12,7 @@ fn with(parameter: &str) -> Result<Effect, Problem> {
     let (name, _) = parameter.split_once('=').unwrap_or((parameter, ""));
     let query = completed_query();
     let mut pieces: Vec<&str> = query.split('&').collect();
-    match pieces.iter().position(|piece| {
-        piece
-            .split_once('=')
-            .is_some_and(|(known, _)| known == name)
-    }) {
+    match pieces.iter().position(|piece| piece.split_once('=').is_some_and(|(known, _)| known == name)) {
         Some(at) => pieces[at] = parameter,
         None => pieces.push(parameter),
     }
@@ -25,10 +21,7 @@ fn with(parameter: &str) -> Result<Effect, Problem> {
 
 /// The same with a parameter added, whatever the query has.
 fn with_added(parameters: &str) -> Result<Effect, Problem> {
-    effect(
-        &offers(),
-        &sign_offer(&format!("{}&{parameters}", completed_query())),
-    )
+    effect(&offers(), &sign_offer(&format!("{}&{parameters}", completed_query())))
 }
 
 #[test]
@@ -51,40 +44,21 @@ fn m4_malformed_information_does_not_cost_the_reward() {
         "type=%zz",
         "ref=%7F%zz",
     ] {
-        assert_eq!(
-            with(parameter),
-            Ok(completed("500", Some("COMPLETE"))),
-            "{parameter}"
-        );
+        assert_eq!(with(parameter), Ok(completed("500", Some("COMPLETE"))), "{parameter}");
     }
-    let many = (0..2_000)
-        .map(|number| format!("x{number}=%"))
-        .collect::<Vec<_>>()
-        .join("&");
+    let many = (0..2_000).map(|number| format!("x{number}=%")).collect::<Vec<_>>().join("&");
     assert_eq!(with_added(&many), Ok(completed("500", Some("COMPLETE"))));
 }
 
 #[test]
 fn m4_ignored_parameters_are_logged_without_their_values() {
     let query = completed_query().replace("&usd=", "&usd=hunter2");
-    let (result, warnings) =
-        warnings_of(|| verify(&offers(), &sign_offer(&format!("{query}&name=%zz"))));
+    let (result, warnings) = warnings_of(|| verify(&offers(), &sign_offer(&format!("{query}&name=%zz"))));
     assert_eq!(result.unwrap().context.usd, None);
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(
-        warnings.iter().any(|line| line.contains("\"usd\"")),
-        "{warnings:?}"
-    );
-    assert!(
-        warnings
-            .iter()
-            .any(|line| line.contains("\"name\" occurs more than once")),
-        "{warnings:?}"
-    );
-    assert!(
-        !warnings.concat().contains("hunter2") && !warnings.concat().contains("p1"),
-        "{warnings:?}"
-    );
+    assert!(warnings.iter().any(|line| line.contains("\"usd\"")), "{warnings:?}");
+    assert!(warnings.iter().any(|line| line.contains("\"name\" occurs more than once")), "{warnings:?}");
+    assert!(!warnings.concat().contains("hunter2") && !warnings.concat().contains("p1"), "{warnings:?}");
 }
 
 #[test]
@@ -95,22 +69,11 @@ fn m5_added_parameters_never_pay_and_never_hide_a_reversal() {
         let (query, _) = signed.query().rsplit_once("&hash=").unwrap();
         event(&offers(), &sign_offer(&format!("{query}&{added}")))
     };
-    for added in [
-        "debug=true",
-        "debug=false&debug=TRUE",
-        "x=%zz",
-        "%FF=x",
-        "usd=7",
-        "name=x",
-        "type=COMPLETE",
-        "x",
-        "=",
-    ] {
+    for added in
+        ["debug=true", "debug=false&debug=TRUE", "x=%zz", "%FF=x", "usd=7", "name=x", "type=COMPLETE", "x", "="]
+    {
         let event = reconciled(added).unwrap();
-        assert!(
-            matches!(&event.kind, EventKind::Conversion { effect, .. } if *effect == taken_back),
-            "{added}"
-        );
+        assert!(matches!(&event.kind, EventKind::Conversion { effect, .. } if *effect == taken_back), "{added}");
         assert_eq!(event.is_test, added.contains("debug"), "{added}");
     }
     // What must be rejected can be kept: it is genuine.
@@ -130,12 +93,8 @@ fn m5_added_parameters_never_pay_and_never_hide_a_reversal() {
     // Nor does a static parameter decide, as long as the network's own is there.
     let url = format!("{OFFERS}&source=bitlabs");
     let endpoint = app().offers(&url).unwrap();
-    let signed = Signer::new(KEY, &url)
-        .sign_query(&format!("{}&source=bitlabs&source=x", completed_query()));
-    assert_eq!(
-        effect(&endpoint, &signed),
-        Ok(completed("500", Some("COMPLETE")))
-    );
+    let signed = Signer::new(KEY, &url).sign_query(&format!("{}&source=bitlabs&source=x", completed_query()));
+    assert_eq!(effect(&endpoint, &signed), Ok(completed("500", Some("COMPLETE"))));
 }
 
 #[test]
@@ -152,28 +111,16 @@ fn m5_test_flag_of_any_spelling_marks_a_test() {
         ("debug=%zz", false),
         ("x=true", false),
     ] {
-        let event = event(
-            &offers(),
-            &sign_offer(&format!("{}&{added}", completed_query())),
-        )
-        .unwrap();
+        let event = event(&offers(), &sign_offer(&format!("{}&{added}", completed_query()))).unwrap();
         assert_eq!(event.is_test, is_test, "{added}");
     }
     let bans = app().bans(BANS).unwrap();
-    let values = [
-        ("player", "p1"),
-        ("ban_status", "BANNED"),
-        ("debug", "true"),
-    ];
+    let values = [("player", "p1"), ("ban_status", "BANNED"), ("debug", "true")];
     let ban = event(&bans, &sign(BANS, &values)).unwrap();
     assert!(ban.is_test && ban.kind == EventKind::Ban(postback::BanStatus::Banned));
     // It does not replace the signature.
-    let forged =
-        Signer::new("guess", OFFERS).sign(&[&COMPLETED[..], &[("debug", "true")]].concat());
-    assert!(matches!(
-        verify(&offers(), &forged),
-        Err(VerifyError::NotGenuine(_))
-    ));
+    let forged = Signer::new("guess", OFFERS).sign(&[&COMPLETED[..], &[("debug", "true")]].concat());
+    assert!(matches!(verify(&offers(), &forged), Err(VerifyError::NotGenuine(_))));
 }
 
 #[test]
@@ -189,67 +136,32 @@ fn c4_macro_that_was_not_replaced_is_rejected_by_name() {
     ] {
         assert_eq!(with(parameter), unreplaced(name), "{parameter}");
     }
-    let Err(VerifyError::Unusable(unusable)) = verify(
-        &offers(),
-        &sign(OFFERS, &[("tx", "[%TX%]"), ("player", "p1")]),
-    ) else {
+    let Err(VerifyError::Unusable(unusable)) = verify(&offers(), &sign(OFFERS, &[("tx", "[%TX%]"), ("player", "p1")]))
+    else {
         panic!("unusable")
     };
     assert_eq!(unusable.problem.origin(), Origin::Configuration);
-    assert!(
-        unusable
-            .callback
-            .problem
-            .contains("\"tx\" was not replaced"),
-        "{}",
-        unusable.callback.problem
-    );
+    assert!(unusable.callback.problem.contains("\"tx\" was not replaced"), "{}", unusable.callback.problem);
     // Where nothing decides, it counts as absent.
-    assert_eq!(
-        with("usd=[%VALUE:USD%]"),
-        Ok(completed("500", Some("COMPLETE")))
-    );
+    assert_eq!(with("usd=[%VALUE:USD%]"), Ok(completed("500", Some("COMPLETE"))));
     assert_eq!(with("name=[%FOO%]"), Ok(completed("500", Some("COMPLETE"))));
 }
 
 #[test]
 fn c6_undecodable_names_of_offers_do_not_cost_the_reward() {
     for name in ["50%%20off", "Caf%E9", "[%FOO%]", "%", "a%00b"] {
-        let offer = verify(
-            &offers(),
-            &sign_offer(&completed_query().replace("&name=", &format!("&name={name}"))),
-        );
+        let offer = verify(&offers(), &sign_offer(&completed_query().replace("&name=", &format!("&name={name}"))));
         let offer = offer.unwrap();
-        assert_eq!(
-            (offer.amount, &offer.details.offer_name),
-            (Some(decimal("500")), &None),
-            "{name}"
-        );
-        assert!(
-            offer.event.query.contains(name),
-            "the query is kept as sent"
-        );
+        assert_eq!((offer.amount, &offer.details.offer_name), (Some(decimal("500")), &None), "{name}");
+        assert!(offer.event.query.contains(name), "the query is kept as sent");
     }
 }
 
 #[test]
 fn c9_exact_scientific_notation_is_an_amount() {
-    for (text, amount) in [
-        ("5.0E-5", "0.00005"),
-        ("1e%2B06", "1000000"),
-        ("1e-7", "0.0000001"),
-        ("2.50", "2.50"),
-    ] {
-        assert_eq!(
-            with(&format!("gems={text}")),
-            Ok(completed(amount, Some("COMPLETE"))),
-            "{text}"
-        );
-        assert_eq!(
-            with(&format!("usd={text}")),
-            Ok(completed("500", Some("COMPLETE"))),
-            "{text}"
-        );
+    for (text, amount) in [("5.0E-5", "0.00005"), ("1e%2B06", "1000000"), ("1e-7", "0.0000001"), ("2.50", "2.50")] {
+        assert_eq!(with(&format!("gems={text}")), Ok(completed(amount, Some("COMPLETE"))), "{text}");
+        assert_eq!(with(&format!("usd={text}")), Ok(completed("500", Some("COMPLETE"))), "{text}");
     }
     for amount in [
         "1e400",
@@ -270,35 +182,18 @@ fn c9_exact_scientific_notation_is_an_amount() {
         "%zz",
     ] {
         let problem = with(&format!("gems={amount}")).unwrap_err();
-        assert!(
-            matches!(&problem, Problem::Malformed { name, .. } if name == "gems"),
-            "{amount}: {problem:?}"
-        );
+        assert!(matches!(&problem, Problem::Malformed { name, .. } if name == "gems"), "{amount}: {problem:?}");
     }
     // Nothing is paid yet, so nothing depends on it.
-    let query = completed_query()
-        .replace("COMPLETED", "PENDING")
-        .replace("gems=500", "gems=soon");
-    assert_eq!(
-        effect(&offers(), &sign_offer(&query)),
-        Ok(pending("PENDING", None))
-    );
+    let query = completed_query().replace("COMPLETED", "PENDING").replace("gems=500", "gems=soon");
+    assert_eq!(effect(&offers(), &sign_offer(&query)), Ok(pending("PENDING", None)));
 }
 
 #[test]
 fn v6_plus_in_an_identifier_is_a_space() {
-    for (player, read) in [
-        ("bob+1@x.com", "bob 1@x.com"),
-        ("bob%2B1@x.com", "bob+1@x.com"),
-    ] {
+    for (player, read) in [("bob+1@x.com", "bob 1@x.com"), ("bob%2B1@x.com", "bob+1@x.com")] {
         let query = completed_query().replace("player=p1", &format!("player={player}"));
-        assert_eq!(
-            event(&offers(), &sign_offer(&query))
-                .unwrap()
-                .player
-                .as_str(),
-            read
-        );
+        assert_eq!(event(&offers(), &sign_offer(&query)).unwrap().player.as_str(), read);
     }
 }
 
@@ -306,45 +201,25 @@ fn v6_plus_in_an_identifier_is_a_space() {
 fn deciding_parameters_must_be_there_and_usable() {
     let without = |name: &str| {
         let query = completed_query();
-        let pieces: Vec<_> = query
-            .split('&')
-            .filter(|piece| !piece.starts_with(&format!("{name}=")))
-            .collect();
+        let pieces: Vec<_> = query.split('&').filter(|piece| !piece.starts_with(&format!("{name}="))).collect();
         effect(&offers(), &sign_offer(&pieces.join("&")))
     };
     for name in ["player", "tx", "gems", "state"] {
         assert_eq!(without(name), Err(missing(name)));
     }
     for name in ["iap", "type", "usd", "ref", "name"] {
-        assert_eq!(
-            without(name),
-            Ok(completed("500", Some("COMPLETE"))),
-            "{name}"
-        );
+        assert_eq!(without(name), Ok(completed("500", Some("COMPLETE"))), "{name}");
     }
-    for (parameter, problem) in [
-        ("player=", empty("player")),
-        ("player", empty("player")),
-        ("tx=", empty("tx")),
-        ("gems=", empty("gems")),
-    ] {
+    for (parameter, problem) in
+        [("player=", empty("player")), ("player", empty("player")), ("tx=", empty("tx")), ("gems=", empty("gems"))]
+    {
         let name = parameter.trim_end_matches('=');
         let query = completed_query();
         let pieces: Vec<_> = query
             .split('&')
-            .map(|piece| {
-                if piece.starts_with(&format!("{name}=")) {
-                    parameter
-                } else {
-                    piece
-                }
-            })
+            .map(|piece| if piece.starts_with(&format!("{name}=")) { parameter } else { piece })
             .collect();
-        assert_eq!(
-            effect(&offers(), &sign_offer(&pieces.join("&"))),
-            Err(problem),
-            "{parameter}"
-        );
+        assert_eq!(effect(&offers(), &sign_offer(&pieces.join("&"))), Err(problem), "{parameter}");
     }
     for (parameter, name) in [
         (format!("player={}", "x".repeat(257)), "player"),
@@ -353,10 +228,7 @@ fn deciding_parameters_must_be_there_and_usable() {
         ("tx=%1b".into(), "tx"),
     ] {
         let problem = with(&parameter).unwrap_err();
-        assert!(
-            matches!(&problem, Problem::Identifier { name: known, .. } if known == name),
-            "{problem:?}"
-        );
+        assert!(matches!(&problem, Problem::Identifier { name: known, .. } if known == name), "{problem:?}");
     }
     // REF and TYPE decide about a stateless offer.
     for (changed, problem) in [
@@ -366,10 +238,7 @@ fn deciding_parameters_must_be_there_and_usable() {
         ("&ref=", "missing"),
         ("&type=&ref=o1&ref=o2", "repeated"),
     ] {
-        let found = effect(
-            &offers(),
-            &sign_offer(&format!("player=p1&tx=o9&gems=5&state=NONE{changed}")),
-        );
+        let found = effect(&offers(), &sign_offer(&format!("player=p1&tx=o9&gems=5&state=NONE{changed}")));
         assert_eq!(found.unwrap_err().as_str(), problem, "{changed}");
     }
 }
@@ -382,9 +251,7 @@ fn static_parameters_must_have_the_configured_value() {
     let query = completed_query();
     assert!(found(&format!("{query}&source=bit+labs")).is_ok());
     assert_eq!(found(&query), Err(missing("source")));
-    let mismatch = Err(Problem::StaticMismatch {
-        name: "source".into(),
-    });
+    let mismatch = Err(Problem::StaticMismatch { name: "source".into() });
     for value in ["source=other", "source", "source=%zz", "source=x&source=y"] {
         assert_eq!(found(&format!("{query}&{value}")), mismatch, "{value}");
     }
@@ -395,22 +262,11 @@ fn only_the_length_of_the_url_bounds_parameters() {
     let padded = |bytes: usize| {
         let query = completed_query();
         let rest = bytes - sign_offer(&format!("{query}&")).target().len();
-        sign_offer(&format!(
-            "{query}&{}",
-            "a&".repeat(rest / 2) + &"b".repeat(rest % 2)
-        ))
+        sign_offer(&format!("{query}&{}", "a&".repeat(rest / 2) + &"b".repeat(rest % 2)))
     };
     let longest = padded(MAX_URL_BYTES);
     assert_eq!(longest.target().len(), MAX_URL_BYTES);
-    assert_eq!(
-        effect(&offers(), &longest),
-        Ok(completed("500", Some("COMPLETE")))
-    );
+    assert_eq!(effect(&offers(), &longest), Ok(completed("500", Some("COMPLETE"))));
     let error = verify(&offers(), &padded(MAX_URL_BYTES + 1)).unwrap_err();
-    assert_eq!(
-        error,
-        VerifyError::BadRequest(BadRequest::UrlTooLong {
-            limit: MAX_URL_BYTES
-        })
-    );
+    assert_eq!(error, VerifyError::BadRequest(BadRequest::UrlTooLong { limit: MAX_URL_BYTES }));
 }

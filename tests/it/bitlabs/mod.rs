@@ -9,9 +9,7 @@ mod rules;
 use postback::bitlabs::{App, BitlabsCallback, BitlabsEndpoint, OfferCallback};
 use postback::testing::bitlabs::{SignedCallback, Signer};
 use postback::verify::Problem;
-use postback::{
-    Callback, Effect, Endpoint, Event, EventKind, IgnoreReason, Request, Verified, VerifyError,
-};
+use postback::{Callback, Effect, Endpoint, Event, EventKind, IgnoreReason, Request, Verified, VerifyError};
 
 use crate::common::decimal;
 
@@ -31,21 +29,12 @@ const CASHBACK: &str = "https://game.example/c?player=[%UID%]&tx=[%TX%]&gems=[%V
     &cashback_state=[%ANY%]";
 const REWARDS: &str = "https://game.example/w?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]&type=[%TYPE%]\
     &state=[%OFFER_STATE%]";
-const BANS: &str = "https://game.example/callbacks/bans?player=[%USER:UID%]&ban_reason=[%BAN:REASON%]&ban_status=[%BAN:STATUS%]";
+const BANS: &str =
+    "https://game.example/callbacks/bans?player=[%USER:UID%]&ban_reason=[%BAN:REASON%]&ban_status=[%BAN:STATUS%]";
 
 /// A callback about a completed offer, as the tests change it.
-const COMPLETED: [(&str, &str); 4] = [
-    ("player", "p1"),
-    ("tx", "o1"),
-    ("gems", "500"),
-    ("state", "COMPLETED"),
-];
-const RECONCILED: [(&str, &str); 4] = [
-    ("player", "p1"),
-    ("tx", "o1"),
-    ("gems", "500"),
-    ("state", "RECONCILED"),
-];
+const COMPLETED: [(&str, &str); 4] = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("state", "COMPLETED")];
+const RECONCILED: [(&str, &str); 4] = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("state", "RECONCILED")];
 
 fn app() -> App {
     App::new("my-game", KEY).unwrap()
@@ -80,10 +69,7 @@ fn verify<C: BitlabsCallback>(
 }
 
 /// The event of a callback, or what is wrong with it. Panics if it is not genuine.
-fn event<C: BitlabsCallback>(
-    endpoint: &BitlabsEndpoint<C>,
-    callback: &SignedCallback,
-) -> Result<Event, Problem> {
+fn event<C: BitlabsCallback>(endpoint: &BitlabsEndpoint<C>, callback: &SignedCallback) -> Result<Event, Problem> {
     match verify(endpoint, callback) {
         Ok(callback) => Ok(callback.to_event()),
         Err(VerifyError::Unusable(unusable)) => Err(unusable.problem),
@@ -91,10 +77,7 @@ fn event<C: BitlabsCallback>(
     }
 }
 
-fn effect<C: BitlabsCallback>(
-    endpoint: &BitlabsEndpoint<C>,
-    callback: &SignedCallback,
-) -> Result<Effect, Problem> {
+fn effect<C: BitlabsCallback>(endpoint: &BitlabsEndpoint<C>, callback: &SignedCallback) -> Result<Effect, Problem> {
     match event(endpoint, callback)?.kind {
         EventKind::Conversion { effect, .. } => Ok(effect),
         kind => panic!("{kind:?}"),
@@ -102,10 +85,7 @@ fn effect<C: BitlabsCallback>(
 }
 
 fn pending(stage: &str, amount: Option<&str>) -> Effect {
-    Effect::Pending {
-        stage: stage.to_owned().into(),
-        amount: amount.map(decimal),
-    }
+    Effect::Pending { stage: stage.to_owned().into(), amount: amount.map(decimal) }
 }
 
 fn completed(amount: &str, milestone: Option<&str>) -> Effect {
@@ -117,17 +97,11 @@ fn completed(amount: &str, milestone: Option<&str>) -> Effect {
 }
 
 fn adjusted(by: &str, same_transaction: bool) -> Effect {
-    Effect::Adjusted {
-        by: decimal(by),
-        same_transaction,
-    }
+    Effect::Adjusted { by: decimal(by), same_transaction }
 }
 
 fn ignored(status: &str, reason: IgnoreReason) -> Effect {
-    Effect::Ignored {
-        status: status.to_owned().into(),
-        reason,
-    }
+    Effect::Ignored { status: status.to_owned().into(), reason }
 }
 
 fn repeated(name: &str) -> Problem {

@@ -25,10 +25,7 @@ const INFORMATION: [&str; 14] = [
 /// What decides about money.
 fn deciding(event: &Event) -> (String, EventKind) {
     let mut kind = event.kind.clone();
-    if let EventKind::Conversion {
-        original, effect, ..
-    } = &mut kind
-    {
+    if let EventKind::Conversion { original, effect, .. } = &mut kind {
         match effect {
             // Information only: such a message is about its own transaction.
             Effect::Completed { .. } | Effect::Ignored { .. } => *original = None,
@@ -40,39 +37,18 @@ fn deciding(event: &Event) -> (String, EventKind) {
 }
 
 fn raw() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[ -~&&[^&#]]{0,12}",
-        "(%[0-9a-fA-F]{2}|%|\\+|[a-z0-9.é]){0,8}"
-    ]
+    prop_oneof!["[ -~&&[^&#]]{0,12}", "(%[0-9a-fA-F]{2}|%|\\+|[a-z0-9.é]){0,8}"]
 }
 
 /// What a player may add to the offer wall's URL: names in use, junk, and everything between.
 fn added() -> impl Strategy<Value = String> {
-    let names = [
-        &INFORMATION[..],
-        &[
-            "player", "tx", "gems", "state", "ref", "hash", "debug", "%74x", "%64ebug",
-        ],
-    ]
-    .concat();
-    let name = prop_oneof![
-        prop::sample::select(names).prop_map(str::to_owned),
-        "[ -~&&[^&#=]]{0,8}"
-    ];
+    let names =
+        [&INFORMATION[..], &["player", "tx", "gems", "state", "ref", "hash", "debug", "%74x", "%64ebug"]].concat();
+    let name = prop_oneof![prop::sample::select(names).prop_map(str::to_owned), "[ -~&&[^&#=]]{0,8}"];
     let value = prop_oneof![
         raw(),
-        prop::sample::select(vec![
-            "true",
-            "1",
-            "COMPLETED",
-            "PENDING",
-            "NONE",
-            "-500",
-            "1000000",
-            "o2",
-            "p2"
-        ])
-        .prop_map(str::to_owned)
+        prop::sample::select(vec!["true", "1", "COMPLETED", "PENDING", "NONE", "-500", "1000000", "o2", "p2"])
+            .prop_map(str::to_owned)
     ];
     let parameter = (name, value).prop_map(|(name, value)| format!("&{name}={value}"));
     prop::collection::vec(parameter, 0..6).prop_map(|parameters| parameters.concat())

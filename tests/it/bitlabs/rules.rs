@@ -6,10 +6,7 @@ use postback::{BanStatus, Decimal};
 use super::*;
 use crate::common::Game;
 
-const PAGE: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/docs/protocol/bitlabs.md"
-));
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocol/bitlabs.md"));
 
 /// One combination of what decides.
 #[derive(Debug, Clone, Copy)]
@@ -33,57 +30,25 @@ const TYPES: [Option<&str>; 8] = [
     Some("state_change"),
     Some("REVOKED"),
 ];
-const OFFER_STATES: [&str; 8] = [
-    "PENDING",
-    "COMPLETED",
-    "complete",
-    "RECONCILED",
-    " NONE",
-    "none",
-    "",
-    "EXPIRED",
-];
+const OFFER_STATES: [&str; 8] = ["PENDING", "COMPLETED", "complete", "RECONCILED", " NONE", "none", "", "EXPIRED"];
 
 fn cells() -> Vec<Cell> {
     let families: [(&'static str, Vec<Option<&'static str>>); 6] = [
         ("offers", OFFER_STATES.map(Some).to_vec()),
         ("purchases", OFFER_STATES.map(Some).to_vec()),
         ("surveys", vec![None]),
-        (
-            "rewards",
-            [None].into_iter().chain(OFFER_STATES.map(Some)).collect(),
-        ),
+        ("rewards", [None].into_iter().chain(OFFER_STATES.map(Some)).collect()),
         (
             "receipts",
-            [
-                "COMPLETED",
-                "Complete",
-                "PENDING",
-                "REVIEWING",
-                "REJECTED",
-                "RECONCILED",
-                "NONE",
-                "",
-                "LOST",
-            ]
-            .map(Some)
-            .to_vec(),
+            ["COMPLETED", "Complete", "PENDING", "REVIEWING", "REJECTED", "RECONCILED", "NONE", "", "LOST"]
+                .map(Some)
+                .to_vec(),
         ),
         (
             "cashback",
-            [
-                "CREATED",
-                "PENDING",
-                "ADJUSTED",
-                "completed",
-                "COMPLETE",
-                "REJECTED",
-                "NONE",
-                " ",
-                "LOST",
-            ]
-            .map(Some)
-            .to_vec(),
+            ["CREATED", "PENDING", "ADJUSTED", "completed", "COMPLETE", "REJECTED", "NONE", " ", "LOST"]
+                .map(Some)
+                .to_vec(),
         ),
     ];
     let mut cells = Vec::new();
@@ -93,14 +58,7 @@ fn cells() -> Vec<Cell> {
                 for transaction in ["o1", "or17", "1234", "order17", "or"] {
                     for amount in ["500", "-500", "0", ""] {
                         for original in ["o0", "", "0", "NULL", transaction] {
-                            cells.push(Cell {
-                                family,
-                                state,
-                                callback_type,
-                                transaction,
-                                amount,
-                                original,
-                            });
+                            cells.push(Cell { family, state, callback_type, transaction, amount, original });
                         }
                     }
                 }
@@ -131,8 +89,7 @@ impl Cell {
             Some("screenout") => "SCREENOUT",
             Some(word) => word,
         };
-        let is_number =
-            |number: &str| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+        let is_number = |number: &str| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
         let transaction = if self.transaction.strip_prefix("or").is_some_and(is_number) {
             "or…"
         } else if self.transaction.strip_prefix('o').is_some_and(is_number) {
@@ -146,25 +103,13 @@ impl Cell {
             amount if amount.starts_with('-') => "negative",
             _ => "positive",
         };
-        let original = if self.original == "o0" {
-            "other"
-        } else {
-            "none"
-        };
-        [
-            self.family.into(),
-            state,
-            callback_type.into(),
-            transaction.into(),
-            amount.into(),
-            original.into(),
-        ]
+        let original = if self.original == "o0" { "other" } else { "none" };
+        [self.family.into(), state, callback_type.into(), transaction.into(), amount.into(), original.into()]
     }
 
     /// What the endpoint makes of it.
     fn outcome(&self) -> Result<Effect, Problem> {
-        let mut url =
-            "https://game.example/cb?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]".to_owned();
+        let mut url = "https://game.example/cb?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]".to_owned();
         let state_name = match self.family {
             "receipts" => "magic_receipt_state",
             "cashback" => "cashback_state",
@@ -180,12 +125,8 @@ impl Cell {
         if self.family == "purchases" {
             url += "&iap=[%OFFER:TASK:IAP:USD%]";
         }
-        let mut values = vec![
-            ("player", "p1"),
-            ("tx", self.transaction),
-            ("gems", self.amount),
-            ("ref", self.original),
-        ];
+        let mut values =
+            vec![("player", "p1"), ("tx", self.transaction), ("gems", self.amount), ("ref", self.original)];
         values.extend(self.state.map(|state| (state_name, state)));
         values.extend(self.callback_type.map(|word| ("type", word)));
         let callback = sign(&url, &values);
@@ -205,10 +146,9 @@ impl Cell {
         let magnitude = self.amount.trim_start_matches('-');
         Ok(match effect {
             "unusable" => return Err(empty("gems")),
-            "pending" => pending(
-                &word(self.state).to_uppercase(),
-                Some(self.amount).filter(|amount| !amount.is_empty()),
-            ),
+            "pending" => {
+                pending(&word(self.state).to_uppercase(), Some(self.amount).filter(|amount| !amount.is_empty()))
+            }
             "completed" => completed(self.amount, None),
             "completed, COMPLETE" => completed(self.amount, Some("COMPLETE")),
             "completed, SCREENOUT" => completed(self.amount, Some("SCREENOUT")),
@@ -222,13 +162,8 @@ impl Cell {
             "ignored, empty state" => ignored("", IgnoreReason::EmptyState),
             "ignored, unknown state" => {
                 let words = self.words();
-                let is_about_state =
-                    words[1] == "other" || matches!(self.family, "receipts" | "cashback");
-                let status = if is_about_state {
-                    word(self.state)
-                } else {
-                    word(self.callback_type)
-                };
+                let is_about_state = words[1] == "other" || matches!(self.family, "receipts" | "cashback");
+                let status = if is_about_state { word(self.state) } else { word(self.callback_type) };
                 ignored(&status, IgnoreReason::UnknownState)
             }
             other => panic!("unknown effect in the table: {other}"),
@@ -238,37 +173,16 @@ impl Cell {
 
 /// The rows of the table: six columns of alternatives, and the effect.
 fn table() -> Vec<[Vec<String>; 7]> {
-    let (_, table) = PAGE
-        .split_once("| endpoint | state | TYPE | TX | amount | REF | effect |")
-        .unwrap();
-    let rows = table
-        .lines()
-        .skip(2)
-        .take_while(|line| line.starts_with('|'));
+    let (_, table) = PAGE.split_once("| endpoint | state | TYPE | TX | amount | REF | effect |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let columns: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
         let columns: [&str; 7] = columns.try_into().unwrap();
         let alternatives = |column: &str| column.split(", ").map(str::to_owned).collect();
-        let [
-            family,
-            state,
-            callback_type,
-            transaction,
-            amount,
-            original,
-            effect,
-        ] = columns;
+        let [family, state, callback_type, transaction, amount, original, effect] = columns;
         let [family, state, callback_type, transaction, amount, original] =
             [family, state, callback_type, transaction, amount, original].map(alternatives);
-        [
-            family,
-            state,
-            callback_type,
-            transaction,
-            amount,
-            original,
-            vec![effect.to_owned()],
-        ]
+        [family, state, callback_type, transaction, amount, original, vec![effect.to_owned()]]
     })
     .collect()
 }
@@ -281,58 +195,24 @@ fn every_cell_has_the_effect_of_the_documented_table() {
     for cell in &cells {
         let words = cell.words();
         let matches = |row: &&[Vec<String>; 7]| {
-            words
-                .iter()
-                .zip(*row)
-                .all(|(word, column)| column.contains(word) || column[0] == "any")
+            words.iter().zip(*row).all(|(word, column)| column.contains(word) || column[0] == "any")
         };
-        let at = table
-            .iter()
-            .position(|row| matches(&row))
-            .unwrap_or_else(|| panic!("no row for {cell:?}"));
+        let at = table.iter().position(|row| matches(&row)).unwrap_or_else(|| panic!("no row for {cell:?}"));
         used[at] = true;
-        assert_eq!(
-            cell.outcome(),
-            cell.expected(&table[at][6][0]),
-            "row {at}, {cell:?}"
-        );
+        assert_eq!(cell.outcome(), cell.expected(&table[at][6][0]), "row {at}, {cell:?}");
     }
     assert!(cells.len() > 20_000, "{}", cells.len());
-    let unused: Vec<_> = used
-        .iter()
-        .zip(&table)
-        .filter(|(used, _)| !**used)
-        .map(|(_, row)| row)
-        .collect();
-    assert!(
-        unused.is_empty(),
-        "rows that no combination reaches: {unused:?}"
-    );
+    let unused: Vec<_> = used.iter().zip(&table).filter(|(used, _)| !**used).map(|(_, row)| row).collect();
+    assert!(unused.is_empty(), "rows that no combination reaches: {unused:?}");
 }
 
 #[test]
 fn the_original_is_another_transaction_only() {
     let surveys = app().surveys(SURVEYS).unwrap();
-    for (reference, original) in [
-        ("s1", Some("s1")),
-        ("o1", None),
-        ("", None),
-        ("0", None),
-        ("null", None),
-    ] {
-        let values = [
-            ("player", "p1"),
-            ("tx", "o1"),
-            ("gems", "-2"),
-            ("type", "RECONCILIATION"),
-            ("ref", reference),
-        ];
+    for (reference, original) in [("s1", Some("s1")), ("o1", None), ("", None), ("0", None), ("null", None)] {
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", "-2"), ("type", "RECONCILIATION"), ("ref", reference)];
         let callback = verify(&surveys, &sign(SURVEYS, &values)).unwrap();
-        assert_eq!(
-            callback.original.as_ref().map(AsRef::as_ref),
-            original,
-            "{reference}"
-        );
+        assert_eq!(callback.original.as_ref().map(AsRef::as_ref), original, "{reference}");
         let key = format!("bitlabs/my-game/conversion/{}", original.unwrap_or("o1"));
         assert_eq!(callback.to_event().key().as_str(), key);
     }
@@ -347,58 +227,24 @@ fn screenouts_and_start_bonuses_can_be_left_unpaid() {
     let unpaid = |word: &str| ignored(word, IgnoreReason::UnpaidByChoice);
     let screenouts = app().acknowledge_screenouts();
     assert_eq!(survey(&screenouts, "SCREENOUT"), unpaid("SCREENOUT"));
-    assert_eq!(
-        survey(&screenouts, "START_BONUS"),
-        completed("5", Some("START_BONUS"))
-    );
+    assert_eq!(survey(&screenouts, "START_BONUS"), completed("5", Some("START_BONUS")));
     let both = screenouts.acknowledge_start_bonuses();
     assert_eq!(survey(&both, "START_BONUS"), unpaid("START_BONUS"));
     assert_eq!(survey(&both, "COMPLETE"), completed("5", Some("COMPLETE")));
-    let values = [
-        ("player", "p1"),
-        ("tx", "o1"),
-        ("gems", "5"),
-        ("state", "NONE"),
-        ("type", "START_BONUS"),
-    ];
-    assert_eq!(
-        effect(&both.offers(OFFERS).unwrap(), &sign(OFFERS, &values)),
-        Ok(unpaid("START_BONUS"))
-    );
+    let values = [("player", "p1"), ("tx", "o1"), ("gems", "5"), ("state", "NONE"), ("type", "START_BONUS")];
+    assert_eq!(effect(&both.offers(OFFERS).unwrap(), &sign(OFFERS, &values)), Ok(unpaid("START_BONUS")));
 }
 
 #[test]
 fn url_for_one_state_needs_no_state_macro() {
     let url = format!("{BARE}&type=[%TYPE%]");
-    let mismatch = |state: &str| {
-        Err(Problem::StateMismatch {
-            expected: state.into(),
-        })
-    };
+    let mismatch = |state: &str| Err(Problem::StateMismatch { expected: state.into() });
     let (done, taken) = (OfferState::Completed, OfferState::Reconciled);
     for (only, word, amount, reference, expected) in [
-        (
-            &OfferState::Pending,
-            "COMPLETE",
-            "500",
-            "",
-            Ok(pending("PENDING", Some("500"))),
-        ),
+        (&OfferState::Pending, "COMPLETE", "500", "", Ok(pending("PENDING", Some("500")))),
         (&done, "", "500", "", Ok(completed("500", Some("COMPLETE")))),
-        (
-            &done,
-            "",
-            "-500",
-            "",
-            Ok(completed("-500", Some("COMPLETE"))),
-        ),
-        (
-            &done,
-            "COMPLETE",
-            "500",
-            "o0",
-            Ok(completed("500", Some("COMPLETE"))),
-        ),
+        (&done, "", "-500", "", Ok(completed("-500", Some("COMPLETE")))),
+        (&done, "COMPLETE", "500", "o0", Ok(completed("500", Some("COMPLETE")))),
         (&done, "COMPLETE", "-500", "o0", mismatch("COMPLETED")),
         (&done, "", "500", "o0", mismatch("COMPLETED")),
         (&done, "RECONCILIATION", "500", "", mismatch("COMPLETED")),
@@ -408,45 +254,22 @@ fn url_for_one_state_needs_no_state_macro() {
         (&taken, "", "-200", "o0", Ok(adjusted("-200", false))),
         (&taken, "", "200", "o0", Ok(adjusted("200", false))),
         (&taken, "", "-200", "", Ok(adjusted("-200", false))),
-        (
-            &OfferState::Unknown("NEW".into()),
-            "",
-            "5",
-            "",
-            Ok(ignored("NEW", IgnoreReason::UnknownState)),
-        ),
+        (&OfferState::Unknown("NEW".into()), "", "5", "", Ok(ignored("NEW", IgnoreReason::UnknownState))),
     ] {
-        let values = [
-            ("player", "p1"),
-            ("tx", "o1"),
-            ("gems", amount),
-            ("ref", reference),
-            ("type", word),
-        ];
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", amount), ("ref", reference), ("type", word)];
         let endpoint = app().only(only.clone()).offers(&url).unwrap();
-        assert_eq!(
-            effect(&endpoint, &sign(&url, &values)),
-            expected,
-            "{only:?} {word} {amount} {reference}"
-        );
+        assert_eq!(effect(&endpoint, &sign(&url, &values)), expected, "{only:?} {word} {amount} {reference}");
     }
     let url = "https://game.example/p?player=[%UID%]&tx=[%TX%]";
     let endpoint = app().only(OfferState::Pending).offers(url).unwrap();
     let callback = sign(url, &[("player", "p1"), ("tx", "o1")]);
     assert_eq!(effect(&endpoint, &callback), Ok(pending("PENDING", None)));
-    assert_eq!(
-        verify(&endpoint, &callback).unwrap().state,
-        Some(OfferState::Pending)
-    );
+    assert_eq!(verify(&endpoint, &callback).unwrap().state, Some(OfferState::Pending));
 }
 
 #[test]
 fn url_for_one_state_rejects_another_state() {
-    let mismatch = |state: &str| {
-        Err(Problem::StateMismatch {
-            expected: state.into(),
-        })
-    };
+    let mismatch = |state: &str| Err(Problem::StateMismatch { expected: state.into() });
     let (done, taken) = (OfferState::Completed, OfferState::Reconciled);
     for (only, state, amount, reference, expected) in [
         (&done, "PENDING", "5", "", mismatch("COMPLETED")),
@@ -455,80 +278,34 @@ fn url_for_one_state_rejects_another_state() {
         (&OfferState::Pending, "NONE", "5", "", mismatch("PENDING")),
         (&taken, "NONE", "5", "", mismatch("RECONCILED")),
         (&done, "NONE", "-5", "o0", mismatch("COMPLETED")),
-        (
-            &done,
-            "completed",
-            "5",
-            "",
-            Ok(completed("5", Some("COMPLETE"))),
-        ),
+        (&done, "completed", "5", "", Ok(completed("5", Some("COMPLETE")))),
         (&done, "NONE", "5", "", Ok(completed("5", None))),
         (&taken, "NONE", "-5", "o0", Ok(adjusted("-5", false))),
-        (
-            &taken,
-            "RECONCILED",
-            "-5",
-            "",
-            Ok(ignored("RECONCILED", IgnoreReason::Contradictory)),
-        ),
-        (
-            &taken,
-            "",
-            "5",
-            "",
-            Ok(ignored("", IgnoreReason::EmptyState)),
-        ),
-        (
-            &done,
-            "",
-            "5",
-            "",
-            Ok(ignored("", IgnoreReason::EmptyState)),
-        ),
+        (&taken, "RECONCILED", "-5", "", Ok(ignored("RECONCILED", IgnoreReason::Contradictory))),
+        (&taken, "", "5", "", Ok(ignored("", IgnoreReason::EmptyState))),
+        (&done, "", "5", "", Ok(ignored("", IgnoreReason::EmptyState))),
     ] {
-        let values = [
-            ("player", "p1"),
-            ("tx", "o1"),
-            ("gems", amount),
-            ("state", state),
-            ("ref", reference),
-        ];
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", amount), ("state", state), ("ref", reference)];
         let endpoint = app().only(only.clone()).offers(OFFERS).unwrap();
-        assert_eq!(
-            effect(&endpoint, &sign(OFFERS, &values)),
-            expected,
-            "{only:?} {state} {amount} {reference}"
-        );
+        assert_eq!(effect(&endpoint, &sign(OFFERS, &values)), expected, "{only:?} {state} {amount} {reference}");
     }
 }
 
 #[test]
 fn bans_and_unbans_are_typed_and_unknown_words_kept() {
     let bans = app().bans(BANS).unwrap();
-    for (word, status) in [
-        ("BANNED", BanStatus::Banned),
-        (" active", BanStatus::Active),
-        ("PAUSED", BanStatus::Unknown("PAUSED".into())),
-    ] {
-        let values = [
-            ("player", "p1"),
-            ("ban_status", word),
-            ("ban_reason", "multi account"),
-        ];
+    for (word, status) in
+        [("BANNED", BanStatus::Banned), (" active", BanStatus::Active), ("PAUSED", BanStatus::Unknown("PAUSED".into()))]
+    {
+        let values = [("player", "p1"), ("ban_status", word), ("ban_reason", "multi account")];
         let callback = verify(&bans, &sign(BANS, &values)).unwrap();
-        assert_eq!(
-            (&callback.status, callback.reason.as_deref()),
-            (&status, Some("multi account"))
-        );
+        assert_eq!((&callback.status, callback.reason.as_deref()), (&status, Some("multi account")));
         let event = callback.to_event();
         assert_eq!(event.kind, EventKind::Ban(status));
         assert_eq!(event.reason.as_deref(), Some("multi account"));
         assert_eq!(event.key().as_str(), "bitlabs/my-game/player/p1");
     }
-    assert_eq!(
-        event(&bans, &sign(BANS, &[("player", "p1")])).unwrap_err(),
-        empty("ban_status")
-    );
+    assert_eq!(event(&bans, &sign(BANS, &[("player", "p1")])).unwrap_err(), empty("ban_status"));
 }
 
 /// Delivers callbacks, separated by `; `, and returns the player's balance. Each is written as `offers TX STATE AMOUNT [REF [TYPE]]` or
@@ -539,25 +316,16 @@ fn balance(callbacks: &str) -> Decimal {
 }
 
 fn parse(line: &str) -> Event {
-    let words: Vec<_> = line
-        .split(' ')
-        .map(|word| if word == "-" { "" } else { word })
-        .collect();
+    let words: Vec<_> = line.split(' ').map(|word| if word == "-" { "" } else { word }).collect();
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
-    let common = [
-        ("player", "p1"),
-        ("tx", word(1)),
-        ("gems", word(3)),
-        ("ref", word(4)),
-    ];
+    let common = [("player", "p1"), ("tx", word(1)), ("gems", word(3)), ("ref", word(4))];
     let stateful = [&common[..], &[("state", word(2)), ("type", word(5))]].concat();
     let typed = [&common[..], &[("type", word(2))]].concat();
     let parsed = match word(0) {
         "offers" => event(&offers(), &sign(OFFERS, &stateful)),
-        "purchases" => event(
-            &app().purchases(OFFERS).unwrap(),
-            &sign(OFFERS, &[&stateful[..], &[("iap", "4.99")]].concat()),
-        ),
+        "purchases" => {
+            event(&app().purchases(OFFERS).unwrap(), &sign(OFFERS, &[&stateful[..], &[("iap", "4.99")]].concat()))
+        }
         "surveys" => event(&app().surveys(SURVEYS).unwrap(), &sign(SURVEYS, &typed)),
         "rewards" => event(&app().rewards(REWARDS).unwrap(), &sign(REWARDS, &typed)),
         other => panic!("{other}"),
@@ -568,31 +336,11 @@ fn parse(line: &str) -> Event {
 #[test]
 fn numbered_rules_end_at_the_documented_balance() {
     for (rule, callbacks, expected) in [
-        (
-            "1: no type makes a pending one final",
-            "offers o1 PENDING 500 - COMPLETE",
-            "0",
-        ),
-        (
-            "2: a part",
-            "offers o1 COMPLETED 500; offers o1 RECONCILED 120",
-            "380",
-        ),
-        (
-            "2: nothing",
-            "offers o1 COMPLETED 0; offers o1 RECONCILED 0",
-            "0",
-        ),
-        (
-            "2: never negative",
-            "offers o1 COMPLETED 500; offers o1 RECONCILED -500",
-            "500",
-        ),
-        (
-            "3: after pending",
-            "offers o1 PENDING 500; offers o1 RECONCILED 500",
-            "0",
-        ),
+        ("1: no type makes a pending one final", "offers o1 PENDING 500 - COMPLETE", "0"),
+        ("2: a part", "offers o1 COMPLETED 500; offers o1 RECONCILED 120", "380"),
+        ("2: nothing", "offers o1 COMPLETED 0; offers o1 RECONCILED 0", "0"),
+        ("2: never negative", "offers o1 COMPLETED 500; offers o1 RECONCILED -500", "500"),
+        ("3: after pending", "offers o1 PENDING 500; offers o1 RECONCILED 500", "0"),
         ("3: alone", "offers o1 RECONCILED 500", "0"),
         (
             "4: reversed twice",
@@ -609,32 +357,12 @@ fn numbered_rules_end_at_the_documented_balance() {
             "offers o1 COMPLETED 500; offers o2 COMPLETED 500; offers o1 COMPLETED 500",
             "1000",
         ),
-        (
-            "7: a purchase later",
-            "offers o1 COMPLETED 500; purchases o1 COMPLETED 500",
-            "500",
-        ),
-        (
-            "7: its own transaction",
-            "offers o1 COMPLETED 500; purchases o2 COMPLETED 0",
-            "500",
-        ),
+        ("7: a purchase later", "offers o1 COMPLETED 500; purchases o1 COMPLETED 500", "500"),
+        ("7: its own transaction", "offers o1 COMPLETED 500; purchases o2 COMPLETED 0", "500"),
         ("8: zero", "offers o1 COMPLETED 0.00", "0"),
-        (
-            "10: overtaken",
-            "offers o1 RECONCILED 500; offers o1 COMPLETED 500",
-            "0",
-        ),
-        (
-            "10: overtaken",
-            "surveys r1 RECONCILIATION -2 s1; surveys s1 COMPLETE 2",
-            "0",
-        ),
-        (
-            "11: two endpoints",
-            "surveys s1 SCREENOUT 5; rewards s1 SCREENOUT 5",
-            "5",
-        ),
+        ("10: overtaken", "offers o1 RECONCILED 500; offers o1 COMPLETED 500", "0"),
+        ("10: overtaken", "surveys r1 RECONCILIATION -2 s1; surveys s1 COMPLETE 2", "0"),
+        ("11: two endpoints", "surveys s1 SCREENOUT 5; rewards s1 SCREENOUT 5", "5"),
         (
             "12: support credits, and that is taken back",
             "surveys s1 SCREENOUT 5; surveys s2 COMPLETE 100 s1; surveys r1 RECONCILIATION -100 s2",
@@ -658,15 +386,8 @@ fn numbered_rules_end_at_the_documented_balance() {
 #[test]
 fn m2_empty_states_pay_nothing() {
     // What arrives for PENDING, COMPLETED and RECONCILED if the URL has the state's macro of the other vocabulary.
-    assert_eq!(
-        balance(&["offers o1 - 500 - state_change"; 3].join("; ")),
-        decimal("0")
-    );
-    for line in [
-        "offers o1 - 500 - COMPLETE",
-        "purchases o1 - 500",
-        "offers o1 - 500 o0 RECONCILIATION",
-    ] {
+    assert_eq!(balance(&["offers o1 - 500 - state_change"; 3].join("; ")), decimal("0"));
+    for line in ["offers o1 - 500 - COMPLETE", "purchases o1 - 500", "offers o1 - 500 o0 RECONCILIATION"] {
         assert_eq!(balance(line), decimal("0"), "{line}");
     }
 }
@@ -674,60 +395,27 @@ fn m2_empty_states_pay_nothing() {
 #[test]
 fn m3_unknown_types_on_rewards_pay_nothing() {
     let rewards = app().rewards(REWARDS).unwrap();
-    for word in [
-        "REVOKED",
-        "PENDING",
-        "REJECTED",
-        "FRAUD",
-        "Reconciled",
-        "state_change",
-    ] {
+    for word in ["REVOKED", "PENDING", "REJECTED", "FRAUD", "Reconciled", "state_change"] {
         for tx in ["o1", "1234"] {
-            let values = [
-                ("player", "p1"),
-                ("tx", tx),
-                ("gems", "500"),
-                ("type", word),
-            ];
+            let values = [("player", "p1"), ("tx", tx), ("gems", "500"), ("type", word)];
             let effect = effect(&rewards, &sign(REWARDS, &values)).unwrap();
-            assert!(
-                matches!(effect, Effect::Ignored { .. }),
-                "{word} {tx}: {effect:?}"
-            );
+            assert!(matches!(effect, Effect::Ignored { .. }), "{word} {tx}: {effect:?}");
         }
     }
 }
 
 #[test]
 fn m11_support_credit_with_reference_pays_on_offers() {
-    assert_eq!(
-        balance("offers o1 NONE 5 - SCREENOUT; offers o2 NONE 100 o1 COMPLETE"),
-        decimal("105")
-    );
+    assert_eq!(balance("offers o1 NONE 5 - SCREENOUT; offers o2 NONE 100 o1 COMPLETE"), decimal("105"));
 }
 
 #[test]
 fn c10_reversals_without_reference_keep_their_own_transaction() {
     for reference in ["-", "0", "null", "NULL"] {
         let event = parse(&format!("offers or9 NONE -500 {reference}"));
-        assert_eq!(
-            event.key().as_str(),
-            "bitlabs/my-game/conversion/or9",
-            "{reference}"
-        );
-        assert!(matches!(
-            event.kind,
-            EventKind::Conversion {
-                original: None,
-                effect: Effect::Adjusted { .. },
-                ..
-            }
-        ));
+        assert_eq!(event.key().as_str(), "bitlabs/my-game/conversion/or9", "{reference}");
+        assert!(matches!(event.kind, EventKind::Conversion { original: None, effect: Effect::Adjusted { .. }, .. }));
         let game = Game::play(&[parse("offers o9 NONE 500"), event]);
-        assert_eq!(
-            game.outcome(),
-            (vec!["reward", "nothing"], decimal("500")),
-            "{reference}"
-        );
+        assert_eq!(game.outcome(), (vec!["reward", "nothing"], decimal("500")), "{reference}");
     }
 }

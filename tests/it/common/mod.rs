@@ -10,8 +10,8 @@ use postback::guard::{Record, Stored, SwapOutcome, Version};
 use postback::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::store::{DedupStore, KeptCallback, KeptId};
 use postback::{
-    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, MemoryStore, RecordKey,
-    StoreError, Timestamp, Timing, Verified,
+    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, MemoryStore, RecordKey, StoreError,
+    Timestamp, Timing, Verified,
 };
 
 pub(crate) fn decimal(text: &str) -> Decimal {
@@ -24,12 +24,7 @@ pub(crate) fn event(transaction: &str, original: Option<&str>, effect: Effect) -
         original: original.map(|id| id.parse().unwrap()),
         effect,
     };
-    let mut event = Event::new(
-        "bitlabs".parse().unwrap(),
-        "game".parse().unwrap(),
-        "p1".parse().unwrap(),
-        kind,
-    );
+    let mut event = Event::new("bitlabs".parse().unwrap(), "game".parse().unwrap(), "p1".parse().unwrap(), kind);
     event.endpoint = "offers".into();
     event.query = format!("tx={transaction}");
     event
@@ -42,30 +37,19 @@ pub(crate) fn pending(transaction: &str, amount: &str) -> Event {
 }
 
 pub(crate) fn completed(transaction: &str, amount: &str) -> Event {
-    let effect = Effect::Completed {
-        amount: decimal(amount),
-        milestone: None,
-        reinstates: false,
-    };
+    let effect = Effect::Completed { amount: decimal(amount), milestone: None, reinstates: false };
     event(transaction, None, effect)
 }
 
 pub(crate) fn milestone(transaction: &str, amount: &str, word: &str) -> Event {
-    let effect = Effect::Completed {
-        amount: decimal(amount),
-        milestone: Some(word.to_owned().into()),
-        reinstates: false,
-    };
+    let effect =
+        Effect::Completed { amount: decimal(amount), milestone: Some(word.to_owned().into()), reinstates: false };
     event(transaction, None, effect)
 }
 
 /// A completed message that makes the reward due again after a revocation.
 pub(crate) fn reinstating(transaction: &str, amount: &str) -> Event {
-    let effect = Effect::Completed {
-        amount: decimal(amount),
-        milestone: None,
-        reinstates: true,
-    };
+    let effect = Effect::Completed { amount: decimal(amount), milestone: None, reinstates: true };
     event(transaction, None, effect)
 }
 
@@ -73,28 +57,14 @@ pub(crate) fn reinstating(transaction: &str, amount: &str) -> Event {
 pub(crate) fn reconciled(transaction: &str, amount: &str) -> Event {
     let by = -decimal(amount);
     let same_transaction = true;
-    event(
-        transaction,
-        None,
-        Effect::Adjusted {
-            by,
-            same_transaction,
-        },
-    )
+    event(transaction, None, Effect::Adjusted { by, same_transaction })
 }
 
 /// A message with a transaction of its own that adjusts another one.
 pub(crate) fn adjustment(transaction: &str, original: &str, by: &str) -> Event {
     let by = decimal(by);
     let same_transaction = false;
-    event(
-        transaction,
-        Some(original),
-        Effect::Adjusted {
-            by,
-            same_transaction,
-        },
-    )
+    event(transaction, Some(original), Effect::Adjusted { by, same_transaction })
 }
 
 pub(crate) fn revoked(transaction: &str) -> Event {
@@ -223,11 +193,7 @@ impl Game {
             Command::Load(key) => Input::Loaded(self.records.get(&key).cloned()),
             Command::Swap { expected, record } => Input::Swapped(self.swap(expected, record)),
             Command::Handle { decision, .. } => Input::Handled(handle(&mut self.wallet, &decision)),
-            Command::SwapAndHandle {
-                expected,
-                record,
-                decision,
-            } => {
+            Command::SwapAndHandle { expected, record, decision } => {
                 let before = self.clone();
                 match self.swap(expected, record) {
                     conflict @ SwapOutcome::Conflict(_) => Input::Swapped(conflict),
@@ -297,15 +263,9 @@ pub(crate) struct HookedStore {
 
 impl HookedStore {
     pub(crate) fn new(
-        hook: impl Fn(&'static str, Option<&RecordKey>) -> Result<(), StoreError>
-        + Send
-        + Sync
-        + 'static,
+        hook: impl Fn(&'static str, Option<&RecordKey>) -> Result<(), StoreError> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            inner: MemoryStore::new(),
-            hook: Arc::new(hook),
-        }
+        Self { inner: MemoryStore::new(), hook: Arc::new(hook) }
     }
 }
 
@@ -315,20 +275,12 @@ impl DedupStore for HookedStore {
         self.inner.load(key).await
     }
 
-    async fn swap(
-        &self,
-        expected: Option<Version>,
-        record: &Record,
-    ) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
         (self.hook)("swap", Some(record.key()))?;
         self.inner.swap(expected, record).await
     }
 
-    async fn list_pending(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<RecordKey>, StoreError> {
+    async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         (self.hook)("list_pending", after)?;
         self.inner.list_pending(after, limit).await
     }
@@ -338,11 +290,7 @@ impl DedupStore for HookedStore {
         self.inner.keep_unusable(kept).await
     }
 
-    async fn list_unusable(
-        &self,
-        after: Option<&KeptId>,
-        limit: usize,
-    ) -> Result<Vec<KeptCallback>, StoreError> {
+    async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         (self.hook)("list_unusable", None)?;
         self.inner.list_unusable(after, limit).await
     }

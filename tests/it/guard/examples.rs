@@ -4,8 +4,8 @@ use postback::guard::target;
 use postback::{Action, ConflictKind, Decimal, Event, IgnoreReason, NothingReason};
 
 use crate::common::{
-    Game, adjustment, as_test, completed, decimal, ignored, milestone, of_player, pending,
-    reconciled, reinstating, revoked, with_purchase,
+    Game, adjustment, as_test, completed, decimal, ignored, milestone, of_player, pending, reconciled, reinstating,
+    revoked, with_purchase,
 };
 
 fn outcome(events: &[Event]) -> (Vec<&'static str>, Decimal) {
@@ -28,24 +28,9 @@ fn last_conflict(events: &[Event]) -> Option<ConflictKind> {
 fn decision_follows_from_what_is_due() {
     let screenout = milestone("s1", "5", "SCREENOUT");
     let table: &[(&str, &[Event], &[&str], &str)] = &[
-        (
-            "pending pays nothing",
-            &[pending("o1", "500")],
-            &["pending"],
-            "0",
-        ),
-        (
-            "completed pays",
-            &[completed("o1", "500")],
-            &["reward"],
-            "500",
-        ),
-        (
-            "a repetition is not delivered",
-            &[completed("o1", "500"), completed("o1", "500")],
-            &["reward"],
-            "500",
-        ),
+        ("pending pays nothing", &[pending("o1", "500")], &["pending"], "0"),
+        ("completed pays", &[completed("o1", "500")], &["reward"], "500"),
+        ("a repetition is not delivered", &[completed("o1", "500"), completed("o1", "500")], &["reward"], "500"),
         (
             "completed after pending pays",
             &[pending("o1", "500"), completed("o1", "500")],
@@ -58,12 +43,7 @@ fn decision_follows_from_what_is_due() {
             &["pending", "rejected"],
             "0",
         ),
-        (
-            "a reversal alone is a rejection",
-            &[reconciled("o1", "0")],
-            &["rejected"],
-            "0",
-        ),
+        ("a reversal alone is a rejection", &[reconciled("o1", "0")], &["rejected"], "0"),
         (
             "a reversal after completed takes back",
             &[completed("o1", "500"), reconciled("o1", "500")],
@@ -102,11 +82,7 @@ fn decision_follows_from_what_is_due() {
         ),
         (
             "a reversed reversal is restored",
-            &[
-                completed("s1", "2"),
-                adjustment("r1", "s1", "-2"),
-                adjustment("r2", "s1", "2"),
-            ],
+            &[completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")],
             &["reward", "reversal", "reward"],
             "2",
         ),
@@ -134,12 +110,7 @@ fn decision_follows_from_what_is_due() {
             &["reward", "reward"],
             "105",
         ),
-        (
-            "a revocation takes everything back",
-            &[completed("c1", "7"), revoked("c1")],
-            &["reward", "reversal"],
-            "0",
-        ),
+        ("a revocation takes everything back", &[completed("c1", "7"), revoked("c1")], &["reward", "reversal"], "0"),
         (
             "a revocation that arrives first blocks",
             &[revoked("c1"), completed("c1", "7")],
@@ -148,11 +119,7 @@ fn decision_follows_from_what_is_due() {
         ),
     ];
     for (rule, events, actions, balance) in table {
-        assert_eq!(
-            outcome(events),
-            (actions.to_vec(), decimal(balance)),
-            "{rule}"
-        );
+        assert_eq!(outcome(events), (actions.to_vec(), decimal(balance)), "{rule}");
     }
 }
 
@@ -163,19 +130,13 @@ fn target_is_what_was_decided() {
     assert_eq!(target(record), Ok(decimal("380")));
     assert_eq!(record.decided(), decimal("380"));
     let decisions = record.entries().iter();
-    let decisions: Vec<_> = decisions
-        .filter_map(|entry| entry.decision(record.key()))
-        .collect();
+    let decisions: Vec<_> = decisions.filter_map(|entry| entry.decision(record.key())).collect();
     assert_eq!(decisions, game.wallet.log, "decisions can be read again");
 }
 
 #[test]
 fn restored_reward_is_marked() {
-    let mut events = vec![
-        completed("s1", "2"),
-        adjustment("r1", "s1", "-2"),
-        adjustment("r2", "s1", "2"),
-    ];
+    let mut events = vec![completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")];
     let is_restored = |events: &[Event]| match last_action(events) {
         Action::Reward(reward) => reward.is_restored(),
         other => panic!("a reward, not {other:?}"),
@@ -189,35 +150,14 @@ fn restored_reward_is_marked() {
 fn nothing_due_has_a_reason() {
     let table = [
         (vec![completed("o1", "0")], NothingReason::ZeroReward),
-        (
-            vec![reconciled("o1", "5"), completed("o1", "5")],
-            NothingReason::AlreadyTakenBack,
-        ),
-        (
-            vec![completed("o1", "5"), reconciled("o1", "0")],
-            NothingReason::NothingToTakeBack,
-        ),
+        (vec![reconciled("o1", "5"), completed("o1", "5")], NothingReason::AlreadyTakenBack),
+        (vec![completed("o1", "5"), reconciled("o1", "0")], NothingReason::NothingToTakeBack),
         (vec![adjustment("or1", "o1", "-5")], NothingReason::Unlinked),
-        (
-            vec![completed("o1", "5"), pending("o1", "5")],
-            NothingReason::LatePending,
-        ),
-        (
-            vec![ignored("o1", "WORD", IgnoreReason::UnknownState)],
-            NothingReason::UnknownState,
-        ),
-        (
-            vec![ignored("o1", "", IgnoreReason::EmptyState)],
-            NothingReason::EmptyState,
-        ),
-        (
-            vec![ignored("o1", "WORD", IgnoreReason::UnpaidByChoice)],
-            NothingReason::UnpaidByChoice,
-        ),
-        (
-            vec![ignored("o1", "WORD", IgnoreReason::NotAReward)],
-            NothingReason::NotAReward,
-        ),
+        (vec![completed("o1", "5"), pending("o1", "5")], NothingReason::LatePending),
+        (vec![ignored("o1", "WORD", IgnoreReason::UnknownState)], NothingReason::UnknownState),
+        (vec![ignored("o1", "", IgnoreReason::EmptyState)], NothingReason::EmptyState),
+        (vec![ignored("o1", "WORD", IgnoreReason::UnpaidByChoice)], NothingReason::UnpaidByChoice),
+        (vec![ignored("o1", "WORD", IgnoreReason::NotAReward)], NothingReason::NotAReward),
     ];
     for (events, reason) in table {
         assert_eq!(last_action(&events), Action::Nothing { reason });
@@ -228,47 +168,19 @@ fn nothing_due_has_a_reason() {
 fn conflicts_move_nothing_and_are_reported_once() {
     let strange = |event| of_player(event, "p2");
     let table = [
-        (
-            vec![completed("o1", "500"), completed("o1", "900")],
-            ConflictKind::ContentMismatch,
-            "500",
-        ),
-        (
-            vec![completed("o1", "500"), strange(completed("o1", "500"))],
-            ConflictKind::PlayerMismatch,
-            "500",
-        ),
-        (
-            vec![completed("o1", "500"), strange(reconciled("o1", "500"))],
-            ConflictKind::PlayerMismatch,
-            "500",
-        ),
-        (
-            vec![completed("o1", "-5")],
-            ConflictKind::NegativeReward,
-            "0",
-        ),
-        (
-            vec![ignored("o1", "RECONCILED", IgnoreReason::Contradictory)],
-            ConflictKind::Contradictory,
-            "0",
-        ),
-        (
-            vec![completed("o1", "5"), pending("o1", "5"), pending("o1", "6")],
-            ConflictKind::ContentMismatch,
-            "5",
-        ),
+        (vec![completed("o1", "500"), completed("o1", "900")], ConflictKind::ContentMismatch, "500"),
+        (vec![completed("o1", "500"), strange(completed("o1", "500"))], ConflictKind::PlayerMismatch, "500"),
+        (vec![completed("o1", "500"), strange(reconciled("o1", "500"))], ConflictKind::PlayerMismatch, "500"),
+        (vec![completed("o1", "-5")], ConflictKind::NegativeReward, "0"),
+        (vec![ignored("o1", "RECONCILED", IgnoreReason::Contradictory)], ConflictKind::Contradictory, "0"),
+        (vec![completed("o1", "5"), pending("o1", "5"), pending("o1", "6")], ConflictKind::ContentMismatch, "5"),
     ];
     for (mut events, kind, balance) in table {
         assert_eq!(last_conflict(&events), Some(kind));
         let before = outcome(&events);
         assert_eq!(before.1, decimal(balance));
         events.push(events.last().unwrap().clone());
-        assert_eq!(
-            outcome(&events),
-            before,
-            "a repeated conflict is a duplicate"
-        );
+        assert_eq!(outcome(&events), before, "a repeated conflict is a duplicate");
     }
 }
 
@@ -346,12 +258,7 @@ fn absent_milestone_matches_any() {
 
 #[test]
 fn earlier_conflict_does_not_block_reinstatement() {
-    let events = [
-        reinstating("c1", "500"),
-        reinstating("c1", "600"),
-        revoked("c1"),
-        reinstating("c1", "600"),
-    ];
+    let events = [reinstating("c1", "500"), reinstating("c1", "600"), revoked("c1"), reinstating("c1", "600")];
     let actions = vec!["reward", "conflict", "reversal", "reward"];
     assert_eq!(outcome(&events), (actions, decimal("600")));
 }
@@ -381,13 +288,7 @@ fn zero_reversal_does_not_block_a_later_one() {
 #[test]
 fn reinstatement_happens_only_if_the_network_is_set_up_for_it() {
     let again = reinstating("c1", "7");
-    let events = [
-        again.clone(),
-        revoked("c1"),
-        again.clone(),
-        revoked("c1"),
-        again.clone(),
-    ];
+    let events = [again.clone(), revoked("c1"), again.clone(), revoked("c1"), again.clone()];
     let actions = vec!["reward", "reversal", "reward", "reversal", "reward"];
     assert_eq!(outcome(&events), (actions, decimal("7")));
     // Without a revocation, its repetition is a duplicate.
@@ -405,12 +306,7 @@ fn conflicts_and_purchase_data_do_not_reinstate() {
         (reinstating("c1", "-7"), "conflict"),
         (with_purchase(reinstating("c1", "0"), "4.99"), "purchase"),
     ] {
-        let events = [
-            completed("c1", "7"),
-            revoked("c1"),
-            strange,
-            completed("c1", "7"),
-        ];
+        let events = [completed("c1", "7"), revoked("c1"), strange, completed("c1", "7")];
         let expected = (vec!["reward", "reversal", action], decimal("0"));
         assert_eq!(outcome(&events), expected);
     }
@@ -431,21 +327,13 @@ fn reinstatement_keeps_another_players_conflict_excluded() {
 
 #[test]
 fn test_flag_cannot_pay_and_cannot_hide_a_reversal() {
-    let hidden = [
-        reconciled("o1", "500"),
-        adjustment("or1", "o1", "-500"),
-        revoked("o1"),
-    ];
+    let hidden = [reconciled("o1", "500"), adjustment("or1", "o1", "-500"), revoked("o1")];
     for reversal in hidden {
         let events = [completed("o1", "500"), as_test(reversal)];
         let expected = (vec!["reward", "reversal"], decimal("0"));
         assert_eq!(outcome(&events), expected);
     }
-    for reason in [
-        IgnoreReason::UnknownState,
-        IgnoreReason::EmptyState,
-        IgnoreReason::Contradictory,
-    ] {
+    for reason in [IgnoreReason::UnknownState, IgnoreReason::EmptyState, IgnoreReason::Contradictory] {
         let unknown = as_test(ignored("o1", "REVERTED", reason));
         let actions = outcome(&[completed("o1", "500"), unknown]).0;
         assert_eq!(actions.len(), 2, "it may be a reversal: {reason:?}");

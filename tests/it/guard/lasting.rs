@@ -7,14 +7,10 @@ use postback::protocol::{Command, HandlerResult, Protocol};
 use postback::store::json;
 use postback::{BanStatus, Decimal, DecisionId, Event, Receipt, Timestamp};
 
-use crate::common::{
-    Game, adjustment, as_test, ban, completed, decimal, of_player, pending, reconciled,
-};
+use crate::common::{Game, adjustment, as_test, ban, completed, decimal, of_player, pending, reconciled};
 
 fn decline(game: &mut Game, event: &Event) -> Command {
-    game.receive_with(event, |_, _| HandlerResult::Declined {
-        reason: "no such player".into(),
-    })
+    game.receive_with(event, |_, _| HandlerResult::Declined { reason: "no such player".into() })
 }
 
 #[test]
@@ -33,10 +29,7 @@ fn declined_money_closes_the_conversion() {
     let record = game.record();
     assert_eq!(record.closed().unwrap().reason, "no such player");
     assert_eq!(record.status(), RecordStatus::Closed);
-    assert_eq!(
-        (record.balance(), record.entries().len()),
-        (Decimal::ZERO, 3)
-    );
+    assert_eq!((record.balance(), record.entries().len()), (Decimal::ZERO, 3));
 }
 
 #[test]
@@ -51,22 +44,13 @@ fn declined_money_closes_the_decisions_behind_it() {
     let command = game.receive_with(&later, |_, decision| {
         calls += 1;
         assert_eq!(decision.balance_change(), decimal("500"), "the first one");
-        HandlerResult::Declined {
-            reason: "no such player".into(),
-        }
+        HandlerResult::Declined { reason: "no such player".into() }
     });
-    assert_eq!(
-        command,
-        Command::Finish(Receipt::Closed),
-        "for the later callback"
-    );
+    assert_eq!(command, Command::Finish(Receipt::Closed), "for the later callback");
     assert_eq!(calls, 1);
     let record = game.record();
     assert!(!record.is_pending());
-    assert_eq!(
-        (record.balance(), record.entries().len()),
-        (Decimal::ZERO, 3)
-    );
+    assert_eq!((record.balance(), record.entries().len()), (Decimal::ZERO, 3));
 }
 
 #[test]
@@ -76,10 +60,7 @@ fn declined_notice_does_not_close() {
     assert!(matches!(command, Command::Finish(Receipt::Declined(_))));
     game.receive(&completed("o1", "500"));
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
-    assert_eq!(
-        game.record().entries()[0].declined(),
-        Some("no such player")
-    );
+    assert_eq!(game.record().entries()[0].declined(), Some("no such player"));
 
     // Nor does a declined conflict.
     decline(&mut game, &of_player(completed("o1", "500"), "p2"));
@@ -106,11 +87,7 @@ fn bans_alternate_and_repetitions_are_duplicates() {
     let game = Game::play(&events.map(Event::clone));
     assert_eq!(game.wallet.actions(), ["ban", "unban", "ban", "nothing"]);
     let game = Game::play(&[as_test(banned)]);
-    assert_eq!(
-        game.wallet.actions(),
-        ["ban"],
-        "a test flag cannot hide a ban"
-    );
+    assert_eq!(game.wallet.actions(), ["ban"], "a test flag cannot hide a ban");
 }
 
 #[test]
@@ -121,11 +98,7 @@ fn kept_bans_are_bounded_and_their_ids_stay_unique() {
         game.receive(&ban(BanStatus::Active));
     }
     assert_eq!(game.record().entries().len(), 16);
-    assert_eq!(
-        game.wallet.log.len(),
-        100,
-        "every decision has an id of its own"
-    );
+    assert_eq!(game.wallet.log.len(), 100, "every decision has an id of its own");
 }
 
 #[test]
@@ -185,10 +158,7 @@ fn lost_record_reuses_an_id_only_for_the_same_decision() {
 fn decision_id_is_visible_ascii_without_spaces() {
     let game = Game::play(&[completed("ünïcode #1 /%{}", "5")]);
     let id = game.wallet.log[0].id();
-    assert!(
-        id.as_str().bytes().all(|byte| byte.is_ascii_graphic()),
-        "{id}"
-    );
+    assert!(id.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{id}");
     assert_eq!(id.as_str().matches('#').count(), 1, "{id}");
 }
 
@@ -199,10 +169,7 @@ fn failed_attempts_are_counted_and_hung_ones_keep_their_lease() {
     let fail = |result: HandlerResult| move |_: &mut _, _: &_| result.clone();
     for attempts in 1..=3 {
         let error = "wallet down".to_owned();
-        game.receive_with(
-            &completed("o1", "500"),
-            fail(HandlerResult::Failed { error }),
-        );
+        game.receive_with(&completed("o1", "500"), fail(HandlerResult::Failed { error }));
         let retry = game.record().retry().unwrap();
         assert_eq!((retry.attempts, &*retry.error), (attempts, "wallet down"));
         assert!(game.record().lease().is_none(), "it can be retried at once");
@@ -210,11 +177,7 @@ fn failed_attempts_are_counted_and_hung_ones_keep_their_lease() {
     game.receive_with(&completed("o1", "500"), fail(HandlerResult::TimedOut));
     assert_eq!(game.record().retry().unwrap().attempts, 4);
     let lease = game.record().lease().unwrap().until();
-    assert_eq!(
-        lease,
-        start.after(game.timing.lease),
-        "it may still be running"
-    );
+    assert_eq!(lease, start.after(game.timing.lease), "it may still be running");
     game.now = lease;
     game.receive(&completed("o1", "500"));
     let record = game.record();
@@ -227,9 +190,7 @@ fn failed_attempts_are_counted_and_hung_ones_keep_their_lease() {
 fn long_error_texts_are_cut_at_a_character() {
     let mut game = Game::default();
     let error = "ä".repeat(400);
-    game.receive_with(&completed("o1", "5"), |_, _| HandlerResult::Failed {
-        error: error.clone(),
-    });
+    game.receive_with(&completed("o1", "5"), |_, _| HandlerResult::Failed { error: error.clone() });
     let kept = &game.record().retry().unwrap().error;
     assert_eq!(*kept, "ä".repeat(150));
 }
@@ -266,16 +227,9 @@ fn erased_record_still_knows_what_was_paid() {
 #[test]
 fn pending_record_is_not_erased() {
     let event = completed("o1", "500");
-    let Applied::Decided(record) = apply(
-        &Record::new(event.key()),
-        &event.into(),
-        Timestamp::default(),
-    ) else {
+    let Applied::Decided(record) = apply(&Record::new(event.key()), &event.into(), Timestamp::default()) else {
         panic!("a new message is decided")
     };
-    assert_eq!(
-        (record.erased(), record.status()),
-        (None, RecordStatus::Pending)
-    );
+    assert_eq!((record.erased(), record.status()), (None, RecordStatus::Pending));
     assert_eq!(record.format(), RECORD_FORMAT);
 }

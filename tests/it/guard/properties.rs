@@ -9,8 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::common::{
-    Game, Wallet, adjustment, as_test, completed, decimal, ignored, milestone, of_player, pending,
-    reconciled, reinstating, revoked, with_purchase,
+    Game, Wallet, adjustment, as_test, completed, decimal, ignored, milestone, of_player, pending, reconciled,
+    reinstating, revoked, with_purchase,
 };
 
 /// What should be paid for the messages of one conversion that agree with each other, written the plain way.
@@ -18,12 +18,7 @@ fn reference(events: &[Event]) -> Decimal {
     let mut seen = BTreeSet::new();
     let (mut completed, mut adjusted, mut is_revoked) = (Decimal::ZERO, Decimal::ZERO, false);
     for event in events {
-        let EventKind::Conversion {
-            transaction,
-            effect,
-            ..
-        } = &event.kind
-        else {
+        let EventKind::Conversion { transaction, effect, .. } = &event.kind else {
             continue;
         };
         if !seen.insert(format!("{transaction} {effect:?}")) {
@@ -114,11 +109,7 @@ fn any_message() -> impl Strategy<Value = Event> {
         _ => completed("o1", "-5"),
     });
     (event, 0..8_u8, 0..8_u8).prop_map(|(event, stranger, test)| {
-        let event = if stranger == 0 {
-            of_player(event, "p2")
-        } else {
-            event
-        };
+        let event = if stranger == 0 { of_player(event, "p2") } else { event };
         if test == 0 { as_test(event) } else { event }
     })
 }
@@ -130,18 +121,11 @@ fn assert_consistent(game: &Game) {
         let mut completed = Decimal::ZERO;
         let mut decided = Decimal::ZERO;
         for entry in record.entries() {
-            if let EventKind::Conversion {
-                effect: Effect::Completed { amount, .. },
-                ..
-            } = &entry.event().kind
-            {
+            if let EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } = &entry.event().kind {
                 completed += (*amount).max(Decimal::ZERO);
             }
             decided += entry.action().unwrap().balance_change();
-            assert!(
-                decided >= Decimal::ZERO && decided <= completed,
-                "{record:#?}"
-            );
+            assert!(decided >= Decimal::ZERO && decided <= completed, "{record:#?}");
         }
         assert_eq!(target(record), Ok(decided), "{record:#?}");
     }
@@ -293,16 +277,7 @@ proptest! {
 }
 
 fn is_reinstating(event: &Event) -> bool {
-    matches!(
-        &event.kind,
-        EventKind::Conversion {
-            effect: Effect::Completed {
-                reinstates: true,
-                ..
-            },
-            ..
-        }
-    )
+    matches!(&event.kind, EventKind::Conversion { effect: Effect::Completed { reinstates: true, .. }, .. })
 }
 
 /// Ends in one of several ways, before or after it took effect.
@@ -311,9 +286,7 @@ fn handle(wallet: &mut Wallet, decision: &postback::Decision, choice: u8) -> Han
         wallet.carry_out(decision);
     }
     match choice {
-        1 | 2 => HandlerResult::Failed {
-            error: "wallet down".into(),
-        },
+        1 | 2 => HandlerResult::Failed { error: "wallet down".into() },
         3 => HandlerResult::TimedOut,
         _ => HandlerResult::Done,
     }

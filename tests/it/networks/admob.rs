@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use super::vectors::vector;
 use super::{Game, decimal};
-use postback::network::admob::{
-    self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys,
-};
+use postback::network::admob::{self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
 use postback::{Effect, Endpoint as _, IgnoreReason, Receipt, Request, VerifyError};
@@ -16,9 +14,7 @@ use postback::{Effect, Endpoint as _, IgnoreReason, Receipt, Request, VerifyErro
 fn google() -> VerificationKeys {
     let key = vector("admob-key");
     let id = key["keyId"].as_u64().unwrap();
-    VerificationKeys::new()
-        .with_base64(id, key["spki_b64"].as_str().unwrap())
-        .unwrap()
+    VerificationKeys::new().with_base64(id, key["spki_b64"].as_str().unwrap()).unwrap()
 }
 
 fn endpoint() -> AdmobEndpoint {
@@ -37,17 +33,9 @@ fn googles_signatures_are_genuine_only_when_decoded() {
         assert!(result.is_ok(), "{id}: {result:?}");
         // Signed as decoded: the same text, once more encoded, is another one.
         let encoded = target.replace("%20", "%2520");
-        assert_eq!(
-            endpoint().verify(&Request::get(&encoded)).is_ok(),
-            encoded == target,
-            "{id}"
-        );
+        assert_eq!(endpoint().verify(&Request::get(&encoded)).is_ok(), encoded == target, "{id}");
         let plus = target.replace("%20", "+");
-        assert_eq!(
-            endpoint().verify(&Request::get(&plus)).is_ok(),
-            plus == target,
-            "{id}"
-        );
+        assert_eq!(endpoint().verify(&Request::get(&plus)).is_ok(), plus == target, "{id}");
         // No byte can be changed.
         for at in "/callbacks/admob?".len()..target.len() {
             let mut bytes = target.clone().into_bytes();
@@ -57,13 +45,8 @@ fn googles_signatures_are_genuine_only_when_decoded() {
             assert!(!result.is_ok_and(|_| true), "{id} {at}");
         }
     }
-    let real = endpoint()
-        .verify(&Request::get(&production("admob-4")))
-        .unwrap();
-    assert_eq!(
-        (real.player.as_str(), real.amount),
-        ("1712485313", Some(decimal("1")))
-    );
+    let real = endpoint().verify(&Request::get(&production("admob-4"))).unwrap();
+    assert_eq!((real.player.as_str(), real.amount), ("1712485313", Some(decimal("1"))));
     assert_eq!(real.custom_data.as_deref(), Some("holiiis"));
     assert_eq!((real.key_id, real.is_test), (Some(3_335_741_209), false));
     assert_eq!(real.timestamp.unwrap().as_millis(), 1_588_193_918_052);
@@ -75,13 +58,7 @@ fn the_consoles_test_call_is_a_test() {
     for id in ["admob-1", "admob-2"] {
         let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
         assert!(callback.is_test, "{id}");
-        assert!(matches!(
-            &callback.effect,
-            Effect::Ignored {
-                reason: IgnoreReason::NotAReward,
-                ..
-            }
-        ));
+        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
     }
 }
 
@@ -90,14 +67,10 @@ fn signed(query: &str) -> String {
 }
 
 fn own(player: PlayerIn) -> AdmobEndpoint {
-    admob::app("game", AdmobSigner::new(1).keys())
-        .player(player)
-        .build()
-        .unwrap()
+    admob::app("game", AdmobSigner::new(1).keys()).player(player).build().unwrap()
 }
 
-const REWARD: &str =
-    "ad_unit=1&reward_amount=5&reward_item=Key%20Doubler&timestamp=1&transaction_id=t1&user_id=p1";
+const REWARD: &str = "ad_unit=1&reward_amount=5&reward_item=Key%20Doubler&timestamp=1&transaction_id=t1&user_id=p1";
 
 #[tokio::test]
 async fn a_view_is_paid_once() {
@@ -108,124 +81,56 @@ async fn a_view_is_paid_once() {
     });
     let target = signed(REWARD);
     for _ in 0..2 {
-        receiver
-            .handle(&endpoint, &Request::get(&target))
-            .await
-            .unwrap();
+        receiver.handle(&endpoint, &Request::get(&target)).await.unwrap();
     }
     assert_eq!(game.balance().await, decimal("5"));
     let test = signed("ad_unit=1234567890&reward_amount=5&transaction_id=123456789&user_id=p1");
-    assert_eq!(
-        receiver
-            .handle(&endpoint, &Request::get(&test))
-            .await
-            .unwrap(),
-        Receipt::Test
-    );
+    assert_eq!(receiver.handle(&endpoint, &Request::get(&test)).await.unwrap(), Receipt::Test);
     assert_eq!(game.balance().await, decimal("5"));
 }
 
 #[test]
 fn the_player_is_where_the_app_puts_it() {
-    let custom =
-        |data: &str| format!("ad_unit=1&custom_data={data}&reward_amount=5&transaction_id=t1");
+    let custom = |data: &str| format!("ad_unit=1&custom_data={data}&reward_amount=5&transaction_id=t1");
     for (place, query, player) in [
         (PlayerIn::UserId, REWARD.to_owned(), Some("p1")),
         (PlayerIn::CustomData, custom("p%202"), Some("p 2")),
-        (
-            PlayerIn::CustomDataField("player".into()),
-            custom("level%3D3%26player%3Dp3"),
-            Some("p3"),
-        ),
-        (
-            PlayerIn::CustomDataField("player".into()),
-            custom("%7B%22player%22%3A%22p4%22%7D"),
-            Some("p4"),
-        ),
-        (
-            PlayerIn::CustomDataField("player".into()),
-            custom("%7B%22player%22%3A5%7D"),
-            Some("5"),
-        ),
+        (PlayerIn::CustomDataField("player".into()), custom("level%3D3%26player%3Dp3"), Some("p3")),
+        (PlayerIn::CustomDataField("player".into()), custom("%7B%22player%22%3A%22p4%22%7D"), Some("p4")),
+        (PlayerIn::CustomDataField("player".into()), custom("%7B%22player%22%3A5%7D"), Some("5")),
         (PlayerIn::UserId, custom("p2"), None),
-        (
-            PlayerIn::UserId,
-            REWARD.replace("user_id=p1", "user_id="),
-            None,
-        ),
+        (PlayerIn::UserId, REWARD.replace("user_id=p1", "user_id="), None),
         (PlayerIn::CustomData, REWARD.to_owned(), None),
-        (
-            PlayerIn::CustomDataField("player".into()),
-            custom("level%3D3"),
-            None,
-        ),
-        (
-            PlayerIn::CustomDataField("player".into()),
-            custom("%7Bnonsense"),
-            None,
-        ),
+        (PlayerIn::CustomDataField("player".into()), custom("level%3D3"), None),
+        (PlayerIn::CustomDataField("player".into()), custom("%7Bnonsense"), None),
     ] {
         let target = signed(&query);
         let result = own(place).verify(&Request::get(&target));
-        match player {
-            Some(player) => assert_eq!(result.unwrap().player, player),
-            None => {
-                let Err(VerifyError::Unusable(unusable)) = result else {
-                    panic!("{query}")
-                };
-                assert_eq!(unusable.problem.as_str(), "no_player");
-                assert!(
-                    unusable
-                        .problem
-                        .to_string()
-                        .contains("SDK's server-side verification options")
-                );
-                // Once the endpoint looks elsewhere, it can be replayed.
-                assert!(!unusable.callback.query.contains("signature"));
-            }
+        if let Some(player) = player {
+            assert_eq!(result.unwrap().player, player);
+            continue;
         }
+        let Err(VerifyError::Unusable(unusable)) = result else { panic!("{query}") };
+        assert_eq!(unusable.problem.as_str(), "no_player");
+        assert!(unusable.problem.to_string().contains("SDK's server-side verification options"));
+        assert!(!unusable.callback.query.contains("signature"));
     }
+    // Once the endpoint looks elsewhere, a kept one can be replayed.
     let target = signed(&custom("p2"));
-    let Err(VerifyError::Unusable(kept)) = own(PlayerIn::UserId).verify(&Request::get(&target))
-    else {
-        panic!()
-    };
-    assert_eq!(
-        own(PlayerIn::CustomData)
-            .replay(&kept.callback)
-            .unwrap()
-            .player,
-        "p2"
-    );
+    let Err(VerifyError::Unusable(kept)) = own(PlayerIn::UserId).verify(&Request::get(&target)) else { panic!() };
+    assert_eq!(own(PlayerIn::CustomData).replay(&kept.callback).unwrap().player, "p2");
 }
 
 #[test]
 fn decoded_values_cannot_become_parameters() {
     // The text is signed decoded: custom data with an '&' has the same signature as further parameters.
-    let genuine = signed(
-        "ad_unit=1&custom_data=x%26user_id%3Dp9&reward_amount=5&transaction_id=t1&user_id=p1",
-    );
-    assert_eq!(
-        own(PlayerIn::UserId)
-            .verify(&Request::get(&genuine))
-            .unwrap()
-            .player,
-        "p1"
-    );
+    let genuine = signed("ad_unit=1&custom_data=x%26user_id%3Dp9&reward_amount=5&transaction_id=t1&user_id=p1");
+    assert_eq!(own(PlayerIn::UserId).verify(&Request::get(&genuine)).unwrap().player, "p1");
     let forged = genuine.replace("%26user_id%3D", "&user_id=");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&forged))
-    else {
-        panic!()
-    };
-    assert_eq!(
-        unusable.problem.to_string(),
-        "parameter \"user_id\" occurs more than once"
-    );
+    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&forged)) else { panic!() };
+    assert_eq!(unusable.problem.to_string(), "parameter \"user_id\" occurs more than once");
     let moved = signed(REWARD).replace("&reward_amount=5&", "%26reward_amount%3D5&");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&moved))
-    else {
-        panic!()
-    };
+    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&moved)) else { panic!() };
     assert_eq!(unusable.problem.as_str(), "missing");
 }
 
@@ -240,27 +145,12 @@ fn what_is_not_signed_by_a_known_key_is_not_genuine() {
         (format!("{good}&x=1"), "signature_malformed"),
         (good.replace("&key_id=1", ""), "signature_missing"),
         (good.replace("&key_id=1", "&key_id="), "signature_malformed"),
-        (
-            good.replace("&key_id=1", "&key_id=-1"),
-            "signature_malformed",
-        ),
-        (
-            good.replace("&key_id=1", "&key_id=99999999999999999999"),
-            "signature_malformed",
-        ),
+        (good.replace("&key_id=1", "&key_id=-1"), "signature_malformed"),
+        (good.replace("&key_id=1", "&key_id=99999999999999999999"), "signature_malformed"),
         (good.replace("&key_id=1", "&key_id=2"), "signature_wrong"),
-        (
-            good.replace("signature=", "signature=!"),
-            "signature_malformed",
-        ),
-        (
-            good.replace("reward_amount=5", "reward_amount=6"),
-            "signature_wrong",
-        ),
-        (
-            good.replace("&signature", "&x=1&signature"),
-            "signature_wrong",
-        ),
+        (good.replace("signature=", "signature=!"), "signature_malformed"),
+        (good.replace("reward_amount=5", "reward_amount=6"), "signature_wrong"),
+        (good.replace("&signature", "&x=1&signature"), "signature_wrong"),
     ] {
         assert_eq!(reason(&target), expected, "{target}");
     }
@@ -268,11 +158,7 @@ fn what_is_not_signed_by_a_known_key_is_not_genuine() {
     let (head, tail) = good.rsplit_once("&key_id").unwrap();
     let text = head.rsplit_once('=').unwrap().1;
     let padding = "=".repeat((4 - text.len() % 4) % 4);
-    assert!(
-        endpoint
-            .verify(&Request::get(&format!("{head}{padding}&key_id{tail}")))
-            .is_ok()
-    );
+    assert!(endpoint.verify(&Request::get(&format!("{head}{padding}&key_id{tail}"))).is_ok());
     let post = Request::new("POST", &good);
     assert_eq!(endpoint.verify(&post).unwrap_err().as_str(), "method");
 }
@@ -280,38 +166,18 @@ fn what_is_not_signed_by_a_known_key_is_not_genuine() {
 #[test]
 fn only_p_256_keys_are_keys() {
     let other_curve = "MFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAExw4udAQ5RsCjeHD83OiBF9K5wvc+Wzw8qzjHNgAXBxZfAgFUFOqFfcv0PPjO6Hl41dznjOuJe8EnEvNWAxznsg==";
-    let error = VerificationKeys::new()
-        .with_base64(7, other_curve)
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "invalid verification key 7: use an ECDSA P-256 public key"
-    );
+    let error = VerificationKeys::new().with_base64(7, other_curve).unwrap_err();
+    assert_eq!(error.to_string(), "invalid verification key 7: use an ECDSA P-256 public key");
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{other_curve}\n-----END PUBLIC KEY-----\n");
     assert!(VerificationKeys::new().with_pem(7, &pem).is_err());
     let good = vector("admob-key")["spki_b64"].as_str().unwrap().to_owned();
-    let pem = format!(
-        "-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n",
-        &good[..64],
-        &good[64..]
-    );
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n{}\n-----END PUBLIC KEY-----\n", &good[..64], &good[64..]);
     assert!(VerificationKeys::new().with_pem(7, &pem).is_ok());
     let list = format!(
         "{{\"keys\":[{{\"keyId\":1,\"pem\":\"\",\"base64\":\"{other_curve}\"}},{{\"keyId\":2,\"pem\":\"\",\"base64\":\"{good}\"}}]}}"
     );
-    assert_eq!(
-        VerificationKeys::from_json(&list)
-            .unwrap()
-            .ids()
-            .collect::<Vec<_>>(),
-        [2]
-    );
-    for list in [
-        "",
-        "{}",
-        "{\"keys\":[]}",
-        "{\"keys\":[{\"keyId\":1,\"base64\":\"!\"}]}",
-    ] {
+    assert_eq!(VerificationKeys::from_json(&list).unwrap().ids().collect::<Vec<_>>(), [2]);
+    for list in ["", "{}", "{\"keys\":[]}", "{\"keys\":[{\"keyId\":1,\"base64\":\"!\"}]}"] {
         assert!(VerificationKeys::from_json(list).is_err());
     }
 }
@@ -341,30 +207,20 @@ impl KeySource for Counted {
     fn fetch(&self) -> KeyFuture<'_> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let keys = self.keys.lock().unwrap().clone();
-        Box::pin(std::future::ready(
-            keys.ok_or_else(|| KeyError::new("unreachable")),
-        ))
+        Box::pin(std::future::ready(keys.ok_or_else(|| KeyError::new("unreachable"))))
     }
 }
 
 #[tokio::test]
 async fn keys_are_cached_and_refetched_within_bounds() {
-    let (source, clock) = (
-        Counted::default(),
-        ManualClock::new(postback::Timestamp::from_millis(1_700_000_000_000)),
-    );
-    let endpoint = admob::app("game", source.clone())
-        .clock(clock.clone())
-        .build()
-        .unwrap();
+    let (source, clock) = (Counted::default(), ManualClock::new(postback::Timestamp::from_millis(1_700_000_000_000)));
+    let endpoint = admob::app("game", source.clone()).clock(clock.clone()).build().unwrap();
     let request = |id: u64| format!("/callbacks/admob?{}", AdmobSigner::new(id).sign(REWARD));
     let outcome = async |id: u64| {
         let target = request(id);
         let request = Request::get(&target);
         endpoint.prepare(&request).await;
-        endpoint
-            .verify(&request)
-            .map_or_else(|error| error.as_str(), |_| "genuine")
+        endpoint.verify(&request).map_or_else(|error| error.as_str(), |_| "genuine")
     };
     // Unreachable: the network should retry, and the source is asked once a minute.
     for _ in 0..20 {
@@ -372,7 +228,7 @@ async fn keys_are_cached_and_refetched_within_bounds() {
     }
     assert_eq!(source.count(), 1);
     source.set(Some(AdmobSigner::new(1).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!((outcome(1).await, source.count()), ("genuine", 2));
     // Unknown ids, as in a flood of forgeries, cause no further fetches.
     for id in 2..50 {
@@ -381,25 +237,23 @@ async fn keys_are_cached_and_refetched_within_bounds() {
     assert_eq!(source.count(), 2);
     // Google changes its key.
     source.set(Some(AdmobSigner::new(2).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!((outcome(2).await, source.count()), ("genuine", 3));
     assert_eq!(outcome(1).await, "signature_wrong");
     // Half a day later they are refreshed; while that fails, they are used up to a day.
     source.set(None);
-    clock.advance(Duration::from_secs(13 * 3600));
+    clock.advance(Duration::from_hours(13));
     assert_eq!((outcome(2).await, source.count()), ("genuine", 4));
     assert_eq!(outcome(3).await, "keys_unavailable");
-    clock.advance(Duration::from_secs(11 * 3600));
+    clock.advance(Duration::from_hours(11));
     assert_eq!(outcome(2).await, "keys_unavailable");
     source.set(Some(AdmobSigner::new(2).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(outcome(2).await, "genuine");
     // Strangers who sign nothing cause no fetch.
     let before = source.count();
-    clock.advance(Duration::from_secs(48 * 3600));
-    endpoint
-        .prepare(&Request::get("/callbacks/admob?x=1"))
-        .await;
+    clock.advance(Duration::from_hours(48));
+    endpoint.prepare(&Request::get("/callbacks/admob?x=1")).await;
     assert_eq!(source.count(), before);
 }
 
@@ -464,20 +318,12 @@ server.serve_forever()
         fn start(keys: &str) -> Option<Self> {
             let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/https");
             let mut child = Command::new("python3")
-                .args([
-                    "-c",
-                    SERVER,
-                    &format!("{data}/server.pem"),
-                    &format!("{data}/server.key"),
-                    keys,
-                ])
+                .args(["-c", SERVER, &format!("{data}/server.pem"), &format!("{data}/server.key"), keys])
                 .stdout(Stdio::piped())
                 .spawn()
                 .ok()?;
             let mut line = String::new();
-            BufReader::new(child.stdout.take()?)
-                .read_line(&mut line)
-                .ok()?;
+            BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
             let port = line.trim().parse().ok()?;
             Some(Self { child, port })
         }
@@ -497,40 +343,20 @@ server.serve_forever()
             return;
         };
         let root = include_bytes!("../../data/https/root.pem");
-        let at = |scheme: &str, path: &str| {
-            HttpsKeys::at(format!("{scheme}://localhost:{}{path}", server.port))
-        };
+        let at = |scheme: &str, path: &str| HttpsKeys::at(format!("{scheme}://localhost:{}{path}", server.port));
         let source = at("https", "/keys").with_roots(root).unwrap();
         assert_eq!(source.fetch().await.unwrap().ids().collect::<Vec<_>>(), [1]);
         let endpoint = admob::app("game", source).build().unwrap();
         let target = format!("/callbacks/admob?{}", google.sign(REWARD));
         let request = Request::get(&target);
-        assert_eq!(
-            endpoint.verify(&request).unwrap_err().as_str(),
-            "keys_unavailable"
-        );
+        assert_eq!(endpoint.verify(&request).unwrap_err().as_str(), "keys_unavailable");
         endpoint.prepare(&request).await;
         assert!(endpoint.verify(&request).is_ok());
         // Another certificate authority, no encryption, redirects, and lists that are none.
         assert!(at("https", "/keys").fetch().await.is_err());
-        assert!(
-            at("http", "/keys")
-                .with_roots(root)
-                .unwrap()
-                .fetch()
-                .await
-                .is_err()
-        );
+        assert!(at("http", "/keys").with_roots(root).unwrap().fetch().await.is_err());
         for path in ["/redirect", "/broken", "/large"] {
-            assert!(
-                at("https", path)
-                    .with_roots(root)
-                    .unwrap()
-                    .fetch()
-                    .await
-                    .is_err(),
-                "{path}"
-            );
+            assert!(at("https", path).with_roots(root).unwrap().fetch().await.is_err(), "{path}");
         }
         assert!(HttpsKeys::google().with_roots(b"nothing").is_err());
     }

@@ -7,25 +7,20 @@ use sha2::Sha256;
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
 use postback::network::{
-    AfterReversal, ConfigError, DescribedEndpoint, Description, Meaning, Role, Senders, Shape,
-    preset,
+    AfterReversal, ConfigError, DescribedEndpoint, Description, Meaning, Role, Senders, Shape, preset,
 };
 use postback::{
-    Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt,
-    Request, RequestError, VerifyError,
+    Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, RequestError,
+    VerifyError,
 };
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn sha1_mac(url: &str) -> Vec<u8> {
-    Hmac::<Sha1>::new_from_slice(b"secret")
-        .unwrap()
-        .chain_update(url)
-        .finalize()
-        .into_bytes()
-        .to_vec()
+    Hmac::<Sha1>::new_from_slice(b"secret").unwrap().chain_update(url).finalize().into_bytes().to_vec()
 }
 
 /// A target at Notik's endpoint with these parameters.
@@ -35,9 +30,7 @@ fn notik_target(query: &str) -> String {
 }
 
 async fn receive(game: &Game, endpoint: &DescribedEndpoint, target: &str) -> Receipt {
-    game.send(endpoint, &Request::get(target))
-        .await
-        .unwrap_or_else(|error| panic!("{target}: {error}"))
+    game.send(endpoint, &Request::get(target)).await.unwrap_or_else(|error| panic!("{target}: {error}"))
 }
 
 async fn balance_of(game: &Game, player: &str) -> Decimal {
@@ -53,18 +46,10 @@ async fn c1_sign_decides_and_a_chargeback_takes_back_the_original() {
     assert_eq!(balance_of(&game, "u1").await, decimal("500"));
     receive(&game, &endpoint, chargeback).await;
     assert_eq!(balance_of(&game, "u1").await, decimal("0"));
-    assert_eq!(
-        receive(&game, &endpoint, chargeback).await,
-        Receipt::Duplicate
-    );
+    assert_eq!(receive(&game, &endpoint, chargeback).await, Receipt::Duplicate);
     // At another rate, and without the reference.
     let cheaper = notik_target("user_id=u1&amount=-300&payout=-0.50&txn_id=t4&rewarded_txn_id=t3");
-    receive(
-        &game,
-        &endpoint,
-        &notik_target("user_id=u1&amount=500&payout=0.50&txn_id=t3"),
-    )
-    .await;
+    receive(&game, &endpoint, &notik_target("user_id=u1&amount=500&payout=0.50&txn_id=t3")).await;
     receive(&game, &endpoint, &cheaper).await;
     assert_eq!(balance_of(&game, "u1").await, decimal("0"));
 }
@@ -72,11 +57,7 @@ async fn c1_sign_decides_and_a_chargeback_takes_back_the_original() {
 #[tokio::test]
 async fn c2_and_c3_flags_of_theoremreach() {
     let url = "https://game.example/cb/tr";
-    let builder = preset("theoremreach")
-        .unwrap()
-        .app("game")
-        .secret("secret")
-        .unwrap();
+    let builder = preset("theoremreach").unwrap().app("game").secret("secret").unwrap();
     let endpoint = builder.url(url).build().unwrap();
     let game = Game::new();
     let base = "/cb/tr?user_id=5&app_id=1&reward=45&status=1&currency=0.5&screenout=2&profiler=2&tx_id=66144ca7-e6bd-4d67-95c7-00000000000";
@@ -96,10 +77,7 @@ async fn c4_unreplaced_macro_is_kept_and_not_paid() {
     let query = target.split_once('?').unwrap().1;
     let target = notik_target(query);
     for _ in 0..2 {
-        let error = game
-            .send(&endpoint, &Request::get(&target))
-            .await
-            .unwrap_err();
+        let error = game.send(&endpoint, &Request::get(&target)).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "genuine callback cannot be used: the macro in parameter \"txn_id\" was not replaced: correct its spelling in the network's dashboard"
@@ -110,10 +88,7 @@ async fn c4_unreplaced_macro_is_kept_and_not_paid() {
     let url = "https://game.example/cb?user_id={user_id}&amount={amount}&txn_id={transaction_id}";
     let builder = preset("notik").unwrap().app("game").secret("s").unwrap();
     let error = builder.url(url).build().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no parameter for the transaction in the callback URL: add &txn_id={txn_id}"
-    );
+    assert_eq!(error.to_string(), "no parameter for the transaction in the callback URL: add &txn_id={txn_id}");
 }
 
 #[tokio::test]
@@ -133,35 +108,17 @@ async fn c5_install_notices_pay_nothing_and_are_acknowledged() {
             "nonpayable_install_goal=true",
         ),
     ] {
-        let Receipt::Settled(decision) = receive(&game, &endpoint, &target).await else {
-            panic!()
-        };
-        assert!(
-            matches!(
-                decision.action(),
-                Action::Nothing {
-                    reason: NothingReason::NotAReward
-                }
-            ),
-            "{decision:?}"
-        );
+        let Receipt::Settled(decision) = receive(&game, &endpoint, &target).await else { panic!() };
+        assert!(matches!(decision.action(), Action::Nothing { reason: NothingReason::NotAReward }), "{decision:?}");
     }
     assert_eq!(balance_of(&game, "abc-123").await, decimal("0"));
-    let moved = adgem_target(
-        "amount=&goal_id=1&payout=0&player_id=a&transaction_id=c5",
-        "x=1",
-    )
-    .replace("x=1", "x=2");
+    let moved = adgem_target("amount=&goal_id=1&payout=0&player_id=a&transaction_id=c5", "x=1").replace("x=1", "x=2");
     assert!(endpoint.verify(&Request::get(&moved)).is_err());
 }
 
 fn adgem_target(before: &str, after: &str) -> String {
     let url = format!("https://game.example/cb/adgem?{before}&{after}");
-    let mac = Hmac::<Sha256>::new_from_slice(b"secret")
-        .unwrap()
-        .chain_update(url)
-        .finalize()
-        .into_bytes();
+    let mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap().chain_update(url).finalize().into_bytes();
     format!("/cb/adgem?{before}&verifier={}&{after}", hex(&mac))
 }
 
@@ -169,18 +126,10 @@ fn adgem_target(before: &str, after: &str) -> String {
 async fn c6_undecodable_decoration_costs_nothing() {
     let (game, endpoint) = (Game::new(), notik());
     for (name, hash) in [
-        (
-            "50%%20off&txn_id=t7",
-            "433e29b587e27639ba7e3326c212baef60b7084a",
-        ),
-        (
-            "Caf%E9&txn_id=t8",
-            "e72b86925aedf210366a5db68ad5318c7b1a9f32",
-        ),
+        ("50%%20off&txn_id=t7", "433e29b587e27639ba7e3326c212baef60b7084a"),
+        ("Caf%E9&txn_id=t8", "e72b86925aedf210366a5db68ad5318c7b1a9f32"),
     ] {
-        let target = format!(
-            "/cb/notik?user_id=u1&amount=100&payout=1&offer_name={name}&event_id=&hash={hash}"
-        );
+        let target = format!("/cb/notik?user_id=u1&amount=100&payout=1&offer_name={name}&event_id=&hash={hash}");
         let callback = endpoint.verify(&Request::get(&target)).unwrap();
         assert!(callback.query.contains(name.split('&').next().unwrap()));
         receive(&game, &endpoint, &target).await;
@@ -188,8 +137,7 @@ async fn c6_undecodable_decoration_costs_nothing() {
     // Revenue is informational.
     for payout in ["null", "", "$1", "1,5", "%FF", "{payout}", "1e-7"] {
         let target = notik_target(
-            &format!("user_id=u1&amount=100&payout={payout}&txn_id=p{payout}")
-                .replace("txn_id=p%FF", "txn_id=pff"),
+            &format!("user_id=u1&amount=100&payout={payout}&txn_id=p{payout}").replace("txn_id=p%FF", "txn_id=pff"),
         );
         receive(&game, &endpoint, &target).await;
     }
@@ -202,12 +150,7 @@ fn c7_responses_are_the_ones_the_network_reads() {
         ("bitcotasks", Some("ok"), Some("ok"), None),
         ("wannads", Some("OK"), Some("DUP"), None),
         ("theoremreach", Some("1"), Some("1"), Some("0")),
-        (
-            "levelplay",
-            Some("{transaction}:OK"),
-            Some("{transaction}:OK"),
-            None,
-        ),
+        ("levelplay", Some("{transaction}:OK"), Some("{transaction}:OK"), None),
         ("adgem", None, None, None),
     ] {
         let network = Network::preset(name);
@@ -218,44 +161,18 @@ fn c7_responses_are_the_ones_the_network_reads() {
             "{name}"
         );
     }
-    assert_eq!(
-        Network::preset("tapjoy")
-            .endpoint
-            .responses()
-            .not_genuine_status,
-        Some(403)
-    );
+    assert_eq!(Network::preset("tapjoy").endpoint.responses().not_genuine_status, Some(403));
 }
 
 #[tokio::test]
 async fn c10_reversals_without_a_reference_take_back_nothing() {
     let (game, endpoint) = (Game::new(), notik());
-    receive(
-        &game,
-        &endpoint,
-        &notik_target("user_id=u1&amount=500&payout=1&txn_id=t1"),
-    )
-    .await;
-    for (tx, reference) in [
-        ("t2", ""),
-        ("t3", "0"),
-        ("t4", "null"),
-        ("t5", "NULL"),
-        ("t6", "t6"),
-    ] {
-        let target = notik_target(&format!(
-            "user_id=u1&amount=-500&payout=-1&txn_id={tx}&rewarded_txn_id={reference}"
-        ));
-        let Receipt::Settled(decision) = receive(&game, &endpoint, &target).await else {
-            panic!()
-        };
+    receive(&game, &endpoint, &notik_target("user_id=u1&amount=500&payout=1&txn_id=t1")).await;
+    for (tx, reference) in [("t2", ""), ("t3", "0"), ("t4", "null"), ("t5", "NULL"), ("t6", "t6")] {
+        let target = notik_target(&format!("user_id=u1&amount=-500&payout=-1&txn_id={tx}&rewarded_txn_id={reference}"));
+        let Receipt::Settled(decision) = receive(&game, &endpoint, &target).await else { panic!() };
         assert!(
-            matches!(
-                decision.action(),
-                Action::Nothing {
-                    reason: NothingReason::Unlinked
-                }
-            ),
+            matches!(decision.action(), Action::Nothing { reason: NothingReason::Unlinked }),
             "{reference} {decision:?}"
         );
         assert!(decision.conversion().as_str().ends_with(tx));
@@ -267,81 +184,46 @@ async fn c10_reversals_without_a_reference_take_back_nothing() {
 async fn c13_each_goal_of_one_transaction_pays_once() {
     let network = Network::preset("adgem");
     let game = Game::new();
-    let goal = |goal: &str, amount: &str| {
-        network
-            .draft("t1")
-            .role(Role::Goal, goal)
-            .amount(amount)
-            .sign()
-    };
-    for sent in [
-        goal("1", "100"),
-        goal("2", "300"),
-        goal("2", "300"),
-        goal("1", "100"),
-    ] {
+    let goal = |goal: &str, amount: &str| network.draft("t1").role(Role::Goal, goal).amount(amount).sign();
+    for sent in [goal("1", "100"), goal("2", "300"), goal("2", "300"), goal("1", "100")] {
         game.settle(&network, &sent).await;
     }
     assert_eq!(game.balance().await, decimal("400"));
     // The goal is in the configured URL, so a callback without it was sent by another URL.
     let without = network.draft("t2").without("goal_id").sign();
-    let Err(VerifyError::Unusable(unusable)) = network.verify(&without) else {
-        panic!()
-    };
+    let Err(VerifyError::Unusable(unusable)) = network.verify(&without) else { panic!() };
     assert_eq!(
         unusable.problem.to_string(),
         "missing parameter \"goal_id\": compare the configured URL with the one in the network's dashboard"
     );
     for none in ["", "null"] {
-        let callback = network
-            .verify(&network.draft("t2").role(Role::Goal, none).sign())
-            .unwrap();
+        let callback = network.verify(&network.draft("t2").role(Role::Goal, none).sign()).unwrap();
         assert_eq!(callback.goal, None);
     }
     // ayeT's tasks are transactions of their own, and so are their chargebacks.
-    let url = preset("ayet")
-        .unwrap()
-        .dashboard_url("https://game.example")
-        + "&task={task_uuid}";
+    let url = preset("ayet").unwrap().dashboard_url("https://game.example") + "&task={task_uuid}";
     let ayet = Network::with(preset("ayet").unwrap(), |builder| builder.url(url));
     let game = Game::new();
-    let task = |task: &str, amount: &str| {
-        ayet.draft("t1")
-            .role(Role::Goal, task)
-            .amount(amount)
-            .sign()
-    };
+    let task = |task: &str, amount: &str| ayet.draft("t1").role(Role::Goal, task).amount(amount).sign();
     game.settle(&ayet, &task("a", "100")).await;
     game.settle(&ayet, &task("b", "300")).await;
     assert_eq!(game.balance().await, decimal("400"));
-    game.settle(&ayet, &ayet.reversal("t1").role(Role::Goal, "a").sign())
-        .await;
+    game.settle(&ayet, &ayet.reversal("t1").role(Role::Goal, "a").sign()).await;
     assert_eq!(game.balance().await, decimal("300"));
 }
 
 #[tokio::test]
 async fn c14_one_payment_under_two_ids_is_keyed_by_the_payment() {
     // Two postbacks for one payment, each with an id of its own: the payment is the transaction.
-    let toml = acme("kind = \"secret\"\nin = \"secret\"\n")
-        .replace("[static]", "[static]\nsecret = \"s\"");
+    let toml = acme("kind = \"secret\"\nin = \"secret\"\n").replace("[static]", "[static]\nsecret = \"s\"");
     let url = format!(
         "https://game.example/cb?id={{tx}}&payment={{ref}}&user={{user}}&coins={{coins}}&state={{state}}&secret={SECRET}"
     );
-    let by_payment = Description::from_toml(&toml)
-        .unwrap()
-        .app("game")
-        .secret(SECRET)
-        .unwrap()
-        .url(&url);
-    let endpoint = by_payment
-        .parameter(Role::Transaction, "payment")
-        .parameter(Role::Original, "id")
-        .build()
-        .unwrap();
+    let by_payment = Description::from_toml(&toml).unwrap().app("game").secret(SECRET).unwrap().url(&url);
+    let endpoint = by_payment.parameter(Role::Transaction, "payment").parameter(Role::Original, "id").build().unwrap();
     let game = Game::new();
     for id in ["pb1", "pb2"] {
-        let target =
-            format!("/cb?id={id}&payment=7&user=p1&coins=50&state=approved&secret={SECRET}");
+        let target = format!("/cb?id={id}&payment=7&user=p1&coins=50&state=approved&secret={SECRET}");
         receive(&game, &endpoint, &target).await;
     }
     assert_eq!(game.balance().await, decimal("50"));
@@ -350,16 +232,10 @@ async fn c14_one_payment_under_two_ids_is_keyed_by_the_payment() {
 #[test]
 fn c15_addresses_are_reported_and_rejected_only_if_enforced() {
     let listed = ["188.40.3.73", "157.90.97.92"];
-    let network = |senders: Senders| {
-        Network::with(preset("cpx").unwrap(), |builder| builder.senders(senders))
-    };
+    let network = |senders: Senders| Network::with(preset("cpx").unwrap(), |builder| builder.senders(senders));
     let reported = network(Senders::new(listed).unwrap());
     let enforced = network(Senders::new(listed).unwrap().enforce());
-    for (peer, is_listed) in [
-        ("44.204.183.114", false),
-        ("::ffff:188.40.3.73", true),
-        ("157.90.97.92", true),
-    ] {
+    for (peer, is_listed) in [("44.204.183.114", false), ("::ffff:188.40.3.73", true), ("157.90.97.92", true)] {
         let sent = reported.draft("t1").sign();
         let request = sent.request().with_peer(peer.parse().unwrap());
         assert!(reported.endpoint.verify(&request).is_ok());
@@ -367,18 +243,12 @@ fn c15_addresses_are_reported_and_rejected_only_if_enforced() {
         assert_eq!(result.is_ok(), is_listed, "{peer}");
         if let Err(error) = result {
             assert_eq!(error.as_str(), "address");
-            assert_eq!(
-                enforced.endpoint.check_head(&request).unwrap_err().as_str(),
-                "address"
-            );
+            assert_eq!(enforced.endpoint.check_head(&request).unwrap_err().as_str(), "address");
         }
     }
     // Every preset's own list can be used as it is.
     for name in postback::network::presets() {
-        assert!(
-            Senders::new(preset(name).unwrap().addresses()).is_ok(),
-            "{name}"
-        );
+        assert!(Senders::new(preset(name).unwrap().addresses()).is_ok(), "{name}");
     }
 }
 
@@ -390,10 +260,7 @@ fn c16_only_an_unsigned_probe_is_a_probe() {
         let probe = Request::new(method, "/callbacks/cpx");
         assert_eq!(open.endpoint.verify(&probe).unwrap_err().as_str(), "empty");
         let expected = if method == "HEAD" { "method" } else { "empty" };
-        assert_eq!(
-            closed.endpoint.verify(&probe).unwrap_err().as_str(),
-            expected
-        );
+        assert_eq!(closed.endpoint.verify(&probe).unwrap_err().as_str(), expected);
     }
     assert!(open.endpoint.responses().accept_probe && !closed.endpoint.responses().accept_probe);
     let sent = open.draft("t1").sign();
@@ -402,7 +269,7 @@ fn c16_only_an_unsigned_probe_is_a_probe() {
 }
 
 #[tokio::test]
-async fn c17_kept_callbacks_are_replayed_once_the_configuration_is_fixed() {
+async fn c17_kept_callbacks_are_replayed_after_the_fix() {
     let game = Game::new();
     let described = |word: &str| {
         let toml = acme("kind = \"secret\"\nin = \"secret\"\n")
@@ -411,35 +278,22 @@ async fn c17_kept_callbacks_are_replayed_once_the_configuration_is_fixed() {
         let url = format!(
             "https://game.example/cb?user={{user}}&tx={{tx}}&coins={{coins}}&state={{state}}&ref={{ref}}&secret={SECRET}"
         );
-        Description::from_toml(&toml)
-            .unwrap()
-            .app("game")
-            .secret(SECRET)
-            .unwrap()
-            .url(url)
+        Description::from_toml(&toml).unwrap().app("game").secret(SECRET).unwrap().url(url)
     };
     let broken = described("coins = \"coins\"").parameter(Role::Amount, "gems");
     assert!(broken.build().is_err());
-    let endpoint = described("coins = \"coins\"")
-        .parameter(Role::Amount, "state")
-        .parameter(Role::Status, "coins");
+    let endpoint = described("coins = \"coins\"").parameter(Role::Amount, "state").parameter(Role::Status, "coins");
     let wrong = endpoint.word("50", Meaning::Completed).build().unwrap();
     let target = format!("/cb?user=p1&tx=t1&coins=50&state=approved&secret={SECRET}");
     let error = game.send(&wrong, &Request::get(&target)).await.unwrap_err();
-    assert!(matches!(
-        error,
-        RequestError::Verify(VerifyError::Unusable(_))
-    ));
+    assert!(matches!(error, RequestError::Verify(VerifyError::Unusable(_))));
     let fixed = described("coins = \"coins\"").build().unwrap();
     let receiver = game.store.receiver(|tx, decision| {
         tx.add(decision.player(), decision.balance_change());
         Ok(())
     });
     let summary = receiver.replay(&fixed).await.unwrap();
-    assert_eq!(
-        (summary.replayed, summary.unusable, summary.failed),
-        (1, 0, 0)
-    );
+    assert_eq!((summary.replayed, summary.unusable, summary.failed), (1, 0, 0));
     assert_eq!(game.balance().await, decimal("50"));
     assert_eq!(receiver.replay(&fixed).await.unwrap().replayed, 0);
     assert_eq!(receive(&game, &fixed, &target).await, Receipt::Duplicate);
@@ -450,19 +304,10 @@ async fn c17_kept_callbacks_are_replayed_once_the_configuration_is_fixed() {
 #[test]
 fn shifted_boundaries_are_not_exploitable() {
     // `user1` and `0` are signed like `user` and `10`.
-    let levelplay =
-        |choose: fn(postback::network::DescribedBuilder) -> postback::network::DescribedBuilder| {
-            let url =
-                "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]";
-            choose(
-                preset("levelplay")
-                    .unwrap()
-                    .app("game")
-                    .secret(SECRET)
-                    .unwrap()
-                    .url(url),
-            )
-        };
+    let levelplay = |choose: fn(postback::network::DescribedBuilder) -> postback::network::DescribedBuilder| {
+        let url = "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]";
+        choose(preset("levelplay").unwrap().app("game").secret(SECRET).unwrap().url(url))
+    };
     // Without a static secret or shapes it is rejected at startup, with what to do.
     let error = levelplay(|builder| builder).build().unwrap_err();
     assert!(
@@ -474,73 +319,39 @@ fn shifted_boundaries_are_not_exploitable() {
     assert!(one_is_not_enough.build().is_err());
 
     // With shapes, the boundaries are known.
-    let shaped = levelplay(|builder| {
-        builder
-            .shape(Role::Player, Shape::Length(5))
-            .shape(Role::Transaction, Shape::Hex(4))
-    })
-    .build()
-    .unwrap();
+    let shaped =
+        levelplay(|builder| builder.shape(Role::Player, Shape::Length(5)).shape(Role::Transaction, Shape::Hex(4)))
+            .build()
+            .unwrap();
     let target = |event: &str, user: &str, rewards: &str| {
         let network = Network::preset("levelplay");
         let sent = network.signer().callback().set("timestamp", "202011281200");
         let sent = sent.player(user).transaction(event).amount(rewards).sign();
         let signature = sent.target().rsplit_once('=').unwrap().1.to_owned();
-        format!(
-            "/cb?userId={user}&rewards={rewards}&eventId={event}&timestamp=202011281200&signature={signature}"
-        )
+        format!("/cb?userId={user}&rewards={rewards}&eventId={event}&timestamp=202011281200&signature={signature}")
     };
     let genuine = target("00ab", "user1", "0");
     assert!(shaped.verify(&Request::get(&genuine)).is_ok());
-    for forged in [
-        target("00ab", "user", "10"),
-        target("00a", "buser", "10"),
-        target("00abu", "ser1x", "0"),
-    ] {
+    for forged in [target("00ab", "user", "10"), target("00a", "buser", "10"), target("00abu", "ser1x", "0")] {
         // The forger has the signature of the same text.
-        let Err(VerifyError::Unusable(unusable)) = shaped.verify(&Request::get(&forged)) else {
-            panic!("{forged}")
-        };
-        assert!(
-            unusable
-                .problem
-                .to_string()
-                .contains("does not have the declared shape")
-        );
+        let Err(VerifyError::Unusable(unusable)) = shaped.verify(&Request::get(&forged)) else { panic!("{forged}") };
+        assert!(unusable.problem.to_string().contains("does not have the declared shape"));
     }
 
     // With a static secret only the network can send anything.
     let secret = Network::preset("levelplay");
     let sent = secret.draft("e1").player("user1").amount("0").sign();
-    let stolen = sent
-        .target()
-        .replace("userId=user1&rewards=0", "userId=user&rewards=10");
+    let stolen = sent.target().replace("userId=user1&rewards=0", "userId=user&rewards=10");
     assert!(secret.verify(&sent.clone().with_target(&stolen)).is_ok());
     let without = stolen.split("&secret=").next().unwrap().to_owned();
     assert!(secret.verify(&sent.with_target(without)).is_err());
 
     // Every other preset whose signature runs fields together is rejected without a static secret, too.
-    for (name, parameter) in [
-        ("wannads", ""),
-        ("bitcotasks", ""),
-        ("fyber", ""),
-        ("inbrain", ""),
-    ] {
+    for (name, parameter) in [("wannads", ""), ("bitcotasks", ""), ("fyber", ""), ("inbrain", "")] {
         let builder = preset(name).unwrap().app("game").secret(SECRET).unwrap();
-        let bare = builder
-            .clone()
-            .url(format!("https://game.example/cb{parameter}"));
-        assert!(
-            matches!(bare.build(), Err(ConfigError::AmbiguousSignature { .. })),
-            "{name}"
-        );
-        assert!(
-            builder
-                .url("https://game.example/cb?secret=long-random-text")
-                .build()
-                .is_ok(),
-            "{name}"
-        );
+        let bare = builder.clone().url(format!("https://game.example/cb{parameter}"));
+        assert!(matches!(bare.build(), Err(ConfigError::AmbiguousSignature { .. })), "{name}");
+        assert!(builder.url("https://game.example/cb?secret=long-random-text").build().is_ok(), "{name}");
     }
 }
 
@@ -548,19 +359,10 @@ fn shifted_boundaries_are_not_exploitable() {
 fn separators_in_ids_are_not_exploitable() {
     let network = Network::preset("tapjoy");
     for (id, player) in [("a:b", "c"), ("a", "b:c")] {
-        let Err(VerifyError::Unusable(unusable)) =
-            network.verify(&network.draft(id).player(player).sign())
-        else {
+        let Err(VerifyError::Unusable(unusable)) = network.verify(&network.draft(id).player(player).sign()) else {
             panic!()
         };
-        assert!(
-            unusable
-                .problem
-                .to_string()
-                .contains("contains the separator"),
-            "{}",
-            unusable.problem
-        );
+        assert!(unusable.problem.to_string().contains("contains the separator"), "{}", unusable.problem);
     }
     // Unity signs `oid=1,sid=u`: an id with a comma could contain the rest.
     let unity = Network::preset("unityads");
@@ -571,16 +373,8 @@ fn separators_in_ids_are_not_exploitable() {
     assert!(unity.verify(&unity.draft("1,2").sign()).is_err());
     // Pollfish signs values alone, joined by colons.
     let pollfish = Network::preset("pollfish");
-    assert!(
-        pollfish
-            .verify(&pollfish.draft("1").player("p:1").sign())
-            .is_err()
-    );
-    assert!(
-        pollfish
-            .verify(&pollfish.draft("1").player("p-1").sign())
-            .is_ok()
-    );
+    assert!(pollfish.verify(&pollfish.draft("1").player("p:1").sign()).is_err());
+    assert!(pollfish.verify(&pollfish.draft("1").player("p-1").sign()).is_ok());
 }
 
 #[test]
@@ -591,6 +385,45 @@ fn a_signed_secret_prefix_cannot_be_extended() {
     let sent = network.draft("t1").sign();
     let padded = format!("{}&pub0=%80%00%00%00%00%00%00%01x", sent.target());
     assert!(network.verify(&sent.with_target(padded)).is_err());
+}
+
+#[test]
+fn what_is_not_signed_cannot_add_a_field() {
+    // AdGem signs the body: its URL may be anything.
+    let network = Network::preset("adgem-v3");
+    let sent = network.draft("t1").without("data.goal_id").sign();
+    let genuine = network.verify(&sent).unwrap();
+    assert_eq!(genuine.goal, None);
+    for query in ["data.goal_id=2", "data.conversion_id=t2", "event=player.banned", "data.conversion_type=install"] {
+        let forged = sent.clone().with_target(format!("{}?{query}", sent.target()));
+        assert_eq!(network.verify(&forged).unwrap(), genuine, "{query}");
+    }
+    let typed =
+        Network::with(preset("adgem-v3").unwrap(), |builder| builder.url("https://g.example/cb?from=adgem&secret=s"));
+    let sent = typed.draft("t1").sign();
+    assert!(!typed.verify(&sent).unwrap().query.contains("secret"));
+    for (from, to) in [("secret=s", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=s", "")] {
+        let forged = sent.clone().with_target(sent.target().replace(from, to));
+        assert!(typed.verify(&forged).is_err(), "{to}");
+    }
+    // To PHP, `a.b` and `a_b` are one name. Only one of two such parameters would be signed.
+    let ayet = Network::preset("ayet");
+    let sent = ayet.draft("t1").sign();
+    for name in ["transaction.id", "transaction%20id", "transaction+id"] {
+        let forged = sent.target().replace("transaction_id=t1", &format!("transaction_id=t2&{name}=t1"));
+        let result = ayet.verify(&sent.clone().with_target(forged));
+        assert!(matches!(result, Err(VerifyError::NotGenuine(_))), "{name}: {result:?}");
+    }
+    let repeated = sent.target().replace("transaction_id=t1", "transaction_id=t2&transaction_id=t1");
+    assert!(matches!(ayet.verify(&sent.with_target(repeated)), Err(VerifyError::Unusable(_))));
+}
+
+#[test]
+fn a_secret_in_a_signed_url_is_not_kept() {
+    let url = "https://game.example/cb?user_id={user_id}&txn_id={txn_id}&amount={amount}&secret=long-random-text";
+    let network = Network::with(preset("notik").unwrap(), |builder| builder.url(url));
+    let callback = network.verify(&network.draft("t1").sign()).unwrap();
+    assert_eq!(callback.query, "user_id=p1&txn_id=t1&amount=500");
 }
 
 // A fictional network that signs the end of its URL.
@@ -628,26 +461,24 @@ original   = "field"
 takes_back = "stated"
 "#
     )
-    .replace("[request]\nmacro = \"{NAME}\"", "[request]\nmacro = \"{NAME}\"\nurl = \"?user={user}&tx={tx}&coins={coins}&usd={usd}&ref={ref}&state={state}\"")
+    .replace(
+        "[request]\nmacro = \"{NAME}\"",
+        "[request]\nmacro = \"{NAME}\"\nurl = \"?user={user}&tx={tx}&coins={coins}&usd={usd}&ref={ref}&state={state}\"",
+    )
 }
 
-const ACME_URL: &str = "https://game.example/callbacks/acme?user={user}&tx={tx}&coins={coins}&usd={usd}&ref={ref}&state={state}&from=acme";
+const ACME_URL: &str =
+    "https://game.example/callbacks/acme?user={user}&tx={tx}&coins={coins}&usd={usd}&ref={ref}&state={state}&from=acme";
 
 fn trailing() -> Network {
     let toml = acme("kind = \"url-mac\"\nhash = \"hmac-sha256\"\nin = \"signature\"\n");
-    Network::with(Description::from_toml(&toml).unwrap(), |builder| {
-        builder.url(ACME_URL)
-    })
+    Network::with(Description::from_toml(&toml).unwrap(), |builder| builder.url(ACME_URL))
 }
 
 /// A target with these parameters, signed.
 fn acme_target(query: &str) -> String {
     let url = format!("https://game.example/callbacks/acme?{query}");
-    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())
-        .unwrap()
-        .chain_update(url)
-        .finalize()
-        .into_bytes();
+    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(url).finalize().into_bytes();
     format!("/callbacks/acme?{query}&signature={}", hex(&mac))
 }
 
@@ -668,40 +499,21 @@ async fn completed_pays_once_and_unknown_words_move_nothing() {
         receive(&game, &network.endpoint, &acme_call(query)).await;
     }
     assert_eq!(game.balance().await, decimal("500"));
-    for (word, reason) in [
-        ("on_hold", IgnoreReason::UnknownState),
-        ("", IgnoreReason::EmptyState),
-    ] {
+    for (word, reason) in [("on_hold", IgnoreReason::UnknownState), ("", IgnoreReason::EmptyState)] {
         let target = acme_call(&format!("user=p1&tx=t2&coins=1&usd=&ref=&state={word}"));
         let callback = network.endpoint.verify(&Request::get(&target)).unwrap();
-        assert_eq!(
-            effect(&callback),
-            &Effect::Ignored {
-                status: word.to_owned().into(),
-                reason
-            }
-        );
+        assert_eq!(effect(&callback), &Effect::Ignored { status: word.to_owned().into(), reason });
     }
 }
 
 #[tokio::test]
 async fn a_reversal_takes_back_what_it_states_whatever_its_sign() {
-    for (coins, left) in [
-        ("120", "380"),
-        ("-120", "380"),
-        ("0", "500"),
-        ("9999", "0"),
-        ("", "0"),
-    ] {
+    for (coins, left) in [("120", "380"), ("-120", "380"), ("0", "500"), ("9999", "0"), ("", "0")] {
         let own = format!("user=p1&tx=t1&coins={coins}&usd=&ref=&state=chargeback");
         let other = format!("user=p1&tx=t9&coins={coins}&usd=&ref=t1&state=Chargeback");
         for reversal in [own, other] {
             let (game, network) = (Game::new(), trailing());
-            for query in [
-                "user=p1&tx=t1&coins=500&usd=&ref=&state=approved",
-                &reversal,
-                &reversal,
-            ] {
+            for query in ["user=p1&tx=t1&coins=500&usd=&ref=&state=approved", &reversal, &reversal] {
                 receive(&game, &network.endpoint, &acme_call(query)).await;
             }
             assert_eq!(game.balance().await, decimal(left), "{reversal}");
@@ -709,10 +521,9 @@ async fn a_reversal_takes_back_what_it_states_whatever_its_sign() {
     }
     // One that overtakes its reward is remembered.
     let (game, network) = (Game::new(), trailing());
-    for query in [
-        "user=p1&tx=t9&coins=&usd=&ref=t1&state=chargeback",
-        "user=p1&tx=t1&coins=500&usd=&ref=&state=approved",
-    ] {
+    for query in
+        ["user=p1&tx=t9&coins=&usd=&ref=t1&state=chargeback", "user=p1&tx=t1&coins=500&usd=&ref=&state=approved"]
+    {
         receive(&game, &network.endpoint, &acme_call(query)).await;
     }
     assert_eq!(game.balance().await, decimal("0"));
@@ -723,23 +534,11 @@ async fn another_amount_or_a_negative_reward_is_a_conflict() {
     let (game, network) = (Game::new(), trailing());
     for (query, conflict) in [
         ("user=p1&tx=t1&coins=500&usd=&ref=&state=approved", None),
-        (
-            "user=p1&tx=t1&coins=900&usd=&ref=&state=approved",
-            Some(ConflictKind::ContentMismatch),
-        ),
-        (
-            "user=p2&tx=t1&coins=500&usd=&ref=&state=approved",
-            Some(ConflictKind::PlayerMismatch),
-        ),
-        (
-            "user=p1&tx=t2&coins=-5&usd=&ref=&state=approved",
-            Some(ConflictKind::NegativeReward),
-        ),
+        ("user=p1&tx=t1&coins=900&usd=&ref=&state=approved", Some(ConflictKind::ContentMismatch)),
+        ("user=p2&tx=t1&coins=500&usd=&ref=&state=approved", Some(ConflictKind::PlayerMismatch)),
+        ("user=p1&tx=t2&coins=-5&usd=&ref=&state=approved", Some(ConflictKind::NegativeReward)),
     ] {
-        let Receipt::Settled(decision) = receive(&game, &network.endpoint, &acme_call(query)).await
-        else {
-            panic!()
-        };
+        let Receipt::Settled(decision) = receive(&game, &network.endpoint, &acme_call(query)).await else { panic!() };
         let found = match decision.action() {
             Action::Conflict { kind } => Some(*kind),
             _ => None,
@@ -752,33 +551,20 @@ async fn another_amount_or_a_negative_reward_is_a_conflict() {
 #[test]
 fn a_callback_is_typed_and_its_event_has_no_signature() {
     let network = trailing();
-    let target =
-        acme_call("user=p%201&tx=t9&coins=-5.50&usd=0.25&ref=t1&state=chargeback&click=77");
+    let target = acme_call("user=p%201&tx=t9&coins=-5.50&usd=0.25&ref=t1&state=chargeback&click=77");
     let callback = network.endpoint.verify(&Request::get(&target)).unwrap();
     assert_eq!(callback.player, "p 1");
     assert_eq!(callback.transaction.as_ref().unwrap(), &"t9");
     assert_eq!(callback.original.as_ref().unwrap(), &"t1");
-    assert_eq!(
-        (callback.amount, callback.usd),
-        (Some(decimal("-5.50")), Some(decimal("0.25")))
-    );
+    assert_eq!((callback.amount, callback.usd), (Some(decimal("-5.50")), Some(decimal("0.25"))));
     assert_eq!(callback.status.as_deref(), Some("chargeback"));
     assert_eq!(callback.parameter("click").as_deref(), Some("77"));
     assert_eq!(callback.key.as_ref().unwrap().as_str(), "key-1");
     let by = decimal("-5.50");
-    assert_eq!(
-        effect(&callback),
-        &Effect::Adjusted {
-            by,
-            same_transaction: false
-        }
-    );
+    assert_eq!(effect(&callback), &Effect::Adjusted { by, same_transaction: false });
     let event = event(&callback);
     assert_eq!(event.key().to_string(), "acme/game/conversion/t1");
-    assert_eq!(
-        event.query,
-        "user=p%201&tx=t9&coins=-5.50&usd=0.25&ref=t1&state=chargeback&click=77&from=acme"
-    );
+    assert_eq!(event.query, "user=p%201&tx=t9&coins=-5.50&usd=0.25&ref=t1&state=chargeback&click=77&from=acme");
     let json = serde_json::to_value(&*callback).unwrap();
     assert_eq!(json["amount"], "-5.50");
     assert_eq!(json["player"], "p 1");
@@ -812,82 +598,32 @@ fn each_bad_field_has_its_own_problem() {
     ] {
         let target = acme_call(&good.replace(from, to));
         if expected.is_empty() {
-            assert!(
-                network.endpoint.verify(&Request::get(&target)).is_ok(),
-                "{to}"
-            );
+            assert!(network.endpoint.verify(&Request::get(&target)).is_ok(), "{to}");
         } else {
             assert_eq!(problem(&target), expected, "{to}");
         }
     }
-    for coins in [
-        "NaN",
-        "%2B5",
-        "5.",
-        ".5",
-        "0x5",
-        "5%20",
-        "1000000000000000",
-        "5,0",
-    ] {
-        assert_eq!(
-            problem(&acme_call(&good.replace("500", coins))),
-            "malformed",
-            "{coins}"
-        );
+    for coins in ["NaN", "%2B5", "5.", ".5", "0x5", "5%20", "1000000000000000", "5,0"] {
+        assert_eq!(problem(&acme_call(&good.replace("500", coins))), "malformed", "{coins}");
     }
     assert_eq!(problem(&acme_target(good)), "missing");
-    assert_eq!(
-        problem(&acme_target(&format!("{good}&from=x"))),
-        "static_mismatch"
-    );
+    assert_eq!(problem(&acme_target(&format!("{good}&from=x"))), "static_mismatch");
     let doubled = acme_target(&format!("{good}&from=x&from=acme"));
     assert!(network.endpoint.verify(&Request::get(&doubled)).is_ok());
     let exponent = acme_call(&good.replace("500", "5.0E-5"));
-    assert_eq!(
-        network
-            .endpoint
-            .verify(&Request::get(&exponent))
-            .unwrap()
-            .amount,
-        Some(decimal("0.00005"))
-    );
+    assert_eq!(network.endpoint.verify(&Request::get(&exponent)).unwrap().amount, Some(decimal("0.00005")));
     let post = Request::new("POST", "/callbacks/acme?x=1");
-    assert_eq!(
-        network.endpoint.verify(&post).unwrap_err().as_str(),
-        "method"
-    );
+    assert_eq!(network.endpoint.verify(&post).unwrap_err().as_str(), "method");
     let fragment = acme_call(good) + "#x";
-    assert_eq!(
-        network
-            .endpoint
-            .verify(&Request::get(&fragment))
-            .unwrap_err()
-            .as_str(),
-        "fragment"
-    );
+    assert_eq!(network.endpoint.verify(&Request::get(&fragment)).unwrap_err().as_str(), "fragment");
     let long = acme_call(&format!("{good}&x={}", "y".repeat(70_000)));
-    assert_eq!(
-        network
-            .endpoint
-            .verify(&Request::get(&long))
-            .unwrap_err()
-            .as_str(),
-        "url_too_long"
-    );
+    assert_eq!(network.endpoint.verify(&Request::get(&long)).unwrap_err().as_str(), "url_too_long");
 }
 
 #[tokio::test]
 async fn a_completed_callback_after_a_reversal_pays_only_if_chosen() {
-    let network = |after| {
-        Network::with(preset("affise").unwrap(), |builder| {
-            builder.after_reversal(after)
-        })
-    };
-    for (after, left) in [
-        (AfterReversal::Ignored, "0"),
-        (AfterReversal::Reinstates, "500"),
-    ] {
+    let network = |after| Network::with(preset("affise").unwrap(), |builder| builder.after_reversal(after));
+    for (after, left) in [(AfterReversal::Ignored, "0"), (AfterReversal::Reinstates, "500")] {
         let (game, network) = (Game::new(), network(after));
         let (reward, reversal) = (network.draft("t1").sign(), network.reversal("t1").sign());
         for sent in [&reward, &reversal, &reward, &reward] {
@@ -898,70 +634,34 @@ async fn a_completed_callback_after_a_reversal_pays_only_if_chosen() {
 }
 
 #[test]
-fn urls_are_read_by_their_macros_whatever_the_parameters_are_called() {
+fn urls_are_read_by_their_macros_not_their_names() {
     let url = "https://game.example/wall?who={userID}&t={transactionID}&i={ip}&r={revenue}&coins={currencyReward}&s={status}&h={hash}&secret=long-random-text&from=lootably";
     let network = Network::with(preset("lootably").unwrap(), |builder| builder.url(url));
     assert_eq!(network.endpoint.path(), "/wall");
     let callback = network.verify(&network.draft("t1").sign()).unwrap();
-    assert_eq!(
-        (callback.player.as_str(), callback.amount),
-        ("p1", Some(decimal("500")))
-    );
-    assert_eq!(
-        callback.query,
-        "who=p1&t=t1&i=&r=1.25&coins=500&s=1&from=lootably"
-    );
+    assert_eq!((callback.player.as_str(), callback.amount), ("p1", Some(decimal("500"))));
+    assert_eq!(callback.query, "who=p1&t=t1&i=&r=1.25&coins=500&s=1&from=lootably");
     // The secret may stay out of the configuration's URL: then it is the one of the default URL.
-    let marked = Network::with(preset("lootably").unwrap(), |builder| {
-        builder.url(url.replace("long-random-text", "{secret}"))
-    });
-    let default = preset("lootably")
-        .unwrap()
-        .app("game")
-        .secret(SECRET)
-        .unwrap()
-        .dashboard_url("x://")
-        .unwrap();
+    let marked =
+        Network::with(preset("lootably").unwrap(), |builder| builder.url(url.replace("long-random-text", "{secret}")));
+    let default = preset("lootably").unwrap().app("game").secret(SECRET).unwrap().dashboard_url("x://").unwrap();
     let (_, secret) = default.rsplit_once('=').unwrap();
     let target = network.draft("t1").sign();
     let target = target.target().replace("long-random-text", secret);
     assert!(marked.endpoint.verify(&Request::get(&target)).is_ok());
     let findings = preset("lootably").unwrap().check_url("http://game.example/wall?who={userId}&t={transactionID}&i={ip}&r={revenue}&coins={currencyReward}&s={status}&h={hash}");
-    let texts: Vec<&str> = findings
-        .iter()
-        .map(|finding| finding.text.as_str())
-        .collect();
-    assert!(
-        findings[0].is_error && texts[0].contains("add &userID={userID}"),
-        "{texts:?}"
-    );
-    assert!(
-        texts
-            .iter()
-            .any(|text| text.contains("did you mean {userID}?")),
-        "{texts:?}"
-    );
-    assert!(
-        texts.iter().any(|text| text.contains("http://")),
-        "{texts:?}"
-    );
-    assert!(
-        texts.iter().any(|text| text.contains("&secret=")),
-        "{texts:?}"
-    );
+    let texts: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+    assert!(findings[0].is_error && texts[0].contains("add &userID={userID}"), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("did you mean {userID}?")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("http://")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("&secret=")), "{texts:?}");
 }
 
 #[test]
 fn secrets_in_the_path_are_not_part_of_the_route() {
     let network = Network::preset("keitaro");
-    assert_eq!(
-        network.endpoint.path(),
-        "/callbacks/keitaro/{secret}/postback"
-    );
-    assert_eq!(
-        network.url,
-        "https://game.example/callbacks/keitaro/the-secret/postback"
-    );
+    assert_eq!(network.endpoint.path(), "/callbacks/keitaro/{secret}/postback");
+    assert_eq!(network.url, "https://game.example/callbacks/keitaro/the-secret/postback");
     let sent = network.draft("t1").sign();
     assert!(network.verify(&sent).is_ok());
     for path in [
@@ -970,77 +670,33 @@ fn secrets_in_the_path_are_not_part_of_the_route() {
         "/postback",
         "/callbacks/keitaro/the-secret/x/postback",
     ] {
-        let target = sent
-            .target()
-            .replace("/callbacks/keitaro/the-secret/postback", path);
-        assert!(
-            network.verify(&sent.clone().with_target(target)).is_err(),
-            "{path}"
-        );
+        let target = sent.target().replace("/callbacks/keitaro/the-secret/postback", path);
+        assert!(network.verify(&sent.clone().with_target(target)).is_err(), "{path}");
     }
-    let typed = preset("keitaro")
-        .unwrap()
-        .app("game")
-        .secret(SECRET)
-        .unwrap();
-    let typed = typed
-        .url("https://game.example/k/the-secret/postback")
-        .build()
-        .unwrap();
+    let typed = preset("keitaro").unwrap().app("game").secret(SECRET).unwrap();
+    let typed = typed.url("https://game.example/k/the-secret/postback").build().unwrap();
     assert_eq!(typed.path(), "/k/{secret}/postback");
-    let error = preset("keitaro")
-        .unwrap()
-        .app("game")
-        .secret("a/b")
-        .unwrap()
-        .build()
-        .unwrap_err();
+    let error = preset("keitaro").unwrap().app("game").secret("a/b").unwrap().build().unwrap_err();
     assert_eq!(error, ConfigError::PathSecret);
 }
 
 #[test]
 fn every_secret_of_a_ring_is_accepted() {
     for name in ["cpx", "adgate", "ayet", "keitaro"] {
-        let network = Network::with(preset(name).unwrap(), |builder| {
-            builder.secret(format!("old,{SECRET}")).unwrap()
-        });
+        let network = Network::with(preset(name).unwrap(), |builder| builder.secret(format!("old,{SECRET}")).unwrap());
         let sent = network.draft("t1").sign();
-        assert_eq!(
-            network.verify(&sent).unwrap().key.unwrap().as_str(),
-            "key-2",
-            "{name}"
-        );
+        assert_eq!(network.verify(&sent).unwrap().key.unwrap().as_str(), "key-2", "{name}");
     }
     let missing = preset("cpx").unwrap().app("game").build().unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "no secret for cpx: add the one of its dashboard"
-    );
+    assert_eq!(missing.to_string(), "no secret for cpx: add the one of its dashboard");
     assert!(preset("cpx").unwrap().app("game").secret("").is_err());
-    assert!(
-        preset("cpx")
-            .unwrap()
-            .app("a/b")
-            .secret("s")
-            .unwrap()
-            .build()
-            .is_err()
-    );
+    assert!(preset("cpx").unwrap().app("a/b").secret("s").unwrap().build().is_err());
 }
 
 #[test]
 fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
     let built = |name: &str, url: &str| {
-        preset(name)
-            .unwrap()
-            .app("game")
-            .secret(SECRET)
-            .unwrap()
-            .url(url)
-            .build()
-            .map(|_| ())
-            .unwrap_err()
-            .to_string()
+        preset(name).unwrap().app("game").secret(SECRET).unwrap().url(url).build().map(|_| ()).unwrap_err().to_string()
     };
     for (name, url, expected) in [
         (
@@ -1053,11 +709,7 @@ fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
             "https://g.example/?u={userID}&t={transactionID}&r={revenue}&c={currencyReward}&s={status}&h={hash}",
             "no parameter for the signature, which covers it in the callback URL: add &ip={ip}",
         ),
-        (
-            "lootably",
-            "https://g.example/?u={userID}&amp;t={transactionID}",
-            "\"&amp;\" in callback URL",
-        ),
+        ("lootably", "https://g.example/?u={userID}&amp;t={transactionID}", "\"&amp;\" in callback URL"),
         (
             "unityads",
             "https://g.example/?product=1",
@@ -1069,16 +721,8 @@ fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
             "static amount in parameter \"amount\" of the callback URL: not a decimal number",
         ),
         ("unityads", "https://g.example/?amount=-1", "negative"),
-        (
-            "unityads",
-            "https://g.example/?amount=1&sid=7",
-            "the network itself adds \"sid\" to every callback",
-        ),
-        (
-            "notik",
-            "https://g.example/?user_id={user_id}&txn_id={txn_id}&amount=5",
-            "no parameter for the amount",
-        ),
+        ("unityads", "https://g.example/?amount=1&sid=7", "the network itself adds \"sid\" to every callback"),
+        ("notik", "https://g.example/?user_id={user_id}&txn_id={txn_id}&amount=5", "no parameter for the amount"),
         (
             "adgate",
             "https://g.example/?u={s1}&t={conversion_id}&p={points}&secret=other",
@@ -1093,15 +737,6 @@ fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
         let error = built(name, url);
         assert!(error.contains(expected), "{name} {url}: {error}");
     }
-    let signed = preset("notik")
-        .unwrap()
-        .app("game")
-        .secret(SECRET)
-        .unwrap()
-        .build()
-        .unwrap_err();
-    assert_eq!(
-        signed.to_string(),
-        "no callback URL for notik, which signs it: add the one from its dashboard"
-    );
+    let signed = preset("notik").unwrap().app("game").secret(SECRET).unwrap().build().unwrap_err();
+    assert_eq!(signed.to_string(), "no callback URL for notik, which signs it: add the one from its dashboard");
 }

@@ -7,31 +7,16 @@ use postback::network::{Description, Evidence, Role, preset, presets};
 /// Networks that publishers ask for and that are not here, with the reason.
 const LEFT_OUT: [(&str, &str); 17] = [
     ("Acorn", "its signature contains no secret"),
-    (
-        "Chartboost, InMobi",
-        "no specification of a reward callback found",
-    ),
-    (
-        "Cint, TapResearch",
-        "publishers meet them through a wall; no specification read",
-    ),
-    (
-        "Clickwall",
-        "neither a signature nor documented parameters for one",
-    ),
+    ("Chartboost, InMobi", "no specification of a reward callback found"),
+    ("Cint, TapResearch", "publishers meet them through a wall; no specification read"),
+    ("Clickwall", "neither a signature nor documented parameters for one"),
     ("GemiWall, HangMyAds, MM Wall", "no specification found"),
-    (
-        "Meta Audience Network",
-        "the construction of its token was not found",
-    ),
+    ("Meta Audience Network", "the construction of its token was not found"),
     ("Mintegral", "its rule is known from hearsay only"),
     ("Mistplay", "no public specification"),
     ("Moonetix", "one source"),
     ("Pangle, Sigmob, TradPlus, Applixir", "details not read"),
-    (
-        "Pitchium",
-        "no transaction id: a callback cannot be paid exactly once",
-    ),
+    ("Pitchium", "no transaction id: a callback cannot be paid exactly once"),
     ("Playtimeads", "the formula on its page is mangled"),
     ("Prime Surveys", "claims of an HMAC, without its text"),
     ("PureSpectrum", "entry and reversal hashes incomplete"),
@@ -44,24 +29,9 @@ const LEFT_OUT: [(&str, &str); 17] = [
 ];
 
 fn roles(roles: &[Role]) -> String {
-    let deciding = [
-        Role::Player,
-        Role::Transaction,
-        Role::Original,
-        Role::Goal,
-        Role::Amount,
-        Role::Status,
-    ];
-    let names: Vec<&str> = roles
-        .iter()
-        .filter(|role| deciding.contains(role))
-        .map(|role| role.as_str())
-        .collect();
-    if names.is_empty() {
-        "–".to_owned()
-    } else {
-        names.join(", ")
-    }
+    let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
+    let names: Vec<&str> = roles.iter().filter(|role| deciding.contains(role)).map(|role| role.as_str()).collect();
+    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
 }
 
 fn mark(evidence: Evidence) -> &'static str {
@@ -80,11 +50,8 @@ fn row(network: &Description) -> String {
         docs => format!("[{}]({docs})", network.title()),
     };
     let is_weak = !network.authentication().starts_with("secret");
-    let secret = if is_weak && network.dashboard_url("").contains("secret=") {
-        "; secret in the default URL"
-    } else {
-        ""
-    };
+    let secret =
+        if is_weak && network.dashboard_url("").contains("secret=") { "; secret in the default URL" } else { "" };
     format!(
         "| `{}` | {title} | {} | {}{secret} | {} | {} | {} | {} | {} |",
         network.name(),
@@ -125,11 +92,7 @@ fn generated() -> String {
     }
     text.push_str("\n## Families\n\nThe same protocol under other names, each with its own keys in the store:\n\n");
     for network in all.iter().filter(|network| !network.family().is_empty()) {
-        let members: Vec<String> = network
-            .family()
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect();
+        let members: Vec<String> = network.family().iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(text, "- `{}`: {}", network.name(), members.join(", "));
     }
     text.push_str(
@@ -137,12 +100,7 @@ fn generated() -> String {
          callbacks from elsewhere reported.\n\n",
     );
     for network in all.iter().filter(|network| !network.addresses().is_empty()) {
-        let _ = writeln!(
-            text,
-            "- `{}`: {}",
-            network.name(),
-            network.addresses().join(", ")
-        );
+        let _ = writeln!(text, "- `{}`: {}", network.name(), network.addresses().join(", "));
     }
     text.push_str("\n## Left out\n\n");
     for (names, reason) in LEFT_OUT {
@@ -152,6 +110,7 @@ fn generated() -> String {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a switch for people")]
 fn the_list_of_networks_is_current() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/networks.md");
     let generated = generated();
@@ -172,25 +131,15 @@ fn the_guide_documents_every_key() {
     for (table, keys) in [
         ("", "name title docs note evidence family"),
         ("request", "methods body macro url reversal_url path"),
-        (
-            "authentication",
-            "kind hash encoding in message position pairs order join omit_empty prefix url_secret",
-        ),
-        (
-            "meaning",
-            "always status absent empty negative no_amount goal reinstates not_a_reward test",
-        ),
+        ("authentication", "kind hash encoding in message position pairs order join omit_empty prefix url_secret"),
+        ("meaning", "always status absent empty negative no_amount goal reinstates not_a_reward test"),
         ("reversal", "original takes_back"),
         ("ban", "field banned unbanned"),
-        (
-            "response",
-            "settled duplicate rejected not_genuine_status accept_probe",
-        ),
+        ("response", "settled duplicate rejected not_genuine_status accept_probe"),
         ("facts", "reversals retries timeout addresses"),
     ] {
         for key in keys.split(' ') {
-            let is_listed =
-                guide.contains(&format!("`{key}`")) || guide.contains(&format!("`{key} = "));
+            let is_listed = guide.contains(&format!("`{key}`")) || guide.contains(&format!("`{key} = "));
             assert!(is_listed, "[{table}] {key}");
         }
         // An unknown key's error lists exactly these.
@@ -220,10 +169,8 @@ fn the_guide_documents_every_key() {
                 "response",
                 "facts",
             ];
-            let mut own: Vec<&str> = listed
-                .into_iter()
-                .filter(|key| !table.is_empty() || !tables.contains(key))
-                .collect();
+            let mut own: Vec<&str> =
+                listed.into_iter().filter(|key| !table.is_empty() || !tables.contains(key)).collect();
             let mut documented: Vec<&str> = keys.split(' ').collect();
             own.sort_unstable();
             documented.sort_unstable();

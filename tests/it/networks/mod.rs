@@ -5,18 +5,18 @@ mod admob;
 mod cases;
 mod docs;
 mod format;
+#[cfg(any(feature = "axum", feature = "actix-web"))]
+mod http;
 mod presets;
 mod python;
 mod vectors;
 
 use postback::network::{
-    Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Meaning, Role,
-    preset, presets,
+    Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Meaning, Role, preset, presets,
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::{
-    Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, Request,
-    RequestError, VerifyError,
+    Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, Request, RequestError, VerifyError,
 };
 
 /// The secret of every endpoint here.
@@ -41,24 +41,13 @@ impl Network {
     }
 
     /// With choices of the operator's.
-    pub(crate) fn with(
-        description: Description,
-        choose: impl FnOnce(DescribedBuilder) -> DescribedBuilder,
-    ) -> Self {
+    pub(crate) fn with(description: Description, choose: impl FnOnce(DescribedBuilder) -> DescribedBuilder) -> Self {
         let builder = description.app("game").secret(SECRET).unwrap();
         let builder = choose(builder);
         let url = builder.dashboard_url(BASE).unwrap();
-        let builder = if description.authentication().ends_with("of the URL") {
-            builder.url(&url)
-        } else {
-            builder
-        };
+        let builder = if description.authentication().ends_with("of the URL") { builder.url(&url) } else { builder };
         let endpoint = builder.build().unwrap();
-        Self {
-            description,
-            url,
-            endpoint,
-        }
+        Self { description, url, endpoint }
     }
 
     pub(crate) fn signer(&self) -> DescribedSigner {
@@ -72,24 +61,13 @@ impl Network {
 
     /// A reversal of a transaction, before it is signed.
     pub(crate) fn reversal(&self, original: &str) -> CallbackDraft {
-        let draft = self
-            .signer()
-            .callback()
-            .transaction(format!("{original}-reversal"));
+        let draft = self.signer().callback().transaction(format!("{original}-reversal"));
         self.complete(draft).meaning(Meaning::Reversed, original)
     }
 
     fn complete(&self, draft: CallbackDraft) -> CallbackDraft {
-        let draft = draft
-            .player("p1")
-            .amount("500")
-            .role(Role::Usd, "1.25")
-            .role(Role::UsdCents, "125");
-        let draft = if self.description.names_of(Role::Goal).is_empty() {
-            draft
-        } else {
-            draft.role(Role::Goal, "g1")
-        };
+        let draft = draft.player("p1").amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
+        let draft = if self.description.names_of(Role::Goal).is_empty() { draft } else { draft.role(Role::Goal, "g1") };
         match self.description.name().as_str() {
             // The token, as a header.
             "phonexa" => draft.header("Authorization", format!("Bearer {SECRET}")),
@@ -98,9 +76,7 @@ impl Network {
     }
 
     pub(crate) fn verify(&self, sent: &SentCallback) -> Result<DescribedCallback, VerifyError> {
-        self.endpoint
-            .verify(&sent.request())
-            .map(postback::Verified::into_inner)
+        self.endpoint.verify(&sent.request()).map(postback::Verified::into_inner)
     }
 
     /// The name under which a role is sent.
@@ -110,17 +86,12 @@ impl Network {
         let macros = self.description.macros();
         let typed = query.split('&').filter_map(|piece| piece.split_once('='));
         for (parameter, value) in typed {
-            let is_own = macros
-                .iter()
-                .any(|(text, _)| text == value && text.contains(&**name));
+            let is_own = macros.iter().any(|(text, _)| text == value && text.contains(&**name));
             if is_own && macro_name(value) == *name {
                 return Some(parameter.to_owned());
             }
         }
-        let is_added = self
-            .description
-            .parameters()
-            .any(|(known, _)| known == name);
+        let is_added = self.description.parameters().any(|(known, _)| known == name);
         is_added.then(|| name.clone())
     }
 }
@@ -138,9 +109,7 @@ pub(crate) struct Game {
 
 impl Game {
     pub(crate) fn new() -> Self {
-        Self {
-            store: MemoryStore::new(),
-        }
+        Self { store: MemoryStore::new() }
     }
 
     pub(crate) fn receiver(&self) -> impl postback::Receive + use<> {

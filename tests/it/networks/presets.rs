@@ -28,15 +28,9 @@ fn every_preset_is_signed_and_verified() {
     for network in every_preset() {
         let name = network.description.name().to_string();
         let sent = network.draft("t-1").sign();
-        let callback = network
-            .verify(&sent)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let callback = network.verify(&sent).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(callback.player, "p1", "{name}");
-        assert_eq!(
-            callback.transaction.as_ref().unwrap().as_str(),
-            "t-1",
-            "{name}"
-        );
+        assert_eq!(callback.transaction.as_ref().unwrap().as_str(), "t-1", "{name}");
         let amount = decimal(paid(&network));
         assert!(
             matches!(effect(&callback), Effect::Completed { amount: paid, .. } if *paid == amount),
@@ -47,10 +41,7 @@ fn every_preset_is_signed_and_verified() {
         // Nothing secret stays.
         let shown = format!("{callback:?}{}", serde_json::to_string(&callback).unwrap());
         assert!(!shown.contains(SECRET), "{name}: {shown}");
-        let (_, url_secret) = network
-            .url
-            .rsplit_once("secret=")
-            .unwrap_or(("", "none in the URL"));
+        let (_, url_secret) = network.url.rsplit_once("secret=").unwrap_or(("", "none in the URL"));
         assert!(!shown.contains(url_secret), "{name}: {shown}");
         assert_eq!(network.endpoint.labels().network, name);
         count += 1;
@@ -63,22 +54,10 @@ fn every_preset_is_signed_and_verified() {
 fn another_secret_is_never_genuine() {
     for network in every_preset() {
         let name = network.description.name();
-        let forger = DescribedSigner::new(
-            &network.description,
-            network.url.replace(SECRET, "wrong"),
-            "wrong",
-        );
-        let sent = forger
-            .callback()
-            .player("p1")
-            .transaction("t1")
-            .amount("500")
-            .sign();
+        let forger = DescribedSigner::new(&network.description, network.url.replace(SECRET, "wrong"), "wrong");
+        let sent = forger.callback().player("p1").transaction("t1").amount("500").sign();
         let result = network.verify(&sent);
-        assert!(
-            matches!(result, Err(VerifyError::NotGenuine(_))),
-            "{name}: {result:?}"
-        );
+        assert!(matches!(result, Err(VerifyError::NotGenuine(_))), "{name}: {result:?}");
     }
 }
 
@@ -136,35 +115,15 @@ fn changed_covered_field_is_rejected_and_uncovered_is_reported() {
             let is_covered = covered.contains(role);
             let is_accepted = is_genuine(&network.verify(&forged));
             assert_eq!(is_accepted, !is_covered, "{name} {role:?}");
-            let deciding = [
-                Role::Player,
-                Role::Transaction,
-                Role::Original,
-                Role::Goal,
-                Role::Amount,
-                Role::Status,
-            ];
+            let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
             if deciding.contains(role) {
-                assert_eq!(
-                    network.endpoint.uncovered().contains(role),
-                    !is_covered,
-                    "{name} {role:?}"
-                );
+                assert_eq!(network.endpoint.uncovered().contains(role), !is_covered, "{name} {role:?}");
             }
             seen.insert((*role, is_covered));
         }
     }
-    for role in [
-        Role::Player,
-        Role::Transaction,
-        Role::Amount,
-        Role::Status,
-        Role::Usd,
-    ] {
-        assert!(
-            seen.contains(&(role, true)) && seen.contains(&(role, false)),
-            "{role:?}"
-        );
+    for role in [Role::Player, Role::Transaction, Role::Amount, Role::Status, Role::Usd] {
+        assert!(seen.contains(&(role, true)) && seen.contains(&(role, false)), "{role:?}");
     }
 }
 
@@ -183,15 +142,10 @@ fn a_weak_signature_has_a_static_secret_in_its_default_url() {
         let sent = network.draft("t1").sign();
         for (from, to) in [("secret=", "secret=x"), ("secret=", "secrets=")] {
             let forged = sent.clone().with_target(sent.target().replace(from, to));
-            assert!(
-                matches!(network.verify(&forged), Err(VerifyError::NotGenuine(_))),
-                "{name}"
-            );
+            assert!(matches!(network.verify(&forged), Err(VerifyError::NotGenuine(_))), "{name}");
         }
         // A player can add a parameter of the same name, and the network's own still counts.
-        let doubled = sent
-            .clone()
-            .with_target(sent.target().replace("secret=", "secret=x&secret="));
+        let doubled = sent.clone().with_target(sent.target().replace("secret=", "secret=x&secret="));
         assert!(network.verify(&doubled).is_ok(), "{name}");
     }
 }
@@ -201,16 +155,8 @@ async fn a_repeated_callback_is_a_duplicate_in_every_network() {
     for network in every_preset() {
         let game = Game::new();
         let sent = network.draft("t1").sign();
-        assert!(matches!(
-            game.settle(&network, &sent).await,
-            Receipt::Settled(_)
-        ));
-        assert_eq!(
-            game.settle(&network, &sent).await,
-            Receipt::Duplicate,
-            "{}",
-            network.description.name()
-        );
+        assert!(matches!(game.settle(&network, &sent).await, Receipt::Settled(_)));
+        assert_eq!(game.settle(&network, &sent).await, Receipt::Duplicate, "{}", network.description.name());
         assert_eq!(game.balance().await, decimal(paid(&network)));
     }
 }
@@ -224,12 +170,7 @@ async fn a_test_flag_pays_nothing_in_any_network() {
             continue;
         }
         let game = Game::new();
-        assert_eq!(
-            game.settle(&network, &sent).await,
-            Receipt::Test,
-            "{}",
-            network.description.name()
-        );
+        assert_eq!(game.settle(&network, &sent).await, Receipt::Test, "{}", network.description.name());
         assert_eq!(game.balance().await, decimal("0"));
         count += 1;
     }
@@ -246,11 +187,7 @@ async fn reward_then_reversal_ends_at_zero_in_every_network() {
             let game = Game::new();
             game.settle(&network, &network.draft("t1").sign()).await;
             assert_eq!(game.balance().await, decimal("500"), "{name}");
-            let reversal = network
-                .reversal("t1")
-                .amount(amount)
-                .meaning(Meaning::Reversed, "t1")
-                .sign();
+            let reversal = network.reversal("t1").amount(amount).meaning(Meaning::Reversed, "t1").sign();
             for _ in 0..2 {
                 game.settle(&network, &reversal).await;
                 assert_eq!(game.balance().await, decimal("0"), "{name} {amount}");
@@ -274,28 +211,16 @@ async fn reward_then_reversal_ends_at_zero_in_every_network() {
 async fn reversals_on_a_url_of_their_own_take_back_the_reward() {
     for name in ["pollfish", "mychips"] {
         let network = Network::preset(name);
-        let reversals = Network::with(preset(name).unwrap(), |builder| {
-            builder.meaning(Meaning::Reversed)
-        });
-        assert_eq!(
-            reversals.endpoint.path(),
-            format!("/callbacks/{name}/reversals")
-        );
+        let reversals = Network::with(preset(name).unwrap(), |builder| builder.meaning(Meaning::Reversed));
+        assert_eq!(reversals.endpoint.path(), format!("/callbacks/{name}/reversals"));
         assert_eq!(
             reversals.url,
-            preset(name)
-                .unwrap()
-                .reversal_url("https://game.example")
-                .unwrap()
-                .replace("YOUR_SECRET", SECRET)
+            preset(name).unwrap().reversal_url("https://game.example").unwrap().replace("YOUR_SECRET", SECRET)
         );
         let game = Game::new();
         game.settle(&network, &network.draft("t1").sign()).await;
         assert_eq!(game.balance().await, decimal("500"));
-        let sent = reversals
-            .complete(reversals.signer().callback())
-            .transaction("t1")
-            .sign();
+        let sent = reversals.complete(reversals.signer().callback()).transaction("t1").sign();
         game.settle(&reversals, &sent).await;
         assert_eq!(game.balance().await, decimal("0"), "{name}");
     }
@@ -314,12 +239,7 @@ async fn pending_never_pays_in_any_network() {
         game.settle(&network, &sent).await;
         assert_eq!(game.balance().await, decimal("0"));
         game.settle(&network, &network.draft("t1").sign()).await;
-        assert_eq!(
-            game.balance().await,
-            decimal("500"),
-            "{}",
-            network.description.name()
-        );
+        assert_eq!(game.balance().await, decimal("500"), "{}", network.description.name());
         count += 1;
     }
     assert_eq!(count, 4);
@@ -338,11 +258,7 @@ async fn unknown_and_empty_statuses_never_pay_in_any_network() {
             let is_paid = matches!(effect(&callback), Effect::Completed { .. });
             // Empty is described as completed where the flag only marks reversals.
             let described = ["ayet", "levelplay", "theoremreach"];
-            assert_eq!(
-                is_paid,
-                word.is_empty() && described.contains(&name.as_str()),
-                "{name} {word:?}"
-            );
+            assert_eq!(is_paid, word.is_empty() && described.contains(&name.as_str()), "{name} {word:?}");
         }
     }
 }
@@ -351,21 +267,14 @@ async fn unknown_and_empty_statuses_never_pay_in_any_network() {
 fn unreplaced_macros_are_never_ids_or_amounts() {
     for network in every_preset() {
         let name = network.description.name();
-        for role in [
-            Role::Player,
-            Role::Transaction,
-            Role::Amount,
-            Role::Status,
-            Role::Goal,
-        ] {
+        for role in [Role::Player, Role::Transaction, Role::Amount, Role::Status, Role::Goal] {
             let Some(parameter) = network.wire_name(role) else {
                 continue;
             };
             let (_, query) = network.url.split_once('?').unwrap_or_default();
             let pieces = query.split('&').filter_map(|piece| piece.split_once('='));
-            let Some((_, text)) = pieces
-                .into_iter()
-                .find(|(known, value)| *known == parameter && value.contains(['{', '[', '%']))
+            let Some((_, text)) =
+                pieces.into_iter().find(|(known, value)| *known == parameter && value.contains(['{', '[', '%']))
             else {
                 continue;
             };
@@ -373,11 +282,7 @@ fn unreplaced_macros_are_never_ids_or_amounts() {
             let Err(VerifyError::Unusable(unusable)) = network.verify(&sent) else {
                 panic!("{name} {role:?}");
             };
-            assert_eq!(
-                unusable.problem.as_str(),
-                "macro_not_replaced",
-                "{name} {role:?}"
-            );
+            assert_eq!(unusable.problem.as_str(), "macro_not_replaced", "{name} {role:?}");
         }
     }
 }
@@ -387,10 +292,7 @@ fn a_genuine_callback_with_bad_deciding_fields_is_kept() {
     for network in every_preset() {
         let name = network.description.name();
         let amount = network.wire_name(Role::Amount).is_some();
-        let mut cases = vec![
-            network.draft("t1").player("").sign(),
-            network.draft("t\n1").sign(),
-        ];
+        let mut cases = vec![network.draft("t1").player("").sign(), network.draft("t\n1").sign()];
         // There a click without a transaction is one itself.
         if *name != "keitaro" {
             cases.push(network.draft("").sign());
@@ -410,11 +312,7 @@ fn a_genuine_callback_with_bad_deciding_fields_is_kept() {
             let Err(VerifyError::Unusable(again)) = network.endpoint.replay(kept) else {
                 panic!("{name}");
             };
-            assert_eq!(
-                (&again.problem, &again.callback.query),
-                (&unusable.problem, &kept.query),
-                "{name}"
-            );
+            assert_eq!((&again.problem, &again.callback.query), (&unusable.problem, &kept.query), "{name}");
         }
     }
 }
@@ -433,21 +331,12 @@ fn every_description_says_what_people_need() {
             assert!(names.insert(member.clone()), "{member}");
         }
         let url = network.dashboard_url("https://game.example/");
-        assert!(
-            url.starts_with(&format!("https://game.example/callbacks/{name}")),
-            "{url}"
-        );
+        assert!(url.starts_with(&format!("https://game.example/callbacks/{name}")), "{url}");
         let findings = network.check_url(&url);
-        assert!(
-            findings.iter().all(|finding| !finding.is_error),
-            "{name}: {findings:?}"
-        );
+        assert!(findings.iter().all(|finding| !finding.is_error), "{name}: {findings:?}");
     }
     let error = preset("lootabl").unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "unknown network \"lootabl\": did you mean \"lootably\"?"
-    );
+    assert_eq!(error, "unknown network \"lootabl\": did you mean \"lootably\"?");
     assert!(preset("mintegral").is_err());
 }
 
@@ -538,28 +427,14 @@ proptest! {
 #[test]
 fn a_ban_is_a_ban() {
     let network = Network::preset("adgem-v3");
-    for (word, status) in [
-        ("player.banned", postback::BanStatus::Banned),
-        ("player.unbanned", postback::BanStatus::Active),
-    ] {
-        let sent = network
-            .signer()
-            .callback()
-            .player("p1")
-            .set("event", word)
-            .sign();
+    for (word, status) in
+        [("player.banned", postback::BanStatus::Banned), ("player.unbanned", postback::BanStatus::Active)]
+    {
+        let sent = network.signer().callback().player("p1").set("event", word).sign();
         let callback = network.verify(&sent).unwrap();
         assert_eq!(callback.effect, EventKind::Ban(status));
         assert_eq!(callback.transaction, None);
     }
-    let other = network
-        .signer()
-        .callback()
-        .player("p1")
-        .set("event", "player.renamed")
-        .sign();
-    assert!(matches!(
-        network.verify(&other),
-        Err(VerifyError::Unusable(_))
-    ));
+    let other = network.signer().callback().player("p1").set("event", "player.renamed").sign();
+    assert!(matches!(network.verify(&other), Err(VerifyError::Unusable(_))));
 }

@@ -41,9 +41,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Sends a signal (`STOP`, `CONT`, `KILL` …) to a process that the test started.
 pub fn send_signal(signal: &str, process: u32) {
-    let _ = Command::new("kill")
-        .args([&format!("-{signal}"), &process.to_string()])
-        .output();
+    let _ = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).output();
 }
 
 /// A loopback port that nobody listens on. Below the range from which clients get theirs, so that it stays free while
@@ -79,11 +77,7 @@ fn unprivileged(program: &Path) -> Command {
         return Command::new(program);
     };
     let mut command = Command::new("setpriv");
-    command
-        .arg(format!("--reuid={user}"))
-        .arg(format!("--regid={group}"))
-        .args(["--clear-groups", "--"])
-        .arg(program);
+    command.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).args(["--clear-groups", "--"]).arg(program);
     command
 }
 
@@ -102,9 +96,7 @@ fn unprivileged_user() -> Option<(u32, u32)> {
     }
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     ["postgres", "nobody"].iter().find_map(|wanted| {
-        let line = users
-            .lines()
-            .find(|line| line.split(':').next() == Some(wanted))?;
+        let line = users.lines().find(|line| line.split(':').next() == Some(wanted))?;
         let mut fields = line.split(':').skip(2).map(str::parse);
         Some((fields.next()?.ok()?, fields.next()?.ok()?))
     })

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
-use crate::{
-    find_programs, free_port, give_away, report_missing, send_signal, unprivileged, wait_until,
-};
+use crate::{find_programs, free_port, give_away, report_missing, send_signal, unprivileged, wait_until};
 
 /// A Postgres server. Ends when dropped.
 ///
@@ -78,13 +76,7 @@ impl Postgres {
         };
         let directory = tempfile::tempdir().unwrap();
         give_away(directory.path());
-        Some(Self {
-            programs,
-            directory,
-            port: free_port(),
-            process: Mutex::new(None),
-            databases: AtomicUsize::new(0),
-        })
+        Some(Self { programs, directory, port: free_port(), process: Mutex::new(None), databases: AtomicUsize::new(0) })
     }
 
     /// Appends lines to its configuration; they take effect when it starts.
@@ -119,11 +111,8 @@ impl Postgres {
     }
 
     fn spawn(&self) -> Child {
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.directory.path().join("log"))
-            .unwrap();
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("log")).unwrap();
         unprivileged(&self.programs.join("postgres"))
             .arg("-D")
             .arg(self.data())

@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 const RAW: &str = "hash the query's bytes as they stand in the request line, before any framework or proxy parses them";
-const CONFIGURED: &str = "configure the URL exactly as the dashboard has it, and hash that instead of what the request says";
+const CONFIGURED: &str =
+    "configure the URL exactly as the dashboard has it, and hash that instead of what the request says";
 const UNTOUCHED: &str = "let nothing on the way change the network's requests";
-const NOBODY: &str =
-    "nothing, if a scanner or a browser sent it: the network's own calls end in a signature";
+const NOBODY: &str = "nothing, if a scanner or a browser sent it: the network's own calls end in a signature";
 
 #[rustfmt::skip]
 const CAUSES: [(&str, &str, &str); 27] = [
@@ -53,11 +53,7 @@ impl Fault {
         let known = CAUSES.iter().find(|(word, ..)| *word == cause);
         let (what, change) = known.map_or(("", RAW), |(_, what, change)| (*what, *change));
         let what = what.to_owned();
-        Self {
-            cause,
-            what,
-            change,
-        }
+        Self { cause, what, change }
     }
 
     /// With the names or values that it is about.

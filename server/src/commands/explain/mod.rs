@@ -73,15 +73,7 @@ impl fmt::Display for Explanation {
         if self.outcome == Outcome::Genuine && !self.faults.is_empty() {
             f.write_str("\nA receiver that hashes the URL as it stands here would reject it:")?;
         }
-        for (
-            number,
-            Fault {
-                cause,
-                what,
-                change,
-            },
-        ) in (1..).zip(&self.faults)
-        {
+        for (number, Fault { cause, what, change }) in (1..).zip(&self.faults) {
             write!(f, "\n\n{number}. {cause}: {what}\n   change: {change}")?;
         }
         if let Some(advice) = &self.advice {
@@ -107,11 +99,7 @@ pub(super) struct Candidate {
 impl Candidate {
     /// One secret, or several separated by commas.
     pub(super) fn list(name: &str, text: &str, is_other: bool) -> Vec<Self> {
-        let one = |text: &str| Self {
-            name: name.to_owned(),
-            text: Zeroizing::new(text.to_owned()),
-            is_other,
-        };
+        let one = |text: &str| Self { name: name.to_owned(), text: Zeroizing::new(text.to_owned()), is_other };
         text.split(',').map(one).collect()
     }
 
@@ -130,11 +118,7 @@ impl Candidate {
         ];
         let mut keys = Vec::new();
         for (text, word) in forms.into_iter().flatten() {
-            let words = self
-                .is_other
-                .then_some("other_secret")
-                .into_iter()
-                .chain(word);
+            let words = self.is_other.then_some("other_secret").into_iter().chain(word);
             if let Ok(secret) = Secret::new(text) {
                 let faults = words.map(|word| Fault::about(word, &self.name));
                 keys.push((secret.into(), faults.collect()));
@@ -155,12 +139,7 @@ impl Explainer {
     pub(super) fn explain(&self, url: &str) -> Explanation {
         let mut explanation = self.search(url);
         // A shorter secret would redact half the text.
-        for secret in self
-            .secrets
-            .iter()
-            .map(Candidate::bare)
-            .filter(|bare| bare.len() >= 6)
-        {
+        for secret in self.secrets.iter().map(Candidate::bare).filter(|bare| bare.len() >= 6) {
             let whats = explanation.faults.iter_mut().map(|fault| &mut fault.what);
             let urls = [&mut explanation.hashed_here, &mut explanation.signed_was];
             for text in whats.chain(urls.into_iter().flatten()) {
@@ -171,52 +150,28 @@ impl Explainer {
     }
 
     fn search(&self, url: &str) -> Explanation {
-        let too_little = |advice| Explanation {
-            outcome: Outcome::TooLittle,
-            advice: Some(advice),
-            ..Explanation::default()
-        };
+        let too_little =
+            |advice| Explanation { outcome: Outcome::TooLittle, advice: Some(advice), ..Explanation::default() };
         let (before, raw) = url.split_once('?').unwrap_or((url, ""));
         if url.len() > MAX_URL || query::pieces(raw).count() > MAX_PARAMETERS {
-            return too_little(
-                "The URL is longer, or has more parameters, than any network sends.",
-            );
+            return too_little("The URL is longer, or has more parameters, than any network sends.");
         }
         let mut own = Prefix::parse(before);
         let template = self.template.as_ref();
-        let base =
-            template.map_or_else(|| own.clone(), |template| Prefix::parse(template.prefix()));
+        let base = template.map_or_else(|| own.clone(), |template| Prefix::parse(template.prefix()));
         if !base.is_whole() {
-            return too_little(
-                "The URL has no host: give the whole URL, or the dashboard's URL with --template.",
-            );
+            return too_little("The URL has no host: give the whole URL, or the dashboard's URL with --template.");
         }
         if !own.is_whole() {
             own = base.with_path(&own.path);
         }
         let readings = query::readings(raw);
-        let hashed = readings
-            .first()
-            .map(|reading| format!("{}?{}", base.text(), reading.here));
-        let search = Search {
-            explainer: self,
-            own,
-            base,
-            readings,
-        };
-        let mut explanation = search
-            .run()
-            .unwrap_or_else(|| match query::look_at_signature(raw) {
-                Some(fault) => Explanation {
-                    outcome: Outcome::Explained,
-                    faults: vec![fault],
-                    ..Explanation::default()
-                },
-                None => Explanation {
-                    advice: Some(UNKNOWN),
-                    ..Explanation::default()
-                },
-            });
+        let hashed = readings.first().map(|reading| format!("{}?{}", base.text(), reading.here));
+        let search = Search { explainer: self, own, base, readings };
+        let mut explanation = search.run().unwrap_or_else(|| match query::look_at_signature(raw) {
+            Some(fault) => Explanation { outcome: Outcome::Explained, faults: vec![fault], ..Explanation::default() },
+            None => Explanation { advice: Some(UNKNOWN), ..Explanation::default() },
+        });
         explanation.hashed_here = explanation.hashed_here.or(hashed);
         explanation
     }
@@ -240,9 +195,7 @@ impl Search<'_> {
     fn run(&self) -> Option<Explanation> {
         let (prefixes, queries) = (self.prefixes(), self.queries());
         let secrets = self.explainer.secrets.iter();
-        let keys: Vec<_> = secrets
-            .flat_map(|secret| secret.keys().into_iter().map(move |key| (secret, key)))
-            .collect();
+        let keys: Vec<_> = secrets.flat_map(|secret| secret.keys().into_iter().map(move |key| (secret, key))).collect();
         let mut budget = MAX_HASHED;
         for faults in 0..=2 {
             for (secret, (key, key_faults)) in &keys {
@@ -252,30 +205,16 @@ impl Search<'_> {
                         continue;
                     };
                     let text = prefix.text();
-                    let verifier = UrlVerifier::new(
-                        PARAMETER,
-                        HashFunction::Sha1,
-                        Encoding::Hex,
-                        key,
-                        [&*text],
-                    );
+                    let verifier = UrlVerifier::new(PARAMETER, HashFunction::Sha1, Encoding::Hex, key, [&*text]);
                     for ((signed, hash), query_faults) in &queries {
                         if query_faults.len() != left {
                             continue;
                         }
                         budget = budget.checked_sub(text.len() + signed.len() + 128)?;
                         let whole = format!("{signed}&{PARAMETER}={hash}");
-                        if verifier
-                            .verify(&whole)
-                            .is_ok_and(|(found, _)| found == signed)
-                        {
+                        if verifier.verify(&whole).is_ok_and(|(found, _)| found == signed) {
                             let faults = key_faults.iter().chain(prefix_faults).chain(query_faults);
-                            return Some(self.explained(
-                                faults.cloned().collect(),
-                                &secret.name,
-                                prefix,
-                                signed,
-                            ));
+                            return Some(self.explained(faults.cloned().collect(), &secret.name, prefix, signed));
                         }
                     }
                 }
@@ -284,20 +223,10 @@ impl Search<'_> {
         None
     }
 
-    fn explained(
-        &self,
-        faults: Vec<Fault>,
-        secret: &str,
-        prefix: &Prefix,
-        signed: &str,
-    ) -> Explanation {
+    fn explained(&self, faults: Vec<Fault>, secret: &str, prefix: &Prefix, signed: &str) -> Explanation {
         let is_genuine = faults.is_empty();
         let mut explanation = Explanation {
-            outcome: if is_genuine {
-                Outcome::Genuine
-            } else {
-                Outcome::Explained
-            },
+            outcome: if is_genuine { Outcome::Genuine } else { Outcome::Explained },
             faults,
             signed_was: Some(format!("{}?{signed}", prefix.text())),
             secret: Some(secret.to_owned()),
@@ -313,17 +242,11 @@ impl Search<'_> {
 
     fn prefixes(&self) -> Vec<Variant<Prefix>> {
         let template = self.explainer.template.iter();
-        let configured = template
-            .flat_map(UrlTemplate::signed_prefixes)
-            .map(Prefix::parse);
-        let mut found: Vec<Variant<Prefix>> =
-            configured.map(|prefix| (prefix, Vec::new())).collect();
+        let configured = template.flat_map(UrlTemplate::signed_prefixes).map(Prefix::parse);
+        let mut found: Vec<Variant<Prefix>> = configured.map(|prefix| (prefix, Vec::new())).collect();
         found.push((self.base.clone(), Vec::new()));
         let hosts = &self.explainer.hosts;
-        for candidate in [&self.base, &self.own]
-            .into_iter()
-            .flat_map(|known| url::candidates(known, hosts))
-        {
+        for candidate in [&self.base, &self.own].into_iter().flat_map(|known| url::candidates(known, hosts)) {
             let mut faults = url::differences(&candidate, &self.base);
             if candidate == self.own {
                 // The configured URL may simply be another one.
@@ -338,24 +261,13 @@ impl Search<'_> {
 
     fn queries(&self) -> Vec<Variant<(String, String)>> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        for Reading {
-            signed,
-            hash,
-            faults,
-            ..
-        } in &self.readings
-        {
+        for Reading { signed, hash, faults, .. } in &self.readings {
             let unchanged = (signed.clone(), None);
             let variants = query::variants(signed, self.explainer.template.as_ref());
-            let variants = variants
-                .into_iter()
-                .map(|(text, fault)| (text, Some(fault)));
+            let variants = variants.into_iter().map(|(text, fault)| (text, Some(fault)));
             for (text, fault) in std::iter::once(unchanged).chain(variants) {
                 if seen.insert((text.clone(), hash)) {
-                    found.push((
-                        (text, hash.clone()),
-                        faults.iter().cloned().chain(fault).collect(),
-                    ));
+                    found.push(((text, hash.clone()), faults.iter().cloned().chain(fault).collect()));
                 }
             }
         }

@@ -28,7 +28,7 @@ const fn leaving(mut bytes: &[u8]) -> AsciiSet {
     set
 }
 
-/// One way to tell the signature from what it signs.
+/// One way to separate the signature from what it signs.
 pub(super) struct Reading {
     pub(super) signed: String,
     pub(super) hash: String,
@@ -65,14 +65,9 @@ pub(super) fn readings(query: &str) -> Vec<Reading> {
 fn read_into(query: &str, before: Option<&Fault>, found: &mut Vec<Reading>) {
     let marker = format!("&{PARAMETER}=");
     let all: Vec<&str> = pieces(query).collect();
-    let is_signature = |at: &usize| {
-        all.get(*at)
-            .is_some_and(|piece| name_of(piece) == PARAMETER)
-    };
+    let is_signature = |at: &usize| all.get(*at).is_some_and(|piece| name_of(piece) == PARAMETER);
     let last = (0..all.len()).rfind(is_signature);
-    let first = (0..all.len())
-        .find(is_signature)
-        .filter(|at| Some(*at) != last);
+    let first = (0..all.len()).find(is_signature).filter(|at| Some(*at) != last);
     for at in last.into_iter().chain(first) {
         let (earlier, rest) = all.split_at(at);
         let (written, later) = match rest.split_first() {
@@ -84,21 +79,14 @@ fn read_into(query: &str, before: Option<&Fault>, found: &mut Vec<Reading>) {
         let mut faults: Vec<Fault> = before.cloned().into_iter().chain(changed).collect();
         let signed = if later.is_empty() {
             // The bytes as they stand, empty pieces included.
-            query
-                .rsplit_once(&marker)
-                .map_or_else(|| others.clone(), |(signed, _)| signed.to_owned())
+            query.rsplit_once(&marker).map_or_else(|| others.clone(), |(signed, _)| signed.to_owned())
         } else {
             let names = joined(later.iter().map(|piece| name_of(piece)));
             faults.push(Fault::about("after_signature", names));
             joined(earlier.iter().copied())
         };
         if !signed.is_empty() {
-            found.push(Reading {
-                signed,
-                hash,
-                here: others,
-                faults,
-            });
+            found.push(Reading { signed, hash, here: others, faults });
         }
     }
 }
@@ -107,20 +95,12 @@ fn read_into(query: &str, before: Option<&Fault>, found: &mut Vec<Reading>) {
 fn legible(written: &str) -> (String, Option<Fault>) {
     let is_digit = |c: char| c.is_ascii_hexdigit();
     let start = written.trim_start_matches(|c: char| !is_digit(c));
-    let digits: String = start
-        .chars()
-        .take_while(|c| is_digit(*c))
-        .take(HASH_DIGITS)
-        .collect();
+    let digits: String = start.chars().take_while(|c| is_digit(*c)).take(HASH_DIGITS).collect();
     if digits.len() < HASH_DIGITS || digits == written && digits.to_ascii_lowercase() == digits {
         return (written.to_owned(), None);
     }
     let lower = digits.to_ascii_lowercase();
-    let word = if written.eq_ignore_ascii_case(&lower) {
-        "signature_upper_case"
-    } else {
-        "signature_malformed"
-    };
+    let word = if written.eq_ignore_ascii_case(&lower) { "signature_upper_case" } else { "signature_malformed" };
     (lower, Some(Fault::new(word)))
 }
 
@@ -148,28 +128,16 @@ pub(super) fn variants(query: &str, template: Option<&UrlTemplate>) -> Vec<(Stri
     };
     add(query.replace("%20", "+"), Fault::new("space_encoding"));
     add(query.replace('+', "%20"), Fault::new("space_encoding"));
-    add(
-        escapes(query, u8::to_ascii_lowercase),
-        Fault::new("escape_case"),
-    );
-    add(
-        escapes(query, u8::to_ascii_uppercase),
-        Fault::new("escape_case"),
-    );
+    add(escapes(query, u8::to_ascii_lowercase), Fault::new("escape_case"));
+    add(escapes(query, u8::to_ascii_uppercase), Fault::new("escape_case"));
     add(query.replace('%', "%25"), Fault::new("decoded_once"));
     add(rejoined(query), Fault::new("decoded_once"));
     for convert in [to_utf8, to_latin_1, undo_mojibake] {
-        let converted = each(query, &|text| {
-            convert(text).unwrap_or_else(|| text.to_owned())
-        });
+        let converted = each(query, &|text| convert(text).unwrap_or_else(|| text.to_owned()));
         add(converted, Fault::new("latin_1"));
     }
     // A query without escapes was decoded; one with escapes was encoded again.
-    let how = if query.contains('%') {
-        "reencoded"
-    } else {
-        "decoded"
-    };
+    let how = if query.contains('%') { "reencoded" } else { "decoded" };
     for plus_is_space in [false, true] {
         let plain = |text: &str| plain(text, plus_is_space);
         add(each(query, &plain), Fault::new("encoded"));
@@ -264,10 +232,7 @@ fn latin_1_bytes(text: &str) -> Option<Vec<u8>> {
     if decoded.is_ascii() {
         return None;
     }
-    decoded
-        .chars()
-        .map(|c| u8::try_from(u32::from(c)).ok())
-        .collect()
+    decoded.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect()
 }
 
 /// `%C3%A9` in UTF-8 is `%E9` in Latin-1.
@@ -284,11 +249,7 @@ fn undo_mojibake(text: &str) -> Option<String> {
 
 /// Decoded; a `+` is a space only if so wanted.
 fn plain(text: &str, plus_is_space: bool) -> String {
-    let text = if plus_is_space {
-        text.replace('+', " ")
-    } else {
-        text.to_owned()
-    };
+    let text = if plus_is_space { text.replace('+', " ") } else { text.to_owned() };
     percent_decode_str(&text).decode_utf8_lossy().into_owned()
 }
 
@@ -309,9 +270,7 @@ fn escapes(query: &str, case: fn(&u8) -> u8) -> String {
         changed.push('%');
         for (place, character) in part.char_indices() {
             match u8::try_from(character) {
-                Ok(byte) if place < 2 && byte.is_ascii_hexdigit() => {
-                    changed.push(char::from(case(&byte)))
-                }
+                Ok(byte) if place < 2 && byte.is_ascii_hexdigit() => changed.push(char::from(case(&byte))),
                 _ => changed.push(character),
             }
         }

@@ -6,16 +6,8 @@ use super::causes::Fault;
 const PORTS: [&str; 6] = ["", ":80", ":443", ":8080", ":8443", ":3000"];
 
 /// Beginnings of paths that proxies strip.
-const STRIPPED: [&str; 8] = [
-    "/api",
-    "/v1",
-    "/api/v1",
-    "/callback",
-    "/callbacks",
-    "/webhooks",
-    "/postback",
-    "/postbacks",
-];
+const STRIPPED: [&str; 8] =
+    ["/api", "/v1", "/api/v1", "/callback", "/callbacks", "/webhooks", "/postback", "/postbacks"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prefix {
@@ -31,24 +23,12 @@ pub(super) struct Prefix {
 impl Prefix {
     pub(super) fn parse(text: &str) -> Self {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Self {
-                scheme: String::new(),
-                host: String::new(),
-                port: String::new(),
-                path: text.to_owned(),
-            };
+            return Self { scheme: String::new(), host: String::new(), port: String::new(), path: text.to_owned() };
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let colon = authority
-            .rfind(':')
-            .filter(|colon| !authority.get(*colon..).unwrap_or_default().contains(']'));
+        let colon = authority.rfind(':').filter(|colon| !authority.get(*colon..).unwrap_or_default().contains(']'));
         let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
-        Self {
-            scheme: scheme.to_owned(),
-            host: host.to_owned(),
-            port: port.to_owned(),
-            path: path.to_owned(),
-        }
+        Self { scheme: scheme.to_owned(), host: host.to_owned(), port: port.to_owned(), path: path.to_owned() }
     }
 
     /// Whether scheme and host are known, and not only a path.
@@ -57,10 +37,7 @@ impl Prefix {
     }
 
     pub(super) fn with_path(&self, path: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            ..self.clone()
-        }
+        Self { path: path.to_owned(), ..self.clone() }
     }
 
     pub(super) fn text(&self) -> String {
@@ -76,10 +53,9 @@ pub(super) fn candidates(known: &Prefix, hosts: &[String]) -> Vec<Prefix> {
         authorities.push((hint.host, hint.port));
     }
     let without_www = known.host.strip_prefix("www.");
-    for host in [
-        without_www.map_or_else(|| format!("www.{}", known.host), str::to_owned),
-        known.host.to_ascii_lowercase(),
-    ] {
+    for host in
+        [without_www.map_or_else(|| format!("www.{}", known.host), str::to_owned), known.host.to_ascii_lowercase()]
+    {
         authorities.push((host, known.port.clone()));
     }
     authorities.extend(PORTS.map(|port| (known.host.clone(), port.to_owned())));
@@ -117,10 +93,7 @@ pub(super) fn candidates(known: &Prefix, hosts: &[String]) -> Vec<Prefix> {
 pub(super) fn differences(signed: &Prefix, here: &Prefix) -> Vec<Fault> {
     let mut found = Vec::new();
     let mut add = |word, signed: &str, here: &str| {
-        found.push(Fault::about(
-            word,
-            format!("signed was {signed:?}, here is {here:?}"),
-        ));
+        found.push(Fault::about(word, format!("signed was {signed:?}, here is {here:?}")));
     };
     if signed.scheme != here.scheme {
         add("scheme", &signed.scheme, &here.scheme);
@@ -152,7 +125,5 @@ pub(super) fn differences(signed: &Prefix, here: &Prefix) -> Vec<Fault> {
 /// Whether one path is the end of the other, cut at a slash.
 fn is_tail(tail: &str, whole: &str) -> bool {
     let tail = tail.trim_end_matches('/');
-    whole
-        .strip_suffix(tail)
-        .is_some_and(|before| !before.is_empty() && (tail.is_empty() || tail.starts_with('/')))
+    whole.strip_suffix(tail).is_some_and(|before| !before.is_empty() && (tail.is_empty() || tail.starts_with('/')))
 }

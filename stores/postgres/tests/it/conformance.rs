@@ -1,6 +1,6 @@
 //! The suite that every store must pass.
 
-use postback::store::conformance;
+use postback::testing::conformance;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::Postgres;
 
@@ -29,11 +29,7 @@ async fn two_pools_see_each_others_changes() {
         return;
     };
     let url = server.create_database();
-    let store = async || {
-        PostgresStore::with_options(pool(&url, 4), patient())
-            .await
-            .unwrap()
-    };
+    let store = async || PostgresStore::with_options(pool(&url, 4), patient()).await.unwrap();
     conformance::shared(&store().await, &store().await).await;
 }
 

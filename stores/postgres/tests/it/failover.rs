@@ -14,9 +14,7 @@ use crate::game::{completed, game, insist, is_unavailable, key};
 
 /// Short limits, since connections to a dead primary must be given up.
 fn hurried() -> PostgresOptions {
-    PostgresOptions::default()
-        .timeout(Duration::from_secs(2))
-        .lock_timeout(Duration::from_secs(2))
+    PostgresOptions::default().timeout(Duration::from_secs(2)).lock_timeout(Duration::from_secs(2))
 }
 
 /// With `synchronous_commit = on`, a commit is acknowledged when the standby has it on its disk; with `remote_apply`,
@@ -34,10 +32,7 @@ async fn failover_to_a_synchronous_standby_loses_nothing() {
         let standby = primary.start_standby();
         primary.wait_for_standbys();
 
-        let (acknowledged, stop) = (
-            Arc::<Mutex<Vec<String>>>::default(),
-            Arc::<AtomicBool>::default(),
-        );
+        let (acknowledged, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
         let senders: JoinSet<_> = (0..8)
             .map(|sender| {
                 let receiver = receiver.clone();
@@ -109,23 +104,14 @@ async fn failover_to_an_asynchronous_standby_loses_both_or_neither() {
     insist(&receiver, &completed("late", 7)).await;
     assert_eq!(wallet.total().await, (12, 2));
     primary.kill();
-    assert!(is_unavailable(
-        &receiver.receive(completed("late", 7)).await
-    ));
+    assert!(is_unavailable(&receiver.receive(completed("late", 7)).await));
 
     standby.restart();
     standby.promote();
-    wallet
-        .pool
-        .set_connect_options(standby.url(&database).parse().unwrap());
-    assert_eq!(
-        insist(&receiver, &completed("early", 5)).await,
-        Receipt::Duplicate
-    );
-    let lost: bool = sqlx::query_scalar("SELECT count(*) = 1 FROM postback.records")
-        .fetch_one(&wallet.pool)
-        .await
-        .unwrap();
+    wallet.pool.set_connect_options(standby.url(&database).parse().unwrap());
+    assert_eq!(insist(&receiver, &completed("early", 5)).await, Receipt::Duplicate);
+    let lost: bool =
+        sqlx::query_scalar("SELECT count(*) = 1 FROM postback.records").fetch_one(&wallet.pool).await.unwrap();
     assert!(lost, "the late record is lost");
     assert_eq!(wallet.total().await, (5, 1), "and so is its payment");
     let repeated = insist(&receiver, &completed("late", 7)).await;

@@ -9,8 +9,7 @@ use postback_test_servers::{PATIENCE, Postgres, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, patient,
-    pool, reversed,
+    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, patient, pool, reversed,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,11 +32,7 @@ async fn server_killed_mid_transaction_pays_nothing_by_itself() {
     wallet.then(Then::Succeed);
     insist(&receiver, &completed("t2", 500)).await;
     let repeated = insist(&receiver, &completed("t1", 5)).await;
-    assert_eq!(
-        repeated,
-        Receipt::Duplicate,
-        "what was acknowledged is there"
-    );
+    assert_eq!(repeated, Receipt::Duplicate, "what was acknowledged is there");
     assert_eq!(wallet.total().await, (505, 2));
 }
 
@@ -66,10 +61,7 @@ async fn server_that_hangs_blocks_nobody_for_long() {
     };
     let hurried = patient().timeout(Duration::from_millis(500));
     let (receiver, wallet) = game(&server.create_database(), 1, hurried).await;
-    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
-        .fetch_one(&wallet.pool)
-        .await
-        .unwrap();
+    let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&wallet.pool).await.unwrap();
     let process = u32::try_from(process).unwrap();
     send_signal("STOP", process);
     let started = Instant::now();
@@ -130,16 +122,12 @@ async fn process_that_hangs_loses_its_transaction() {
     let slept = std::thread::spawn({
         let (sleepy, url) = (sleepy.clone(), url.clone());
         move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {
                 let hurried = PostgresOptions::default()
                     .timeout(Duration::from_millis(500))
                     .handler_timeout(Duration::from_millis(500));
-                let store = PostgresStore::with_options(pool(&url, 1), hurried)
-                    .await
-                    .unwrap();
+                let store = PostgresStore::with_options(pool(&url, 1), hurried).await.unwrap();
                 sleepy.receiver(&store).receive(completed("t1", 500)).await
             })
         }
@@ -147,10 +135,7 @@ async fn process_that_hangs_loses_its_transaction() {
     sleepy.called(1).await;
     insist(&other, &completed("t1", 500)).await;
     let slept = slept.join().unwrap();
-    assert!(
-        slept.is_err(),
-        "its session was ended by the server: {slept:?}"
-    );
+    assert!(slept.is_err(), "its session was ended by the server: {slept:?}");
     assert_eq!(wallet.total().await, (500, 1));
 }
 
@@ -161,10 +146,7 @@ async fn exhausted_pool_is_an_error_until_it_is_free() {
     };
     let hurried = patient().timeout(Duration::from_millis(300));
     let (receiver, wallet) = game(&server.create_database(), 2, hurried).await;
-    let held = (
-        wallet.pool.acquire().await.unwrap(),
-        wallet.pool.acquire().await.unwrap(),
-    );
+    let held = (wallet.pool.acquire().await.unwrap(), wallet.pool.acquire().await.unwrap());
     let result = receiver.receive(completed("t1", 1)).await;
     assert!(is_unavailable(&result), "{result:?}");
     drop(held);
@@ -198,20 +180,14 @@ async fn read_only_database_pays_nothing() {
     let (receiver, wallet) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
     let set = |value: &str| {
-        let alter =
-            format!("ALTER DATABASE {database} SET default_transaction_read_only = {value}");
+        let alter = format!("ALTER DATABASE {database} SET default_transaction_read_only = {value}");
         server.sql("postgres", &alter);
     };
     set("on");
-    let store = PostgresStore::with_options(pool(&url, 2), patient())
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(pool(&url, 2), patient()).await.unwrap();
     let result = wallet.receiver(&store).receive(completed("t1", 1)).await;
     assert!(is_unavailable(&result), "{result:?}");
-    assert!(
-        format!("{result:?}").contains("connect to the primary"),
-        "{result:?}"
-    );
+    assert!(format!("{result:?}").contains("connect to the primary"), "{result:?}");
     assert_eq!(wallet.calls(), 0, "the handler is not called");
     set("off");
     assert!(is_settled(&receiver.receive(completed("t1", 1)).await));
@@ -250,10 +226,7 @@ async fn terminated_backend_is_an_error_and_pays_nothing() {
     let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
          WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
     eventually("the handler's statement runs", async || {
-        let ended: i64 = sqlx::query_scalar(terminate)
-            .fetch_one(&wallet.pool)
-            .await
-            .unwrap();
+        let ended: i64 = sqlx::query_scalar(terminate).fetch_one(&wallet.pool).await.unwrap();
         ended > 0
     })
     .await;
@@ -277,14 +250,8 @@ async fn full_disk_is_an_error_until_there_is_space() {
     let url = server.create_database();
     let database = url.rsplit('/').next().unwrap();
     let place = disk.directory();
-    server.sql(
-        "postgres",
-        &format!("CREATE TABLESPACE small LOCATION '{}'", place.display()),
-    );
-    server.sql(
-        "postgres",
-        &format!("ALTER DATABASE {database} SET default_tablespace = small"),
-    );
+    server.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", place.display()));
+    server.sql("postgres", &format!("ALTER DATABASE {database} SET default_tablespace = small"));
     let (receiver, wallet) = game(&url, 2, patient()).await;
     let ballast = disk.fill();
     let mut paid = 0;

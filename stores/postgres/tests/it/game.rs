@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use postback::store::DedupStore as _;
 use postback::{
-    Decimal, Decision, Effect, Event, EventKind, HandlerError, InTransaction, Receipt,
-    ReceiveError, Receiver, RecordKey, Verified,
+    Decimal, Decision, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
+    RecordKey, Verified,
 };
 use postback_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use postback_postgres::sqlx::{self, Connection as _, PgConnection, PgPool};
@@ -18,11 +18,7 @@ pub(crate) type Result<T = Receipt> = std::result::Result<T, ReceiveError>;
 pub(crate) type WalletReceiver = Receiver<PostgresStore, InTransaction<PostgresStore>>;
 
 pub(crate) fn event(player: &str, transaction: &str, effect: Effect) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: transaction.parse().unwrap(),
-        original: None,
-        effect,
-    };
+    let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect };
     let (network, app) = ("acme".parse().unwrap(), "game".parse().unwrap());
     let mut event = Event::new(network, app, player.parse().unwrap(), kind);
     event.endpoint = "offers".into();
@@ -32,11 +28,7 @@ pub(crate) fn event(player: &str, transaction: &str, effect: Effect) -> Event {
 
 /// A player completed an offer.
 pub(crate) fn completed_by(player: &str, transaction: &str, amount: i64) -> Verified<Event> {
-    let effect = Effect::Completed {
-        amount: amount.into(),
-        milestone: None,
-        reinstates: false,
-    };
+    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
     Verified::assume_genuine(event(player, transaction, effect))
 }
 
@@ -46,10 +38,7 @@ pub(crate) fn completed(transaction: &str, amount: i64) -> Verified<Event> {
 
 /// The network takes some of it back.
 pub(crate) fn reversed(transaction: &str, amount: i64) -> Verified<Event> {
-    let effect = Effect::Adjusted {
-        by: (-amount).into(),
-        same_transaction: true,
-    };
+    let effect = Effect::Adjusted { by: (-amount).into(), same_transaction: true };
     Verified::assume_genuine(event("player-7", transaction, effect))
 }
 
@@ -60,18 +49,12 @@ pub(crate) fn key(transaction: &str) -> RecordKey {
 /// A pool with this many connections. Waits for them as long as a test may take.
 pub(crate) fn pool(url: &str, connections: u32) -> PgPool {
     let options: PgConnectOptions = url.parse().unwrap();
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .connect_lazy_with(options)
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).connect_lazy_with(options)
 }
 
 /// Time limits that a slow machine does not exceed.
 pub(crate) fn patient() -> PostgresOptions {
-    PostgresOptions::default()
-        .timeout(PATIENCE)
-        .lock_timeout(PATIENCE)
-        .handler_timeout(PATIENCE)
+    PostgresOptions::default().timeout(PATIENCE).lock_timeout(PATIENCE).handler_timeout(PATIENCE)
 }
 
 /// What the handler does after it has paid.
@@ -109,11 +92,7 @@ impl Wallet {
              CREATE TABLE IF NOT EXISTS credits (id text PRIMARY KEY, player text NOT NULL, amount numeric NOT NULL); \
              CREATE TABLE IF NOT EXISTS sponsors (player text REFERENCES players DEFERRABLE INITIALLY DEFERRED)";
         sqlx::raw_sql(tables).execute(pool).await.unwrap();
-        Self {
-            pool: pool.clone(),
-            then: Arc::new(Mutex::new(Then::Succeed)),
-            calls: Arc::default(),
-        }
+        Self { pool: pool.clone(), then: Arc::new(Mutex::new(Then::Succeed)), calls: Arc::default() }
     }
 
     pub(crate) fn then(&self, then: Then) {
@@ -138,11 +117,7 @@ impl Wallet {
         receiver.without_recovery()
     }
 
-    async fn handle(
-        &self,
-        tx: &mut PgConnection,
-        decision: &Decision,
-    ) -> std::result::Result<(), HandlerError> {
+    async fn handle(&self, tx: &mut PgConnection, decision: &Decision) -> std::result::Result<(), HandlerError> {
         pay(tx, decision).await?;
         self.calls.fetch_add(1, Ordering::SeqCst);
         let then = *self.then.lock().unwrap();
@@ -159,9 +134,7 @@ impl Wallet {
                 let _ = sqlx::raw_sql("SELECT 1 / 0").execute(tx).await;
             }
             Then::ViolateDeferred => {
-                sqlx::raw_sql("INSERT INTO sponsors VALUES ('nobody')")
-                    .execute(tx)
-                    .await?;
+                sqlx::raw_sql("INSERT INTO sponsors VALUES ('nobody')").execute(tx).await?;
             }
             Then::Run(statements) => {
                 sqlx::raw_sql(statements).execute(tx).await?;
@@ -178,10 +151,7 @@ impl Wallet {
     }
 }
 
-pub(crate) async fn pay(
-    tx: &mut PgConnection,
-    decision: &Decision,
-) -> std::result::Result<(), HandlerError> {
+pub(crate) async fn pay(tx: &mut PgConnection, decision: &Decision) -> std::result::Result<(), HandlerError> {
     let amount = decision.balance_change().to_string();
     let credit = "INSERT INTO credits (id, player, amount) VALUES ($1, $2, $3::text::numeric)";
     sqlx::query(credit)
@@ -192,41 +162,26 @@ pub(crate) async fn pay(
         .await?;
     let add = "INSERT INTO players (id, gems) VALUES ($1, $2::text::numeric) \
          ON CONFLICT (id) DO UPDATE SET gems = players.gems + excluded.gems";
-    sqlx::query(add)
-        .bind(decision.player().as_str())
-        .bind(&amount)
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(add).bind(decision.player().as_str()).bind(&amount).execute(&mut *tx).await?;
     Ok(())
 }
 
 pub(crate) async fn total(pool: &PgPool) -> (i64, i64) {
-    let select =
-        "SELECT coalesce(sum(gems), 0)::bigint, (SELECT count(*) FROM credits) FROM players";
+    let select = "SELECT coalesce(sum(gems), 0)::bigint, (SELECT count(*) FROM credits) FROM players";
     sqlx::query_as(select).fetch_one(pool).await.unwrap()
 }
 
 /// The balance of a player as text, zero if unknown.
 pub(crate) async fn balance(pool: &PgPool, player: &str) -> Decimal {
     let select = "SELECT gems::text FROM players WHERE id = $1";
-    let gems: Option<String> = sqlx::query_scalar(select)
-        .bind(player)
-        .fetch_optional(pool)
-        .await
-        .unwrap();
+    let gems: Option<String> = sqlx::query_scalar(select).bind(player).fetch_optional(pool).await.unwrap();
     gems.map_or(Decimal::ZERO, |gems| gems.parse().unwrap())
 }
 
 /// A store and a wallet in a new database.
-pub(crate) async fn game(
-    url: &str,
-    connections: u32,
-    options: PostgresOptions,
-) -> (WalletReceiver, Wallet) {
+pub(crate) async fn game(url: &str, connections: u32, options: PostgresOptions) -> (WalletReceiver, Wallet) {
     let pool = pool(url, connections);
-    let store = PostgresStore::with_options(pool.clone(), options)
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(pool.clone(), options).await.unwrap();
     let wallet = Wallet::create(&pool).await;
     (wallet.receiver(&store), wallet)
 }

@@ -20,7 +20,8 @@ async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     };
     let store = PostgresStore::connect(&server.create_database()).await?;
-    let players = "CREATE TABLE players (id text PRIMARY KEY, gems numeric); INSERT INTO players VALUES ('player-7', 0)";
+    let players =
+        "CREATE TABLE players (id text PRIMARY KEY, gems numeric); INSERT INTO players VALUES ('player-7', 0)";
     sqlx::raw_sql(players).execute(store.pool()).await?;
     let receiver = store.receiver(|tx, decision| {
         Box::pin(async move {
@@ -38,10 +39,7 @@ async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
         async move { receiver.receive(completed("t1", 500)).await }
     });
     assert!(is_settled(&call.await?));
-    assert_eq!(
-        crate::game::balance(store.pool(), "player-7").await,
-        500.into()
-    );
+    assert_eq!(crate::game::balance(store.pool(), "player-7").await, 500.into());
 
     let elsewhere = Receiver::new(store, pay);
     assert!(is_settled(&elsewhere.receive(completed("t2", 5)).await));
@@ -53,31 +51,15 @@ async fn errors_say_what_is_wrong_without_credentials() {
     let Some(server) = Postgres::shared() else {
         return;
     };
-    let roles =
-        "CREATE ROLE secured; CREATE ROLE secured_game LOGIN PASSWORD 'right' IN ROLE secured";
+    let roles = "CREATE ROLE secured; CREATE ROLE secured_game LOGIN PASSWORD 'right' IN ROLE secured";
     server.sql("postgres", roles);
     let nobody = free_port();
     let cases = [
-        (
-            "mysql://game:s3cret@localhost/game".to_owned(),
-            "expected postgres://",
-        ),
-        (
-            "postgres://game:s3cret@local host/game".to_owned(),
-            "expected postgres://",
-        ),
-        (
-            format!("postgres://game:s3cret@127.0.0.1:{nobody}/game"),
-            "check that the server runs",
-        ),
-        (
-            server.url_as("game:s3cret", "postgres"),
-            "correct user and password",
-        ),
-        (
-            server.url_as("secured_game:s3cret", "postgres"),
-            "correct user and password",
-        ),
+        ("mysql://game:s3cret@localhost/game".to_owned(), "expected postgres://"),
+        ("postgres://game:s3cret@local host/game".to_owned(), "expected postgres://"),
+        (format!("postgres://game:s3cret@127.0.0.1:{nobody}/game"), "check that the server runs"),
+        (server.url_as("game:s3cret", "postgres"), "correct user and password"),
+        (server.url_as("secured_game:s3cret", "postgres"), "correct user and password"),
         (server.url("absent"), "create the database"),
     ];
     for (url, hint) in cases {
@@ -103,18 +85,11 @@ async fn invalid_schema_name_is_rejected() {
     let url = server.create_database();
     for name in ["", "pg_own", "1st", "a\"b", "Upper", &"x".repeat(64)] {
         let options = PostgresOptions::default().schema(name);
-        let error = PostgresStore::connect_with(&url, options)
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, StoreError::Open { .. }),
-            "{name:?}: {error:?}"
-        );
+        let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
+        assert!(matches!(error, StoreError::Open { .. }), "{name:?}: {error:?}");
     }
     let options = PostgresOptions::default().schema("user");
-    PostgresStore::connect_with(&url, options)
-        .await
-        .expect("a reserved word is quoted");
+    PostgresStore::connect_with(&url, options).await.expect("a reserved word is quoted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,10 +106,7 @@ async fn many_processes_can_migrate_at_once() {
         .collect();
     for store in opened.join_all().await {
         let store = store.expect("every one finds the tables");
-        store
-            .migrate()
-            .await
-            .expect("a second migration does nothing");
+        store.migrate().await.expect("a second migration does nothing");
     }
 }
 
@@ -147,31 +119,13 @@ async fn tables_of_a_later_version_are_left_alone() {
     let store = PostgresStore::connect(&url).await.unwrap();
     let set = |version: &'static str| sqlx::raw_sql(version).execute(store.pool());
     set("UPDATE postback.meta SET version = 9").await.unwrap();
-    for options in [
-        PostgresOptions::default(),
-        PostgresOptions::default().without_migration(),
-    ] {
-        let error = PostgresStore::connect_with(&url, options)
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StoreError::Newer {
-                    found: 9,
-                    known: 1,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+    for options in [PostgresOptions::default(), PostgresOptions::default().without_migration()] {
+        let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 9, known: 1, .. }), "{error:?}");
     }
     set("DELETE FROM postback.meta").await.unwrap();
     let error = PostgresStore::connect(&url).await.unwrap_err();
-    assert!(
-        error.to_string().contains("restore the table meta"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("restore the table meta"), "{error}");
 }
 
 #[tokio::test]
@@ -181,13 +135,8 @@ async fn missing_tables_are_an_error_without_migration() {
     };
     let url = server.create_database();
     let options = PostgresOptions::default().without_migration();
-    let error = PostgresStore::connect_with(&url, options)
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("call PostgresStore::migrate"),
-        "{error}"
-    );
+    let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
+    assert!(error.to_string().contains("call PostgresStore::migrate"), "{error}");
 }
 
 #[tokio::test]
@@ -195,13 +144,8 @@ async fn database_that_is_not_utf8_is_rejected() {
     let Some(server) = Postgres::shared() else {
         return;
     };
-    server.sql(
-        "postgres",
-        "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0",
-    );
-    let error = PostgresStore::connect(&server.url("latin"))
-        .await
-        .unwrap_err();
+    server.sql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
+    let error = PostgresStore::connect(&server.url("latin")).await.unwrap_err();
     assert!(error.to_string().contains("ENCODING 'UTF8'"), "{error}");
 }
 
@@ -215,22 +159,11 @@ async fn view_shows_every_callback() {
     receiver.receive(reversed("t1", 200)).await.unwrap();
     let select = "SELECT number, player, endpoint, action, balance_change::text, delivered IS NOT NULL, query \
          FROM postback.callbacks ORDER BY number";
-    let rows: Vec<(i64, String, String, String, String, bool, String)> = sqlx::query_as(select)
-        .fetch_all(&wallet.pool)
-        .await
-        .unwrap();
+    let rows: Vec<(i64, String, String, String, String, bool, String)> =
+        sqlx::query_as(select).fetch_all(&wallet.pool).await.unwrap();
     let row = |number, action: &str, change: &str| {
-        let [player, endpoint, query] =
-            ["player-7", "offers", "player=player-7&tx=t1"].map(str::to_owned);
-        (
-            number,
-            player,
-            endpoint,
-            action.to_owned(),
-            change.to_owned(),
-            true,
-            query,
-        )
+        let [player, endpoint, query] = ["player-7", "offers", "player=player-7&tx=t1"].map(str::to_owned);
+        (number, player, endpoint, action.to_owned(), change.to_owned(), true, query)
     };
     assert_eq!(rows, [row(1, "reward", "500"), row(2, "reversal", "-200")]);
 }
@@ -246,15 +179,11 @@ async fn record_is_stored_byte_for_byte() {
     let callback = postback::Verified::assume_genuine(event);
     receiver.receive(callback).await.unwrap();
     let stored = receiver.store().load(&key("t1")).await.unwrap().unwrap();
-    let text: String = sqlx::query_scalar("SELECT record::text FROM postback.records")
-        .fetch_one(&wallet.pool)
-        .await
-        .unwrap();
+    let text: String =
+        sqlx::query_scalar("SELECT record::text FROM postback.records").fetch_one(&wallet.pool).await.unwrap();
     assert_eq!(text, json::write(&stored.record).unwrap());
-    let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM postback.callbacks")
-        .fetch_one(&wallet.pool)
-        .await
-        .unwrap();
+    let shown: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM postback.callbacks").fetch_one(&wallet.pool).await.unwrap();
     assert_eq!(shown, 1, "the view reads a NUL, too");
 }
 
@@ -268,21 +197,11 @@ async fn unreadable_record_is_never_paid_again() {
     let damage = r#"UPDATE postback.records SET record = '{"format":1}', pending = true"#;
     sqlx::raw_sql(damage).execute(&wallet.pool).await.unwrap();
     let error = receiver.receive(completed("t1", 500)).await.unwrap_err();
-    assert!(
-        matches!(error, ReceiveError::Store(StoreError::Unreadable { .. })),
-        "{error:?}"
-    );
-    assert!(
-        is_settled(&receiver.receive(completed("t2", 1)).await),
-        "others are paid"
-    );
+    assert!(matches!(error, ReceiveError::Store(StoreError::Unreadable { .. })), "{error:?}");
+    assert!(is_settled(&receiver.receive(completed("t2", 1)).await), "others are paid");
     let foreign = "INSERT INTO postback.records VALUES ('a', 1, '{}', true, NULL, 0)";
     sqlx::raw_sql(foreign).execute(&wallet.pool).await.unwrap();
     let summary = receiver.recover().await.unwrap();
-    assert_eq!(
-        (summary.failed, summary.delivered),
-        (1, 0),
-        "a foreign row is skipped"
-    );
+    assert_eq!((summary.failed, summary.delivered), (1, 0), "a foreign row is skipped");
     assert_eq!(wallet.total().await, (501, 2));
 }

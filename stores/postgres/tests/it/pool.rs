@@ -43,9 +43,7 @@ async fn pool_hooks_run() {
     let tables = "CREATE SCHEMA game; CREATE TABLE players (id text PRIMARY KEY, gems numeric); \
          INSERT INTO players VALUES ('player-7', 0)";
     sqlx::raw_sql(tables).execute(&pool).await.unwrap();
-    let store = PostgresStore::with_options(pool.clone(), patient())
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(pool.clone(), patient()).await.unwrap();
     let receiver = store.receiver(|tx, decision| {
         Box::pin(async move {
             sqlx::query("UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1")
@@ -64,14 +62,8 @@ async fn pool_hooks_run() {
     let [connected, acquired, released] = counts.map(|count| count.load(Ordering::SeqCst));
     assert!((1..=2).contains(&connected), "{connected}");
     assert!(acquired >= 10 && released >= 9, "{acquired} {released}");
-    let kept: String = sqlx::query_scalar("SHOW lock_timeout")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    assert_eq!(
-        kept, "7s",
-        "what the hook set is unchanged after a transaction"
-    );
+    let kept: String = sqlx::query_scalar("SHOW lock_timeout").fetch_one(&pool).await.unwrap();
+    assert_eq!(kept, "7s", "what the hook set is unchanged after a transaction");
 }
 
 #[tokio::test]
@@ -101,9 +93,7 @@ async fn role_and_row_security_apply_to_the_handler() {
         })
         .before_acquire(|connection, _| {
             Box::pin(async move {
-                sqlx::raw_sql("SET ROLE tenant_role")
-                    .execute(connection)
-                    .await?;
+                sqlx::raw_sql("SET ROLE tenant_role").execute(connection).await?;
                 Ok(true)
             })
         })
@@ -120,20 +110,11 @@ async fn role_and_row_security_apply_to_the_handler() {
                 .bind(decision.balance_change().to_string())
                 .execute(&mut *tx)
                 .await?;
-            if done.rows_affected() == 1 {
-                Ok(())
-            } else {
-                Err(HandlerError::declined("no such player"))
-            }
+            if done.rows_affected() == 1 { Ok(()) } else { Err(HandlerError::declined("no such player")) }
         })
     });
-    assert!(is_settled(
-        &receiver.receive(completed_by("alice", "t1", 500)).await
-    ));
-    let other = receiver
-        .receive(completed_by("bob", "t2", 500))
-        .await
-        .unwrap();
+    assert!(is_settled(&receiver.receive(completed_by("alice", "t1", 500)).await));
+    let other = receiver.receive(completed_by("bob", "t2", 500)).await.unwrap();
     assert!(matches!(other, Receipt::Declined(_)), "{other:?}");
     let gems: Vec<String> = sqlx::query_scalar("SELECT gems::text FROM accounts ORDER BY id")
         .fetch_all(owner.store().pool())

@@ -24,15 +24,9 @@ fn callbacks(number: u64) -> Vec<Verified<Event>> {
     let (player, transaction) = (format!("player-{}", number % 7), format!("t{number}"));
     let mut callbacks = vec![completed_by(&player, &transaction, 100)];
     let mut reverse = |transaction: String, original: Option<&str>, by: i64| {
-        let effect = postback::Effect::Adjusted {
-            by: (-by).into(),
-            same_transaction: original.is_none(),
-        };
+        let effect = postback::Effect::Adjusted { by: (-by).into(), same_transaction: original.is_none() };
         let mut event = event(&player, &transaction, effect);
-        if let postback::EventKind::Conversion {
-            original: refers, ..
-        } = &mut event.kind
-        {
+        if let postback::EventKind::Conversion { original: refers, .. } = &mut event.kind {
             *refers = original.map(|original| original.parse().unwrap());
         }
         callbacks.push(Verified::assume_genuine(event));
@@ -48,8 +42,7 @@ fn callbacks(number: u64) -> Vec<Verified<Event>> {
 
 /// What they pay in the end, in any order.
 fn balance(number: u64) -> i64 {
-    100 - if number.is_multiple_of(3) { 30 } else { 0 }
-        - if number.is_multiple_of(5) { 20 } else { 0 }
+    100 - if number.is_multiple_of(3) { 30 } else { 0 } - if number.is_multiple_of(5) { 20 } else { 0 }
 }
 
 async fn deliver(receiver: &WalletReceiver, number: u64, reversed: bool) {
@@ -79,13 +72,9 @@ async fn storm_process() {
     };
     crate::game::eventually("the server runs", ready).await;
     let (receiver, _) = receiver(&url).await;
-    let receiver =
-        receiver.recovery(postback::Recovery::default().interval(Duration::from_millis(200)));
+    let receiver = receiver.recovery(postback::Recovery::default().interval(Duration::from_millis(200)));
     receiver.start();
-    let acknowledged = std::fs::read_to_string(&log)
-        .unwrap_or_default()
-        .lines()
-        .count();
+    let acknowledged = std::fs::read_to_string(&log).unwrap_or_default().lines().count();
     let mut next = u64::try_from(acknowledged).unwrap().saturating_sub(50);
     loop {
         let calls: tokio::task::JoinSet<_> = (next..next + CALLERS)
@@ -95,14 +84,9 @@ async fn storm_process() {
             })
             .collect();
         calls.join_all().await;
-        let mut log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .unwrap();
+        let mut log = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let numbers: Vec<String> = (next..next + CALLERS).map(|n| n.to_string()).collect();
-        log.write_all((numbers.join("\n") + "\n").as_bytes())
-            .unwrap();
+        log.write_all((numbers.join("\n") + "\n").as_bytes()).unwrap();
         next += CALLERS;
     }
 }
@@ -127,9 +111,7 @@ async fn killed_processes_and_servers_pay_each_reward_once() {
     drop(receiver(&url).await);
     let seconds = std::env::var("POSTBACK_STORM_SECONDS").ok();
     let seconds = seconds.map_or(6, |seconds| seconds.parse().unwrap());
-    let log: Vec<PathBuf> = (0..2)
-        .map(|number| server.directory().join(format!("acknowledged-{number}")))
-        .collect();
+    let log: Vec<PathBuf> = (0..2).map(|number| server.directory().join(format!("acknowledged-{number}"))).collect();
     let mut processes: Vec<Child> = log.iter().map(|log| start_process(&url, log)).collect();
     let (started, mut kills, mut server_kills) = (Instant::now(), 0, 0);
     while started.elapsed() < Duration::from_secs(seconds) {
@@ -155,14 +137,8 @@ async fn killed_processes_and_servers_pay_each_reward_once() {
         .iter()
         .flat_map(|log| {
             let text = std::fs::read_to_string(log).unwrap_or_default();
-            let complete = text
-                .rsplit_once('\n')
-                .map_or("", |(complete, _)| complete)
-                .to_owned();
-            complete
-                .lines()
-                .map(|line| line.parse().unwrap())
-                .collect::<Vec<_>>()
+            let complete = text.rsplit_once('\n').map_or("", |(complete, _)| complete).to_owned();
+            complete.lines().map(|line| line.parse().unwrap()).collect::<Vec<_>>()
         })
         .collect();
     assert!(!acknowledged.is_empty(), "no process got anywhere");
@@ -170,11 +146,7 @@ async fn killed_processes_and_servers_pay_each_reward_once() {
     for number in &acknowledged {
         let select = "SELECT coalesce(sum(balance_change), 0)::bigint FROM postback.callbacks \
              WHERE key = 'acme/game/conversion/t' || $1 AND delivered IS NOT NULL";
-        let paid: i64 = sqlx::query_scalar(select)
-            .bind(number.to_string())
-            .fetch_one(&wallet.pool)
-            .await
-            .unwrap();
+        let paid: i64 = sqlx::query_scalar(select).bind(number.to_string()).fetch_one(&wallet.pool).await.unwrap();
         assert_eq!(paid, balance(*number), "conversion t{number}");
     }
     // The networks go on until everything is acknowledged.
@@ -186,13 +158,9 @@ async fn killed_processes_and_servers_pay_each_reward_once() {
     assert_eq!(summary.pending(), 0, "{summary:?}");
     let expected: i64 = (0..=last).map(balance).sum();
     let (gems, credits) = wallet.total().await;
-    println!(
-        "{kills} processes and {server_kills} servers killed, {credits} payments, {gems} gems"
-    );
+    println!("{kills} processes and {server_kills} servers killed, {credits} payments, {gems} gems");
     assert_eq!(gems, expected, "the players' balances");
-    let credited: i64 = sqlx::query_scalar("SELECT sum(amount)::bigint FROM credits")
-        .fetch_one(&wallet.pool)
-        .await
-        .unwrap();
+    let credited: i64 =
+        sqlx::query_scalar("SELECT sum(amount)::bigint FROM credits").fetch_one(&wallet.pool).await.unwrap();
     assert_eq!(credited, expected, "the payments");
 }

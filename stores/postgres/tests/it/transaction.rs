@@ -12,8 +12,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable,
-    key, patient, pool, reversed,
+    Then, Wallet, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable, key, patient, pool,
+    reversed,
 };
 
 #[tokio::test]
@@ -50,11 +50,7 @@ async fn one_of_64_identical_callbacks_pays() {
     let settled = results.iter().filter(|result| is_settled(result)).count();
     assert_eq!(settled, 1, "{results:?}");
     let is_duplicate = |result: &&_| matches!(result, Ok(Receipt::Duplicate));
-    assert_eq!(
-        results.iter().filter(is_duplicate).count(),
-        63,
-        "{results:?}"
-    );
+    assert_eq!(results.iter().filter(is_duplicate).count(), 63, "{results:?}");
     assert_eq!(wallet.total().await, (500, 1));
 }
 
@@ -63,42 +59,23 @@ async fn failed_handler_leaves_a_pending_decision() {
     let Some(server) = Postgres::shared() else {
         return;
     };
-    for then in [
-        Then::Fail,
-        Then::Panic,
-        Then::Hang,
-        Then::HangInStatement,
-        Then::IgnoreError,
-        Then::ViolateDeferred,
-    ] {
+    for then in [Then::Fail, Then::Panic, Then::Hang, Then::HangInStatement, Then::IgnoreError, Then::ViolateDeferred] {
         let url = server.create_database();
         let (receiver, wallet) = game(&url, 4, patient()).await;
         let hurried = match then {
             Then::Hang => patient().handler_timeout(Duration::from_millis(300)),
             // The handler gives up on a statement that still runs; then the server does.
-            Then::HangInStatement => patient()
-                .handler_timeout(Duration::from_millis(300))
-                .timeout(Duration::from_secs(2)),
+            Then::HangInStatement => {
+                patient().handler_timeout(Duration::from_millis(300)).timeout(Duration::from_secs(2))
+            }
             _ => patient(),
         };
-        let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
-            .await
-            .unwrap();
+        let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
         wallet.then(then);
-        let error = wallet
-            .receiver(&store)
-            .receive(completed("t1", 500))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, ReceiveError::Handler { .. }),
-            "{then:?}: {error:?}"
-        );
+        let error = wallet.receiver(&store).receive(completed("t1", 500)).await.unwrap_err();
+        assert!(matches!(error, ReceiveError::Handler { .. }), "{then:?}: {error:?}");
         assert_eq!(wallet.total().await, (0, 0), "{then:?}: the work is undone");
-        assert!(
-            is_pending(&receiver, "t1").await,
-            "{then:?}: the decision is stored"
-        );
+        assert!(is_pending(&receiver, "t1").await, "{then:?}: the decision is stored");
         wallet.then(Then::Succeed);
         let receipt = receiver.deliver(key("t1")).await.unwrap();
         assert_eq!(receipt, Receipt::NothingPending, "{then:?}");
@@ -144,11 +121,7 @@ async fn handler_that_ends_the_transaction_is_detected() {
         assert!(is_unavailable(&result), "{then:?}: {result:?}");
         let (gems, credits) = wallet.total().await;
         let stored = receiver.store().load(&key("t1")).await.unwrap();
-        assert_eq!(
-            stored.is_some(),
-            credits == 1,
-            "{then:?}: both are there or neither"
-        );
+        assert_eq!(stored.is_some(), credits == 1, "{then:?}: both are there or neither");
         assert_eq!(gems, 500 * credits);
         wallet.then(Then::Succeed);
         receiver.receive(completed("t1", 500)).await.unwrap();
@@ -169,9 +142,7 @@ async fn nested_transactions_of_the_handler_work() {
             crate::game::pay(&mut kept, &decision).await?;
             kept.commit().await?;
             let mut dropped = tx.begin().await?;
-            sqlx::raw_sql("DELETE FROM players")
-                .execute(&mut *dropped)
-                .await?;
+            sqlx::raw_sql("DELETE FROM players").execute(&mut *dropped).await?;
             drop(dropped);
             Ok(())
         })
@@ -201,9 +172,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
     let url = server.create_database();
     let (slow, wallet) = game(&url, 4, patient()).await;
     let hurried = patient().lock_timeout(Duration::from_millis(200));
-    let store = PostgresStore::with_options(wallet.pool.clone(), hurried)
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
     let quick = wallet.receiver(&store);
     wallet.then(Then::Hang);
     let hanging = tokio::spawn(async move { slow.receive(completed("t1", 500)).await });
@@ -211,10 +180,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
     wallet.then(Then::Succeed);
     let error = quick.receive(completed("t1", 500)).await.unwrap_err();
     assert!(matches!(error, ReceiveError::Busy { .. }), "{error:?}");
-    assert!(
-        is_settled(&quick.receive(completed_by("player-8", "t2", 1)).await),
-        "others are paid"
-    );
+    assert!(is_settled(&quick.receive(completed_by("player-8", "t2", 1)).await), "others are paid");
     hanging.abort();
     insist(&quick, &completed("t1", 500)).await;
     assert_eq!(wallet.total().await, (501, 2));
@@ -229,17 +195,11 @@ async fn two_processes_that_recover_pay_each_decision_once() {
     let (one, wallet) = game(&url, 8, patient()).await;
     let (other, _) = game(&url, 8, patient()).await;
     for number in 0..100 {
-        one.accept(completed(&format!("t{number}"), 1))
-            .await
-            .unwrap();
+        one.accept(completed(&format!("t{number}"), 1)).await.unwrap();
     }
     let (first, second) = tokio::join!(one.recover(), other.recover());
     let (first, second) = (first.unwrap(), second.unwrap());
-    assert_eq!(
-        first.pending() + second.pending(),
-        0,
-        "{first:?} {second:?}"
-    );
+    assert_eq!(first.pending() + second.pending(), 0, "{first:?} {second:?}");
     assert_eq!(wallet.total().await, (100, 100));
 }
 
@@ -260,18 +220,10 @@ async fn deadlocked_handlers_both_pay_once() {
             let own = decision.player().as_str();
             let friend = if own == "alice" { "bob" } else { "alice" };
             let amount = decision.balance_change().to_string();
-            sqlx::query(add)
-                .bind(own)
-                .bind(&amount)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(add).bind(own).bind(&amount).execute(&mut *tx).await?;
             // The second attempt is alone.
             let _ = tokio::time::timeout(Duration::from_secs(1), barrier.wait()).await;
-            sqlx::query(add)
-                .bind(friend)
-                .bind(&amount)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(add).bind(friend).bind(&amount).execute(&mut *tx).await?;
             Ok(())
         })
     });
@@ -279,10 +231,7 @@ async fn deadlocked_handlers_both_pay_once() {
         referring.receive(completed_by("alice", "t1", 500)),
         referring.receive(completed_by("bob", "t2", 500)),
     );
-    assert!(
-        is_settled(&first) && is_settled(&second),
-        "{first:?} {second:?}"
-    );
+    assert!(is_settled(&first) && is_settled(&second), "{first:?} {second:?}");
     assert_eq!(wallet.total().await.0, 2000);
 }
 
@@ -303,9 +252,7 @@ async fn serialization_failures_are_retried() {
         .connect(&server.create_database())
         .await
         .unwrap();
-    let store = PostgresStore::with_options(serializable.clone(), patient())
-        .await
-        .unwrap();
+    let store = PostgresStore::with_options(serializable.clone(), patient()).await.unwrap();
     let wallet = Wallet::create(&serializable).await;
     let receiver = wallet.receiver(&store);
     // All of one player, and each conversion twice at once.
@@ -327,10 +274,7 @@ async fn receivers_of_both_kinds_can_share_the_tables() {
         return;
     };
     let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
-    let elsewhere = Receiver::new(
-        receiver.store().clone(),
-        async |_| Ok::<_, HandlerError>(()),
-    );
+    let elsewhere = Receiver::new(receiver.store().clone(), async |_| Ok::<_, HandlerError>(()));
     let elsewhere = elsewhere.without_recovery();
     assert!(is_settled(&elsewhere.receive(completed("t1", 500)).await));
     assert!(is_settled(&receiver.receive(reversed("t1", 200)).await));
@@ -346,28 +290,16 @@ async fn acknowledged_changes_are_durable_whatever_is_set() {
     };
     let url = server.create_database();
     let name = url.rsplit('/').next().unwrap();
-    server.sql(
-        "postgres",
-        &format!("ALTER DATABASE {name} SET synchronous_commit = off"),
-    );
+    server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     let (receiver, _) = game(&url, 1, patient()).await;
     let checking = receiver.store().receiver(|tx, _| {
         Box::pin(async move {
-            let setting: String = sqlx::query_scalar("SHOW synchronous_commit")
-                .fetch_one(tx)
-                .await?;
-            if setting == "on" {
-                Ok(())
-            } else {
-                Err(HandlerError::declined(setting))
-            }
+            let setting: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(tx).await?;
+            if setting == "on" { Ok(()) } else { Err(HandlerError::declined(setting)) }
         })
     });
     assert!(is_settled(&checking.receive(completed("t1", 1)).await));
     let pool = pool(&url, 1);
-    let outside: String = sqlx::query_scalar("SHOW synchronous_commit")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    let outside: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&pool).await.unwrap();
     assert_eq!(outside, "off", "other transactions are left alone");
 }

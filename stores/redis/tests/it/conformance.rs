@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use postback::store::conformance;
+use postback::testing::conformance;
 use postback_redis::{RedisOptions, RedisStore, redis};
 use postback_test_servers::RedisCluster;
 

@@ -1,6 +1,6 @@
 //! The suite that every store passes.
 
-use postback::store::conformance;
+use postback::testing::conformance;
 use postback_sqlite::SqliteStore;
 
 use crate::fixture::Game;

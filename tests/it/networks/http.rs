@@ -1,0 +1,145 @@
+//! What every network reads in response, over real sockets, with axum and actix-web.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::{Game, Network, every_preset};
+use postback::testing::described::SentCallback;
+
+/// Bodies for settled, duplicate and rejected, where a network expects others than the usual words.
+const EXPECTED: [(&str, &str, &str, Option<&str>); 13] = [
+    ("bitcotasks", "ok", "ok", None),
+    ("cpx", "1", "1", None),
+    ("kiwiwall", "1", "1", Some("0")),
+    ("levelplay", "t1:OK", "t1:OK", None),
+    ("lootably", "1", "1", None),
+    ("notik", "1", "1", None),
+    ("superrewards", "1", "1", Some("0")),
+    ("theoremreach", "1", "1", Some("0")),
+    ("torox", "1", "1", None),
+    ("unityads", "1", "1", None),
+    ("wannads", "OK", "DUP", None),
+    ("adgem", "settled", "duplicate", None),
+    ("tapjoy", "settled", "duplicate", None),
+];
+
+struct Response {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// Sends bytes and reads the response to its end.
+fn exchange(address: SocketAddr, method: &str, target: &str, sent: Option<&SentCallback>) -> Response {
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+    let body = sent.map_or(&[][..], SentCallback::body);
+    for (name, value) in sent.map_or(&[][..], SentCallback::headers) {
+        write!(request, "{name}: {value}\r\n").unwrap();
+    }
+    write!(request, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.write_all(&[request.as_bytes(), body].concat()).unwrap();
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    let text = String::from_utf8(response).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    Response {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head: head.to_ascii_lowercase(),
+        body: body.to_owned(),
+    }
+}
+
+fn check(address: SocketAddr) {
+    for network in every_preset() {
+        let name = network.description.name();
+        let expected = EXPECTED.iter().find(|(known, ..)| *known == name.as_str());
+        let (settled, duplicate, rejected) = expected
+            .map_or(("settled", "duplicate", None), |(_, settled, duplicate, rejected)| {
+                (*settled, *duplicate, *rejected)
+            });
+        let respond = |sent: &SentCallback| exchange(address, sent.method(), sent.target(), Some(sent));
+
+        let sent = network.draft("t1").sign();
+        let response = respond(&sent);
+        assert_eq!((response.status, &*response.body), (200, settled), "{name}");
+        assert!(response.head.contains("content-type: text/plain"), "{name}: {}", response.head);
+        assert!(response.head.contains(&format!("content-length: {}", settled.len())), "{name}");
+        let response = respond(&sent);
+        assert_eq!((response.status, &*response.body), (200, duplicate), "{name}");
+
+        // A secret that is part of the path cannot be forged within this route.
+        let other = Network::with(network.description.clone(), |builder| builder.secret("wrong").unwrap());
+        let forgery = postback::testing::described::DescribedSigner::new(&network.description, &other.url, "wrong");
+        let response = respond(&forgery.callback().player("p1").transaction("t2").amount("500").sign());
+        let has_credentials = network.endpoint.has_shared_secret() && name.as_str() != "tapjoy";
+        let (status, usual) = if has_credentials { (401, "unauthorized") } else { (403, "forbidden") };
+        assert_eq!((response.status, &*response.body), (status, rejected.unwrap_or(usual)), "{name}");
+
+        // A genuine callback that cannot be used.
+        let response = respond(&network.draft("t3").player("").sign());
+        assert_eq!((response.status, &*response.body), (400, rejected.unwrap_or("unusable callback")), "{name}");
+    }
+    // Probes: only where the operator chose so, and nothing is processed.
+    for (path, status) in [("/probe", 200), ("/callbacks/cpx", 403)] {
+        assert_eq!(exchange(address, "GET", path, None).status, status, "{path}");
+        let head = exchange(address, "HEAD", path, None);
+        assert_eq!(head.status, if status == 200 { 200 } else { 405 }, "{path}");
+        assert_eq!(head.body, "");
+    }
+}
+
+fn probed() -> Network {
+    let url = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=s";
+    Network::with(postback::network::preset("cpx").unwrap(), |builder| builder.url(url).accept_probe(true))
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axum_responds_as_each_network_expects() {
+    let mut router = axum::Router::new();
+    for network in every_preset().chain([probed()]) {
+        let route = postback::axum::callbacks(&network.endpoint, &Game::new().receiver());
+        router = router.route(postback::Endpoint::path(&network.endpoint), route);
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, router).into_future());
+    tokio::task::spawn_blocking(move || check(address)).await.unwrap();
+    server.abort();
+}
+
+#[cfg(feature = "actix-web")]
+#[test]
+fn actix_responds_as_each_network_expects() {
+    use actix_web::{App, HttpServer, rt::System};
+
+    let (send, address) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        System::new().block_on(async move {
+            let routes: Vec<_> =
+                every_preset().chain([probed()]).map(|network| (network.endpoint, Game::new())).collect();
+            let server = HttpServer::new(move || {
+                let mut app = App::new();
+                for (endpoint, game) in &routes {
+                    let route = postback::actix::callbacks(endpoint, &game.receiver());
+                    app = app.route(postback::Endpoint::path(endpoint), route);
+                }
+                app
+            });
+            let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+            let address = server.addrs()[0];
+            let server = server.run();
+            send.send((address, server.handle())).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let (address, handle) = address.recv().unwrap();
+    let checked = std::panic::catch_unwind(|| check(address));
+    System::new().block_on(handle.stop(false));
+    server.join().unwrap();
+    checked.unwrap();
+}
