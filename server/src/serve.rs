@@ -12,12 +12,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use postback::store::StoreError;
-use postback::verify::Unusable;
-use postback::{
-    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock, Timestamp, Timing,
-    Verified,
-};
+use postback::{Clock as _, DedupStore as _, Receiver, SystemClock, Timing};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt as _;

@@ -366,7 +366,8 @@ proptest! {
             if network.wire_name(Role::Amount).is_some() {
                 prop_assert_eq!(callback.amount, Some(decimal(&amount)));
             }
-            if sent.method() == "GET" || !junk.is_empty() {
+            // A query beside a signed body is not signed, and so not kept.
+            if sent.method() == "GET" {
                 let found = callback.parameter("junk").map(std::borrow::Cow::into_owned);
                 prop_assert_eq!(found.as_deref(), Some(&*junk));
             }
