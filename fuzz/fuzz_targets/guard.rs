@@ -59,7 +59,8 @@ fuzz_target!(|messages: Vec<Message>| {
     let mut record = Record::new("fuzz/app/conversion/o1".parse().unwrap());
     for (at, message) in messages.iter().enumerate() {
         let event = Arc::new(message.event());
-        if let Applied::Decided(next) | Applied::Kept(next) = apply(&record, &event, Timestamp::from_millis(at as u64)) {
+        if let Applied::Decided(next) | Applied::Kept(next) = apply(&record, &event, Timestamp::from_millis(at as u64))
+        {
             record = next;
         }
         let expected = reference(&messages[..=at]);

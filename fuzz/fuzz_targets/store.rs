@@ -88,7 +88,11 @@ fuzz_target!(|steps: Vec<Step>| {
         let sum: i64 = wallet.query_row("SELECT coalesce(sum(amount), 0) FROM wallet", [], |row| row.get(0)).unwrap();
         // Handlers that fail leave decisions pending in both; what was paid is within bounds in both.
         assert!(sum >= 0 && memory.balance(&player).await >= Decimal::ZERO);
-        if steps.iter().all(|step| step.handler > 1) && steps.iter().all(|step| step.amount >= 0) && steps.chunk_by(|a, b| a.wave == b.wave).all(|wave| wave.len() == 1) && steps.len() <= 16 {
+        if steps.iter().all(|step| step.handler > 1)
+            && steps.iter().all(|step| step.amount >= 0)
+            && steps.chunk_by(|a, b| a.wave == b.wave).all(|wave| wave.len() == 1)
+            && steps.len() <= 16
+        {
             assert_eq!(Decimal::from(sum), memory.balance(&player).await);
         }
         sqlite.close().await;

@@ -69,7 +69,7 @@ pub enum Commit {
     Done,
     /// Rolled back, or the process died before.
     Lost,
-    /// It took place, but nobody was told, or the process died after it.
+    /// It took place, but the caller got no answer, or the process died after it.
     Unseen,
 }
 

@@ -17,7 +17,7 @@ pub enum Fault {
     ConflictBlocksReinstatement,
     /// Declining a decision that moves no money closes the conversion.
     DeclinedNoticeCloses,
-    /// If the record changed while the handler ran, the cursor is advanced whoever holds the lease.
+    /// If the record changed while the handler ran, the cursor is advanced without a look at the lease.
     SettlesWithoutTheToken,
     /// What is due is computed from delivered decisions.
     DueFromDelivered,

@@ -2,16 +2,21 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use postback::bitlabs::{App, OfferCallback};
+use postback::network::{Credential, DescribedEndpoint, preset};
 use postback::store::DedupStore as _;
 use postback::testing::bitlabs::Signer;
-use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Verified};
+use postback::{Decimal, Endpoint as _, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
+
+use crate::common::log::warnings_of;
 
 const SECRET: &str = "secret";
+const TOKEN: &str = "long-random-token";
 const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&name=[%OFFER:NAME%]";
 const TYPED: &str = "https://game.example/typed?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
 
@@ -40,6 +45,7 @@ impl Server {
     fn start<R: Receive>(framework: Framework, receiver: R) -> Self {
         let app = App::new("my-game", SECRET).unwrap();
         let (offers, typed) = (app.offers(OFFERS).unwrap(), app.offers(TYPED).unwrap());
+        let posted = posted();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, address) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -50,6 +56,7 @@ impl Server {
                         let routes = axum::Router::new()
                             .route(offers.path(), postback::axum::callbacks(&offers, &receiver))
                             .route(typed.path(), postback::axum::verified(&typed, describe))
+                            .route(posted.path(), postback::axum::callbacks(&posted, &receiver))
                             .route("/unconfigured", axum::routing::get(describe));
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                         ready.send(listener.local_addr().unwrap()).unwrap();
@@ -62,6 +69,7 @@ impl Server {
                             actix_web::App::new()
                                 .route(offers.path(), postback::actix::callbacks(&offers, &receiver))
                                 .route(typed.path(), postback::actix::verified(&typed, describe))
+                                .route(posted.path(), postback::actix::callbacks(&posted, &receiver))
                                 .route("/unconfigured", actix_web::web::get().to(describe))
                         })
                         .workers(1)
@@ -91,10 +99,14 @@ impl Server {
     }
 
     fn send(&self, method: &str, target: &str) -> Response {
-        let mut stream = self.connect();
-        let request = format!(
+        self.exchange(&format!(
             "{method} {target} HTTP/1.1\r\nhost: other.example\r\nx-forwarded-host: evil.example\r\nconnection: close\r\n\r\n"
-        );
+        ))
+    }
+
+    /// Sends these bytes and leaves the connection open until the server closes it.
+    fn exchange(&self, request: &str) -> Response {
+        let mut stream = self.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut text = Vec::new();
         stream.read_to_end(&mut text).unwrap();
@@ -117,6 +129,13 @@ impl Drop for Server {
             thread.join().unwrap();
         }
     }
+}
+
+/// An endpoint with bodies, credentials in a header, and no signature.
+fn posted() -> DescribedEndpoint {
+    let token = Credential::token(&Secret::new(TOKEN).unwrap());
+    let builder = preset("phonexa").unwrap().app("game").credential(token);
+    builder.url("https://game.example/posted").build().unwrap()
 }
 
 async fn describe(offer: Verified<OfferCallback>) -> String {
@@ -258,5 +277,163 @@ fn disconnecting_caller_does_not_stop_the_work() {
         assert_eq!(server.get("/callbacks/offers").0, 403);
         release.notify_one();
         wait_for_end.recv_timeout(Duration::from_secs(60)).unwrap();
+    }
+}
+
+/// A POST for the endpoint with bodies, up to `body`.
+fn post(token: &str, length: usize, body: &str) -> String {
+    format!(
+        "POST /posted HTTP/1.1\r\nhost: game.example\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+#[test]
+fn bodies_are_limited_in_size_and_time() {
+    let body = "player=p1&conversion_id=c1&payout=500&status=Done";
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let server = Server::start(framework, paying(&store));
+        // Credentials are checked before the body is read: neither of these bodies ever arrives.
+        assert_eq!(server.exchange(&post("wrong", 100, "")).status, 401, "{framework:?}");
+        assert_eq!(server.exchange(&post(TOKEN, 50_000_000, "")).status, 413, "{framework:?}");
+        assert_eq!(server.exchange(&post(TOKEN, body.len() + 1, body)).status, 408, "{framework:?}");
+        assert_eq!(balance(&store), 0.into());
+        let response = server.exchange(&post(TOKEN, body.len(), body));
+        assert_eq!((response.status, &*response.body), (200, "settled"), "{framework:?}");
+        assert_eq!(balance(&store), 500.into());
+    }
+}
+
+#[test]
+fn scheme_and_host_of_a_request_have_no_effect() {
+    let target = offer("o1", "COMPLETED", "500");
+    for framework in FRAMEWORKS {
+        let server = Server::start(framework, paying(&MemoryStore::new()));
+        for (line, body) in [(format!("http://evil.example{target}"), "settled"), (target.clone(), "duplicate")] {
+            let headers = "host: evil.example\r\nforwarded: host=evil.example;proto=http\r\nx-forwarded-prefix: /evil\r\n\
+                 x-original-url: /evil\r\nx-http-method-override: POST\r\nconnection: close";
+            let response = server.exchange(&format!("GET {line} HTTP/1.1\r\n{headers}\r\n\r\n"));
+            assert_eq!((response.status, &*response.body), (200, body), "{framework:?}");
+        }
+    }
+}
+
+/// Everything runs on this thread, so that what is logged can be read.
+#[test]
+fn forgeries_are_logged_at_a_bounded_rate() {
+    const COUNT: usize = 500;
+    let app = App::new("my-game", SECRET).unwrap();
+    let endpoint = app.offers(OFFERS).unwrap();
+    let forged = offer("o1", "COMPLETED", "500").replace("gems=500", "gems=900");
+    let started = std::time::Instant::now();
+    let (answered, lines) = warnings_of(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let route = postback::axum::callbacks(&endpoint, &paying(&MemoryStore::new()));
+            let routes = axum::Router::new().route(endpoint.path(), route);
+            let server = tokio::spawn(async { axum::serve(listener, routes).await });
+            let request = format!("GET {forged} HTTP/1.1\r\nhost: game.example\r\n");
+            let requests = format!("{request}\r\n").repeat(COUNT) + &request + "connection: close\r\n\r\n";
+            let client = tokio::task::spawn_blocking(move || {
+                let mut stream = TcpStream::connect(address).unwrap();
+                let mut reader = stream.try_clone().unwrap();
+                std::thread::spawn(move || stream.write_all(requests.as_bytes()).unwrap());
+                let mut text = String::new();
+                reader.read_to_string(&mut text).unwrap();
+                text.matches("403 Forbidden").count()
+            });
+            let answered = client.await.unwrap();
+            server.abort();
+            answered
+        })
+    });
+    assert_eq!(answered, COUNT + 1);
+    let limit = 10 * (started.elapsed().as_secs() + 2);
+    assert!(u64::try_from(lines.len()).unwrap() <= limit, "{} lines", lines.len());
+    let (_, hash) = forged.rsplit_once("&hash=").unwrap();
+    assert!(!lines.iter().any(|line| line.contains(hash) || line.contains("p1") || line.contains("gems")));
+}
+
+#[test]
+fn concurrent_repetitions_are_paid_once_over_http() {
+    let target = offer("o1", "COMPLETED", "500");
+    for framework in FRAMEWORKS {
+        let store = MemoryStore::new();
+        let server = Server::start(framework, paying(&store));
+        std::thread::scope(|scope| {
+            for _ in 0..32 {
+                scope.spawn(|| assert!(matches!(server.get(&target).0, 200 | 503), "{framework:?}"));
+            }
+        });
+        assert_eq!(balance(&store), 500.into(), "{framework:?}");
+    }
+}
+
+/// Programs that know nothing of this crate: each prints the HMAC-SHA1 of its input, with the key in its arguments.
+const SIGNERS: [(&str, &[&str]); 3] = [
+    (
+        "node",
+        &[
+            "-e",
+            "const input = require('fs').readFileSync(0);\
+             process.stdout.write(require('crypto').createHmac('sha1', process.argv[1]).update(input).digest('hex'))",
+            SECRET,
+        ],
+    ),
+    ("openssl", &["dgst", "-sha1", "-hmac", SECRET]),
+    (
+        "python3",
+        &[
+            "-c",
+            "import hashlib, hmac, sys\nprint(hmac.new(sys.argv[1].encode(), sys.stdin.buffer.read(), hashlib.sha1).hexdigest())",
+            SECRET,
+        ],
+    ),
+];
+
+/// What a program prints last: 40 hexadecimal digits. `None` if there is no such program.
+fn hmac_of(program: &str, arguments: &[&str], text: &str) -> Option<String> {
+    let child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.ok()?;
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program} failed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let text = text.trim_end();
+    Some(text[text.len() - 40..].to_owned())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "says that a program is missing")]
+fn signatures_of_other_implementations_are_genuine() {
+    let queries = [
+        "player=p1&tx=TX&gems=1&state=COMPLETED&ref=&name=Lords%20Mobile",
+        "player=p1&tx=TX.b&gems=1&state=COMPLETED&ref=&name=Caf%C3%A9+%26+more%21",
+        "name=[x]|y&state=COMPLETED&ref=&gems=1.0&tx=TX%3Ac&player=p1&unknown=100%25",
+    ];
+    for (program, arguments) in SIGNERS {
+        if hmac_of(program, arguments, "").is_none() {
+            let is_required = std::env::var("POSTBACK_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
+            assert!(!is_required, "{program} is missing");
+            eprintln!("skipped: {program} is missing");
+            continue;
+        }
+        for framework in FRAMEWORKS {
+            let store = MemoryStore::new();
+            let server = Server::start(framework, paying(&store));
+            for query in queries {
+                let query = query.replace("TX", program);
+                let hash =
+                    hmac_of(program, arguments, &format!("https://game.example/callbacks/offers?{query}")).unwrap();
+                let target = format!("/callbacks/offers?{query}&hash={hash}");
+                assert_eq!(server.get(&target), (200, "settled".into()), "{program} {framework:?} {query}");
+                assert_eq!(server.get(&target), (200, "duplicate".into()), "{program} {framework:?} {query}");
+                assert_eq!(server.get(&target.replace("gems=1", "gems=2")).0, 403, "{program} {framework:?} {query}");
+            }
+            assert_eq!(balance(&store), 3.into(), "{program} {framework:?}");
+        }
     }
 }

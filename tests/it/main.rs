@@ -13,6 +13,7 @@ mod common;
 mod bitlabs;
 #[cfg(all(feature = "axum", feature = "actix-web"))]
 mod examples;
+mod field_mistakes;
 mod guard;
 #[cfg(all(feature = "axum", feature = "actix-web"))]
 mod http;

@@ -199,6 +199,30 @@ fn lease_beyond_the_maximum_is_not_trusted() {
 }
 
 #[test]
+fn overtaken_process_does_not_take_the_lease_back() {
+    let mut game = Game::default();
+    let first = receive(&game, completed("o1", "500"));
+    let (mut first, decision, _) = start(&mut game, first);
+    // A process whose clock is a year ahead takes the lease over. The first one does not trust its lease.
+    let now = game.now;
+    game.now = now.after(Duration::from_secs(365 * 86_400));
+    let second = receive(&game, completed("o1", "500"));
+    let (second, _, lease) = start(&mut game, second);
+    game.now = now;
+    game.wallet.carry_out(&decision);
+    first.advance(Input::Handled(HandlerResult::Done), game.now);
+    game.step(&mut first, |_, _| unreachable!());
+    assert!(matches!(first.command(), Command::Wait(_)), "or the two would go on taking it from each other");
+    assert_eq!(game.record().lease(), Some(&lease));
+    let second = finish(&mut game, second, HandlerResult::Done);
+    let first = game.run(first, |_, _| panic!("it was delivered"));
+    for command in [first, second] {
+        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    }
+    assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
+}
+
+#[test]
 fn handler_gets_the_time_left_on_its_lease() {
     let mut game = Game::default();
     game.timing = Timing::default().lease(Duration::from_secs(30));

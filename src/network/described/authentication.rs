@@ -1,6 +1,7 @@
 //! Whether a request comes from the network.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -386,14 +387,18 @@ impl<'q> Untrusted<'_, 'q> {
         self.names.get(slot).map_or("", |name| name)
     }
 
-    /// The values of a parameter as sent: usually one. A player may have added another one of the same name.
+    /// The values of a parameter as sent: usually one. Of a repeated one, the first and the last: a player can add
+    /// parameters on one side of the network's own.
     fn raw(&self, slot: usize) -> impl Iterator<Item = &'q str> {
-        let (once, repeated) = match self.found.get(slot) {
+        let (first, last) = match self.found.get(slot) {
             Some(Occurrence::Once(raw)) => (Some(*raw), None),
-            Some(Occurrence::Repeated) => (None, Some(values(self.query, self.name(slot)))),
+            Some(Occurrence::Repeated) => {
+                let mut all = values(self.query, self.name(slot));
+                (all.next(), all.last())
+            }
             _ => (None, None),
         };
-        once.into_iter().chain(repeated.into_iter().flatten())
+        first.into_iter().chain(last)
     }
 
     /// The decoded value of a parameter; of a repeated one, the first or last value.
@@ -482,7 +487,7 @@ impl Authenticator {
                         Found::Slot(slot) => untrusted.name(*slot),
                         _ => "",
                     };
-                    sorted(*pairs, join, excluded, untrusted.query)
+                    sorted(*pairs, join, excluded, untrusted.query).ok_or(NotGenuine::SignatureWrong)?
                 };
                 let key = keys.find(*hash, &text, text.len(), &given);
                 key.map(by).ok_or(NotGenuine::SignatureWrong)
@@ -608,14 +613,16 @@ fn values_by_macro(macros: &[(usize, bool)], join: &str, untrusted: &Untrusted<'
     Some(text.into_bytes())
 }
 
-/// All parameters but one, sorted by name. Of a repeated name, the last value counts, as in PHP.
-fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
-    let mut all: std::collections::BTreeMap<Vec<u8>, Vec<u8>> = std::collections::BTreeMap::new();
+/// All parameters but one, sorted by name. Of a repeated name, the last value counts, as in PHP. `None`: two names that
+/// differ are the same to PHP, so that one of them would not be signed.
+fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Option<Vec<u8>> {
+    let mut all: BTreeMap<Vec<u8>, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
     for (name, value) in pairs(query) {
-        let mut name = form_decode(name);
-        if name == excluded.as_bytes() {
+        let sent = form_decode(name);
+        if sent == excluded.as_bytes() {
             continue;
         }
+        let mut name = sent.clone();
         if form == Pairs::PhpForm {
             for byte in &mut name {
                 if matches!(*byte, b'.' | b' ') {
@@ -623,10 +630,13 @@ fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
                 }
             }
         }
-        all.insert(name, form_decode(value));
+        let replaced = all.insert(name, (sent.clone(), form_decode(value)));
+        if replaced.is_some_and(|(other, _)| other != sent) {
+            return None;
+        }
     }
     let mut text = Vec::with_capacity(query.len());
-    for (at, (name, value)) in all.iter().enumerate() {
+    for (at, (name, (_, value))) in all.iter().enumerate() {
         if at > 0 {
             text.extend_from_slice(join.as_bytes());
         }
@@ -644,7 +654,7 @@ fn sorted(form: Pairs, join: &str, excluded: &str, query: &str) -> Vec<u8> {
             }
         }
     }
-    text
+    Some(text)
 }
 
 /// Decodes as servers do that never refuse: what is no escape stands for itself, and the result may be any bytes.
@@ -725,12 +735,12 @@ mod tests {
     #[test]
     fn php_form_is_decoded_sorted_and_encoded_again() {
         let query = "b=x%20y&a=%7E%2A&c.d=%C3%A9+1&empty&z%5B%5D=%zz&b=last&mac=1";
-        let text = sorted(Pairs::PhpForm, "&", "mac", query);
+        let text = sorted(Pairs::PhpForm, "&", "mac", query).unwrap();
         // php > $_GET = [...]; ksort($_GET, SORT_STRING); echo http_build_query($_GET, '', '&');
         assert_eq!(String::from_utf8(text).unwrap(), "a=%7E%2A&b=last&c_d=%C3%A9+1&empty=&z%5B%5D=%25zz");
-        let text = sorted(Pairs::KeyValue, ",", "hmac", "sid=1&oid=2%20a&hmac=x");
+        let text = sorted(Pairs::KeyValue, ",", "hmac", "sid=1&oid=2%20a&hmac=x").unwrap();
         assert_eq!(text, b"oid=2 a,sid=1");
-        let text = sorted(Pairs::Values, "", "v", "b=2&a=1&v=x");
+        let text = sorted(Pairs::Values, "", "v", "b=2&a=1&v=x").unwrap();
         assert_eq!(text, b"12");
     }
 }

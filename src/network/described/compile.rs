@@ -26,6 +26,13 @@ impl DescribedBuilder {
         let description = &self.description;
         let file = description.file();
         let app = AppName::new(&self.app)?;
+        if !self.credentials.is_empty() && !matches!(description.scheme(), Scheme::Credentials) {
+            return Err(ConfigError::NotForNetwork {
+                what: "a credential",
+                network: description.name().to_string(),
+                fix: "it proves callbacks otherwise, so set its secret",
+            });
+        }
         let endpoint = self.endpoint_name()?;
         let url = Url::parse(description, &self.typed_url()?)?;
         let mut slots = Slots::new(&url);
@@ -215,10 +222,6 @@ impl DescribedBuilder {
             return Ok(None);
         }
         let name = self.description.file().url_secret_name();
-        // A signature covers what is in the URL. There it is an ordinary static parameter.
-        if self.description.signs_url() {
-            return Ok(None);
-        }
         let secret = match url.parameter(name).map(UrlParameter::value) {
             None => return Ok(None),
             Some(UrlValue::Static(text)) if &**text != PLACEHOLDER => {

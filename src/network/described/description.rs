@@ -356,7 +356,7 @@ impl Description {
 
     /// Whether the default URL has a static secret, because the signature leaves something out that money depends on.
     pub(super) fn wants_url_secret(&self) -> bool {
-        let deciding = [Role::Player, Role::Transaction, Role::Amount, Role::Status];
+        let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
         let (_, uncovered) = self.coverage();
         matches!(self.scheme(), Scheme::Message { .. })
             && (uncovered.iter().any(|role| deciding.contains(role))

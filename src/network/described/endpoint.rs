@@ -202,7 +202,13 @@ impl Setup {
             let nothing = Untrusted { query: "", names: &[], found: &[] };
             self.authenticator.authenticate(request, &nothing)?;
         }
-        let parameters = Parameters::of(request, format);
+        let mut parameters = Parameters::of(request, format);
+        if let Authenticator::Body { .. } = self.authenticator {
+            // The URL is not signed: of its query, only what must be as configured counts.
+            let typed = self.statics.iter().filter_map(|(slot, _)| self.names.get(*slot));
+            let secret = self.secret.iter().map(|secret| &secret.name);
+            parameters.ignore_query(request, &typed.chain(secret).collect::<Vec<_>>());
+        }
         let query = &*parameters.query;
         let needs_values = self.authenticator.needs_values() || self.secret.is_some();
         let mut found = Vec::new();
@@ -226,7 +232,7 @@ impl Setup {
             }
         })?;
         let Authentic { query: signed, key } = authentic;
-        if !needs_values {
+        if !needs_values || signed.len() != query.len() {
             found = locate(signed, &self.names);
         }
         let kept = if self.removed.is_empty() && !self.is_uniform {

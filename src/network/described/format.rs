@@ -731,6 +731,15 @@ impl File {
         };
         self.check_unused_keys()?;
         Ok(match table.kind {
+            Kind::UrlMac if self.methods() != [Method::Get] => {
+                return Err(mistake("request.methods", "\"url-mac\" signs a URL: use \"GET\" alone"));
+            }
+            Kind::BodyMac if !self.macros.is_empty() || self.methods() != [Method::Post] => {
+                return Err(mistake(
+                    "request.methods",
+                    "\"body-mac\" signs a body and not the URL: use \"POST\" alone, and [parameters] instead of [macros]",
+                ));
+            }
             Kind::UrlMac => Scheme::Url {
                 hash: keyed()?,
                 encoding,

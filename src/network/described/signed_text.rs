@@ -246,6 +246,7 @@ mod tests {
 
     #[test]
     fn boundaries_are_known_with_one_free_field_in_a_run() {
+        use Bound::{Fixed, Free, Letters, Number};
         let run = |bounds: &[(Bound, bool)]| {
             let fields: Vec<Field<'_>> = bounds
                 .iter()
@@ -253,7 +254,6 @@ mod tests {
                 .collect();
             ambiguous_fields(&fields).len()
         };
-        use Bound::{Fixed, Free, Letters, Number};
         assert_eq!(run(&[]), 0);
         assert_eq!(run(&[(Free, false)]), 0);
         assert_eq!(run(&[(Free, false), (Number, false)]), 2);

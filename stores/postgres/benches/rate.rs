@@ -1,8 +1,8 @@
 //! How fast callbacks are received in a transaction with the wallet, next to a bare transaction that writes the same
-//! rows: in the same run, against the same server, in turns.
+//! rows: in the same run, against the same server, in turns of a quarter of a second.
 //!
 //! ```console
-//! $ cargo bench -p postback-postgres --bench rate -- [--seconds 5] [--rounds 3] [--prefill 1000000]
+//! $ cargo bench -p postback-postgres --bench rate -- [--seconds 10] [--prefill 1000000]
 //! ```
 #![allow(
     clippy::cast_precision_loss,
@@ -24,6 +24,7 @@ use postback_test_servers::Postgres;
 use tokio::task::JoinSet;
 
 const PLAYERS: u32 = 100_000;
+const SLICE: Duration = Duration::from_millis(250);
 const CALLERS: [usize; 3] = [1, 8, 32];
 
 /// The tables of the bare transaction: those of the store, with the same indexes.
@@ -33,7 +34,6 @@ const BARE: &str = "CREATE TABLE bare (key text COLLATE \"C\" PRIMARY KEY, versi
 
 struct Options {
     seconds: u64,
-    rounds: usize,
     prefill: u64,
 }
 
@@ -44,11 +44,7 @@ impl Options {
             let at = arguments.iter().position(|argument| argument == name);
             at.map_or(default, |at| arguments[at + 1].parse().expect("a number"))
         };
-        Self {
-            seconds: number("--seconds", 5),
-            rounds: usize::try_from(number("--rounds", 3)).unwrap(),
-            prefill: number("--prefill", 0),
-        }
+        Self { seconds: number("--seconds", 10), prefill: number("--prefill", 0) }
     }
 }
 
@@ -58,6 +54,7 @@ async fn main() {
     let Some(server) = Postgres::start(&["max_wal_size = 4GB", "shared_buffers = 512MB"]) else {
         return;
     };
+    let process = server.process_id().unwrap();
     let connections = u32::try_from(CALLERS[CALLERS.len() - 1]).unwrap();
     let pool = PgPoolOptions::new()
         .max_connections(connections)
@@ -71,10 +68,10 @@ async fn main() {
          INSERT INTO players SELECT 'player-' || number, 0 FROM generate_series(0, {PLAYERS}) AS number"
     );
     sqlx::raw_sql(AssertSqlSafe(players)).execute(&pool).await.unwrap();
-    compare("empty", &store, &options).await;
+    compare(process, "empty", &store, &options).await;
     if options.prefill > 0 {
         prefill(&store, options.prefill).await;
-        compare(&format!("{} conversions", options.prefill), &store, &options).await;
+        compare(process, &format!("{} conversions", options.prefill), &store, &options).await;
     }
 }
 
@@ -97,17 +94,20 @@ async fn prefill(store: &PostgresStore, count: u64) {
     println!("{count} conversions stored in {:.0?}", started.elapsed());
 }
 
-async fn compare(title: &str, store: &PostgresStore, options: &Options) {
-    println!("{title:22} callers   bare/s  store/s  ratio   bare p50   p99   store p50   p99  ratio of p99");
+async fn compare(server: u32, title: &str, store: &PostgresStore, options: &Options) {
+    println!(
+        "{title:22} callers   bare/s  store/s  ratio   bare p50   p99   store p50   p99  ratio of p99   bare CPU  store CPU"
+    );
     for callers in CALLERS {
-        let (mut bare_runs, mut store_runs) = (Vec::new(), Vec::new());
-        for _ in 0..options.rounds {
-            bare_runs.push(run(store, callers, options.seconds, true).await);
-            store_runs.push(run(store, callers, options.seconds, false).await);
+        let (mut bare, mut ours) = (Run::default(), Run::default());
+        // In turns, so that whatever else the machine does slows both down alike.
+        while bare.elapsed < Duration::from_secs(options.seconds) {
+            run(server, store, callers, true, &mut bare).await;
+            run(server, store, callers, false, &mut ours).await;
         }
-        let (bare, ours) = (Run::median(bare_runs), Run::median(store_runs));
+        let (bare, ours) = (bare.finish(), ours.finish());
         println!(
-            "{:22} {callers:7} {:8.0} {:8.0} {:6.2} {:9.2} {:6.2} {:10.2} {:6.2} {:9.2}",
+            "{:22} {callers:7} {:8.0} {:8.0} {:6.2} {:9.2} {:6.2} {:10.2} {:6.2} {:9.2} {:14.0} {:10.0}",
             "",
             bare.rate,
             ours.rate,
@@ -117,37 +117,53 @@ async fn compare(title: &str, store: &PostgresStore, options: &Options) {
             ours.p50,
             ours.p99,
             ours.p99 / bare.p99,
+            bare.cpu,
+            ours.cpu,
         );
     }
 }
 
-/// Operations per second, and latencies in milliseconds.
-#[derive(Clone, Copy)]
+/// What was measured so far.
+#[derive(Default)]
 struct Run {
+    elapsed: Duration,
+    latencies: Vec<Duration>,
+    cpu_micros: f64,
+}
+
+/// Operations per second, latencies in milliseconds, and the processor time of client and server for an operation in
+/// microseconds.
+struct Figures {
     rate: f64,
     p50: f64,
     p99: f64,
+    cpu: f64,
 }
 
 impl Run {
-    fn median(mut runs: Vec<Self>) -> Self {
-        let mut middle = |value: fn(&Self) -> f64| {
-            runs.sort_by(|a, b| value(a).total_cmp(&value(b)));
-            value(&runs[runs.len() / 2])
-        };
-        Self { rate: middle(|run| run.rate), p50: middle(|run| run.p50), p99: middle(|run| run.p99) }
+    fn finish(mut self) -> Figures {
+        self.latencies.sort();
+        let count = self.latencies.len();
+        let at = |share: usize| self.latencies[count * share / 100].as_secs_f64() * 1000.0;
+        Figures {
+            rate: count as f64 / self.elapsed.as_secs_f64(),
+            p50: at(50),
+            p99: at(99),
+            cpu: self.cpu_micros / count as f64,
+        }
     }
 }
 
-async fn run(store: &PostgresStore, callers: usize, seconds: u64, is_bare: bool) -> Run {
+async fn run(server: u32, store: &PostgresStore, callers: usize, is_bare: bool, run: &mut Run) {
+    let cpu_before = cpu_micros(server);
     let receiver = store_receiver(store);
-    let (started, limit) = (Instant::now(), Duration::from_secs(seconds));
+    let started = Instant::now();
     let calls: JoinSet<Vec<Duration>> = (0..callers)
         .map(|_| {
             let (receiver, pool) = (receiver.clone(), store.pool().clone());
             async move {
                 let mut latencies = Vec::new();
-                while started.elapsed() < limit {
+                while started.elapsed() < SLICE {
                     let event = new_event();
                     let began = Instant::now();
                     if is_bare {
@@ -162,11 +178,30 @@ async fn run(store: &PostgresStore, callers: usize, seconds: u64, is_bare: bool)
             }
         })
         .collect();
-    let mut latencies = calls.join_all().await.concat();
-    let elapsed = started.elapsed().as_secs_f64();
-    latencies.sort();
-    let at = |share: usize| latencies[latencies.len() * share / 100].as_secs_f64() * 1000.0;
-    Run { rate: latencies.len() as f64 / elapsed, p50: at(50), p99: at(99) }
+    for latencies in calls.join_all().await {
+        run.latencies.extend(latencies);
+    }
+    run.elapsed += started.elapsed();
+    run.cpu_micros += cpu_micros(server) - cpu_before;
+}
+
+/// The processor time that this process and the server's have used, in microseconds.
+fn cpu_micros(server: u32) -> f64 {
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+    let mut processes: Vec<String> = children.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    processes.push("self".to_owned());
+    let ticks: u64 = processes
+        .iter()
+        .map(|process| {
+            let text = std::fs::read_to_string(format!("/proc/{process}/stat"));
+            let text = text.unwrap_or_default();
+            // User and system time, counted from behind the program's name, which may contain spaces.
+            let fields = text.rsplit(')').next().unwrap_or_default();
+            let numbers = fields.split_whitespace().skip(11).take(2);
+            numbers.filter_map(|number| number.parse::<u64>().ok()).sum::<u64>()
+        })
+        .sum();
+    ticks as f64 * 10_000.0
 }
 
 fn store_receiver(store: &PostgresStore) -> postback::Receiver<PostgresStore, postback::InTransaction<PostgresStore>> {

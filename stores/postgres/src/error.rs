@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use postback::StoreError;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
@@ -51,12 +52,13 @@ pub(crate) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a serialization failure or a deadlock is among an error's sources: the transaction was or must be rolled back,
-/// and succeeds when it is run again.
+/// and may succeed when it is run again.
 pub(crate) fn is_conflict(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(code) = error.downcast_ref().and_then(code) {
-            return matches!(&*code, "40001" | "40P01");
+        // The source of an `sqlx::Error`, however a handler has wrapped that.
+        if let Some(error) = error.downcast_ref::<Box<dyn DatabaseError>>() {
+            return matches!(error.code().as_deref(), Some("40001" | "40P01"));
         }
         next = error.source();
     }

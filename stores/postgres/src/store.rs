@@ -127,7 +127,7 @@ impl PostgresStore {
         match tokio::time::timeout(LONG_TIMEOUT, work).await {
             Ok(migrated) => migrated?,
             Err(late) => {
-                return Err(open_error(location, "another process migrates the tables", late));
+                return Err(open_error(location, "another process migrates the tables: retry later", late));
             }
         }
         session.is_clean = true;

@@ -106,17 +106,16 @@ fn the_player_is_where_the_app_puts_it() {
     ] {
         let target = signed(&query);
         let result = own(place).verify(&Request::get(&target));
-        match player {
-            Some(player) => assert_eq!(result.unwrap().player, player),
-            None => {
-                let Err(VerifyError::Unusable(unusable)) = result else { panic!("{query}") };
-                assert_eq!(unusable.problem.as_str(), "no_player");
-                assert!(unusable.problem.to_string().contains("SDK's server-side verification options"));
-                // Once the endpoint looks elsewhere, it can be replayed.
-                assert!(!unusable.callback.query.contains("signature"));
-            }
+        if let Some(player) = player {
+            assert_eq!(result.unwrap().player, player);
+            continue;
         }
+        let Err(VerifyError::Unusable(unusable)) = result else { panic!("{query}") };
+        assert_eq!(unusable.problem.as_str(), "no_player");
+        assert!(unusable.problem.to_string().contains("SDK's server-side verification options"));
+        assert!(!unusable.callback.query.contains("signature"));
     }
+    // Once the endpoint looks elsewhere, a kept one can be replayed.
     let target = signed(&custom("p2"));
     let Err(VerifyError::Unusable(kept)) = own(PlayerIn::UserId).verify(&Request::get(&target)) else { panic!() };
     assert_eq!(own(PlayerIn::CustomData).replay(&kept.callback).unwrap().player, "p2");
@@ -229,7 +228,7 @@ async fn keys_are_cached_and_refetched_within_bounds() {
     }
     assert_eq!(source.count(), 1);
     source.set(Some(AdmobSigner::new(1).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!((outcome(1).await, source.count()), ("genuine", 2));
     // Unknown ids, as in a flood of forgeries, cause no further fetches.
     for id in 2..50 {
@@ -238,22 +237,22 @@ async fn keys_are_cached_and_refetched_within_bounds() {
     assert_eq!(source.count(), 2);
     // Google changes its key.
     source.set(Some(AdmobSigner::new(2).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!((outcome(2).await, source.count()), ("genuine", 3));
     assert_eq!(outcome(1).await, "signature_wrong");
     // Half a day later they are refreshed; while that fails, they are used up to a day.
     source.set(None);
-    clock.advance(Duration::from_secs(13 * 3600));
+    clock.advance(Duration::from_hours(13));
     assert_eq!((outcome(2).await, source.count()), ("genuine", 4));
     assert_eq!(outcome(3).await, "keys_unavailable");
-    clock.advance(Duration::from_secs(11 * 3600));
+    clock.advance(Duration::from_hours(11));
     assert_eq!(outcome(2).await, "keys_unavailable");
     source.set(Some(AdmobSigner::new(2).keys()));
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(outcome(2).await, "genuine");
     // Strangers who sign nothing cause no fetch.
     let before = source.count();
-    clock.advance(Duration::from_secs(48 * 3600));
+    clock.advance(Duration::from_hours(48));
     endpoint.prepare(&Request::get("/callbacks/admob?x=1")).await;
     assert_eq!(source.count(), before);
 }

@@ -15,7 +15,8 @@ use postback::{
 };
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 fn sha1_mac(url: &str) -> Vec<u8> {
@@ -384,6 +385,45 @@ fn a_signed_secret_prefix_cannot_be_extended() {
     let sent = network.draft("t1").sign();
     let padded = format!("{}&pub0=%80%00%00%00%00%00%00%01x", sent.target());
     assert!(network.verify(&sent.with_target(padded)).is_err());
+}
+
+#[test]
+fn what_is_not_signed_cannot_add_a_field() {
+    // AdGem signs the body: its URL may be anything.
+    let network = Network::preset("adgem-v3");
+    let sent = network.draft("t1").without("data.goal_id").sign();
+    let genuine = network.verify(&sent).unwrap();
+    assert_eq!(genuine.goal, None);
+    for query in ["data.goal_id=2", "data.conversion_id=t2", "event=player.banned", "data.conversion_type=install"] {
+        let forged = sent.clone().with_target(format!("{}?{query}", sent.target()));
+        assert_eq!(network.verify(&forged).unwrap(), genuine, "{query}");
+    }
+    let typed =
+        Network::with(preset("adgem-v3").unwrap(), |builder| builder.url("https://g.example/cb?from=adgem&secret=s"));
+    let sent = typed.draft("t1").sign();
+    assert!(!typed.verify(&sent).unwrap().query.contains("secret"));
+    for (from, to) in [("secret=s", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=s", "")] {
+        let forged = sent.clone().with_target(sent.target().replace(from, to));
+        assert!(typed.verify(&forged).is_err(), "{to}");
+    }
+    // To PHP, `a.b` and `a_b` are one name. Only one of two such parameters would be signed.
+    let ayet = Network::preset("ayet");
+    let sent = ayet.draft("t1").sign();
+    for name in ["transaction.id", "transaction%20id", "transaction+id"] {
+        let forged = sent.target().replace("transaction_id=t1", &format!("transaction_id=t2&{name}=t1"));
+        let result = ayet.verify(&sent.clone().with_target(forged));
+        assert!(matches!(result, Err(VerifyError::NotGenuine(_))), "{name}: {result:?}");
+    }
+    let repeated = sent.target().replace("transaction_id=t1", "transaction_id=t2&transaction_id=t1");
+    assert!(matches!(ayet.verify(&sent.with_target(repeated)), Err(VerifyError::Unusable(_))));
+}
+
+#[test]
+fn a_secret_in_a_signed_url_is_not_kept() {
+    let url = "https://game.example/cb?user_id={user_id}&txn_id={txn_id}&amount={amount}&secret=long-random-text";
+    let network = Network::with(preset("notik").unwrap(), |builder| builder.url(url));
+    let callback = network.verify(&network.draft("t1").sign()).unwrap();
+    assert_eq!(callback.query, "user_id=p1&txn_id=t1&amount=500");
 }
 
 // A fictional network that signs the end of its URL.

@@ -35,7 +35,7 @@ fn each_mistake_names_its_key_and_what_to_write() {
         ("hash = \"hmac-sha1\"", "hash = \"md5\"", "key authentication.hash: use \"hmac-md5\""),
         ("hash = \"hmac-sha1\"\n", "", "key authentication.hash"),
         ("kind = \"url-mac\"", "kind = \"url\"", "unknown variant `url`, expected one of `url-mac`, `message`"),
-        ("kind = \"url-mac\"", "kind = \"body-mac\"", "key authentication.in: use \"header:NAME\""),
+        ("kind = \"url-mac\"", "kind = \"body-mac\"", "key request.methods: \"body-mac\" signs a body and not the URL"),
         ("kind = \"url-mac\"", "kind = \"message\"", "key authentication.message: missing"),
         ("kind = \"url-mac\"", "kind = \"sorted-mac\"", "key authentication.pairs: missing"),
         (
@@ -71,6 +71,11 @@ fn each_mistake_names_its_key_and_what_to_write() {
         ("[reversal]", "[response]\nnot_genuine_status = 200\n[reversal]", "key response.not_genuine_status"),
         ("[request]\n", "[request]\nmethods = [\"POST\"]\n", "key request.body"),
         ("[request]\n", "[request]\nmethods = [\"PUT\"]\n", "unknown variant `PUT`"),
+        (
+            "[request]\n",
+            "[request]\nmethods = [\"POST\"]\nbody = [\"form\"]\n",
+            "key request.methods: \"url-mac\" signs a URL",
+        ),
         ("&state={state}", "", "key request.url: no parameter for the status in the callback URL: add &state={state}"),
         ("url = \"?", "url = \"/cb?", "key request.url: write the query only"),
     ] {
@@ -481,6 +486,12 @@ fn an_endpoint_that_cannot_be_safe_is_rejected() {
         assert!(matches!(builder().parameter(role, name).build(), Err(ConfigError::SharedParameter { .. })), "{name}");
     }
     assert!(matches!(builder().parameter(Role::Player, "").build(), Err(ConfigError::MissingParameter { .. })));
+    let lootably = preset("lootably").unwrap().app("game").secret(SECRET).unwrap();
+    let error = lootably.credential(Credential::token(&secret("t"))).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a credential cannot be set for lootably: it proves callbacks otherwise, so set its secret"
+    );
     let key = Credential::parameter("status", &secret("s")).unwrap();
     assert!(matches!(builder().credential(key).build(), Err(ConfigError::SharedParameter { .. })));
     assert!(Credential::parameter("", &secret("s")).is_err());

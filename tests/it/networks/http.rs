@@ -1,5 +1,6 @@
 //! What every network reads in response, over real sockets, with axum and actix-web.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -35,9 +36,9 @@ fn exchange(address: SocketAddr, method: &str, target: &str, sent: Option<&SentC
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
     let body = sent.map_or(&[][..], SentCallback::body);
     for (name, value) in sent.map_or(&[][..], SentCallback::headers) {
-        request += &format!("{name}: {value}\r\n");
+        write!(request, "{name}: {value}\r\n").unwrap();
     }
-    request += &format!("Content-Length: {}\r\n\r\n", body.len());
+    write!(request, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     stream.write_all(&[request.as_bytes(), body].concat()).unwrap();
@@ -60,26 +61,26 @@ fn check(address: SocketAddr) {
             .map_or(("settled", "duplicate", None), |(_, settled, duplicate, rejected)| {
                 (*settled, *duplicate, *rejected)
             });
-        let send = |sent: &SentCallback| exchange(address, sent.method(), sent.target(), Some(sent));
+        let respond = |sent: &SentCallback| exchange(address, sent.method(), sent.target(), Some(sent));
 
         let sent = network.draft("t1").sign();
-        let response = send(&sent);
+        let response = respond(&sent);
         assert_eq!((response.status, &*response.body), (200, settled), "{name}");
         assert!(response.head.contains("content-type: text/plain"), "{name}: {}", response.head);
         assert!(response.head.contains(&format!("content-length: {}", settled.len())), "{name}");
-        let response = send(&sent);
+        let response = respond(&sent);
         assert_eq!((response.status, &*response.body), (200, duplicate), "{name}");
 
         // A secret that is part of the path cannot be forged within this route.
-        let forger = Network::with(network.description.clone(), |builder| builder.secret("wrong").unwrap());
-        let forged = postback::testing::described::DescribedSigner::new(&network.description, &forger.url, "wrong");
-        let response = send(&forged.callback().player("p1").transaction("t2").amount("500").sign());
+        let other = Network::with(network.description.clone(), |builder| builder.secret("wrong").unwrap());
+        let forgery = postback::testing::described::DescribedSigner::new(&network.description, &other.url, "wrong");
+        let response = respond(&forgery.callback().player("p1").transaction("t2").amount("500").sign());
         let has_credentials = network.endpoint.has_shared_secret() && name.as_str() != "tapjoy";
         let (status, usual) = if has_credentials { (401, "unauthorized") } else { (403, "forbidden") };
         assert_eq!((response.status, &*response.body), (status, rejected.unwrap_or(usual)), "{name}");
 
         // A genuine callback that cannot be used.
-        let response = send(&network.draft("t3").player("").sign());
+        let response = respond(&network.draft("t3").player("").sign());
         assert_eq!((response.status, &*response.body), (400, rejected.unwrap_or("unusable callback")), "{name}");
     }
     // Probes: only where the operator chose so, and nothing is processed.

@@ -122,10 +122,6 @@ impl Wallet {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let then = *self.then.lock().unwrap();
         match then {
-            Then::Succeed => {}
-            Then::Fail => return Err(HandlerError::failed("failed on purpose")),
-            Then::Decline => return Err(HandlerError::declined("declined on purpose")),
-            Then::Panic => panic!("panicked on purpose"),
             Then::Hang => std::future::pending().await,
             Then::HangInStatement => {
                 sqlx::raw_sql("SELECT pg_sleep(600)").execute(tx).await?;
@@ -141,8 +137,20 @@ impl Wallet {
             }
             Then::LeakNested => std::mem::forget(tx.begin().await?),
             Then::Block(span) => std::thread::sleep(span),
+            _ => return self.end(),
         }
         Ok(())
+    }
+
+    /// How a handler ends that does nothing more.
+    pub(crate) fn end(&self) -> std::result::Result<(), HandlerError> {
+        let then = *self.then.lock().unwrap();
+        match then {
+            Then::Fail => Err(HandlerError::failed("failed on purpose")),
+            Then::Decline => Err(HandlerError::declined("declined on purpose")),
+            Then::Panic => panic!("panicked on purpose"),
+            _ => Ok(()),
+        }
     }
 
     /// The gems of all players, and how many payments there were.

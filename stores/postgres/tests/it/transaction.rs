@@ -1,10 +1,15 @@
 //! Wallet and record are committed together, or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use postback::store::DedupStore as _;
-use postback::{HandlerError, Receipt, ReceiveError, Receiver};
+use postback::testing::ManualClock;
+use postback::{
+    Decision, Effect, Event, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver, Timestamp, Verified,
+};
+use postback_postgres::sqlx::PgConnection;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::{PATIENCE, Postgres};
@@ -12,8 +17,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable, key, patient, pool,
-    reversed,
+    Result, Then, Wallet, balance, completed, completed_by, event, game, insist, is_pending, is_settled,
+    is_unavailable, key, patient, pool, reversed,
 };
 
 #[tokio::test]
@@ -29,6 +34,55 @@ async fn a_conversion_ends_at_the_right_balance() {
     assert!(is_settled(&receiver.receive(reversed("t1", 500)).await));
     assert_eq!(wallet.total().await, (0, 2));
     assert!(!is_pending(&receiver, "t1").await);
+}
+
+/// Whatever the record was like before: absent, pending, settled, closed.
+#[tokio::test]
+async fn receipts_are_those_of_the_memory_store() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
+    let receiver = receiver.clock(clock.clone());
+    let model = MemoryStore::new().receiver({
+        let wallet = wallet.clone();
+        move |tx, decision| {
+            tx.add(decision.player(), decision.balance_change());
+            wallet.end()
+        }
+    });
+    let model = model.without_recovery().clock(clock.clone());
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..400 {
+        let ends = [Then::Succeed, Then::Succeed, Then::Fail, Then::Decline];
+        wallet.then(ends[random.usize(..4)]);
+        let mut event = any_event(&mut random);
+        event.is_test = random.u8(..8) == 0;
+        let (key, genuine) = (event.key(), Verified::assume_genuine(event));
+        let (ours, theirs) = match random.u8(..8) {
+            0 => (receiver.accept(genuine.clone()).await, model.accept(genuine).await),
+            1 => (receiver.deliver(key.clone()).await, model.deliver(key).await),
+            _ => (receiver.receive(genuine.clone()).await, model.receive(genuine).await),
+        };
+        let text = |result: Result| result.map_err(|error| error.to_string());
+        assert_eq!(text(ours), text(theirs));
+        clock.advance(Duration::from_secs(1));
+    }
+    let balance = balance(&wallet.pool, "player-7").await;
+    let player = "player-7".parse().unwrap();
+    assert_eq!(balance, model.store().balance(&player).await);
+}
+
+fn any_event(random: &mut fastrand::Rng) -> Event {
+    let amount = postback::Decimal::from(random.i64(1..4) * 100);
+    let effect = match random.u8(..6) {
+        0 | 1 => Effect::Completed { amount, milestone: None, reinstates: false },
+        2 => Effect::Pending { stage: "PENDING".into(), amount: None },
+        3 => Effect::Adjusted { by: -amount, same_transaction: true },
+        _ => Effect::Revoked,
+    };
+    event("player-7", &format!("t{}", random.u8(..40)), effect)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,6 +257,28 @@ async fn two_processes_that_recover_pay_each_decision_once() {
     assert_eq!(wallet.total().await, (100, 100));
 }
 
+/// A game's own error, which hides the driver's.
+#[derive(Debug)]
+struct GameError(sqlx::Error);
+
+impl std::fmt::Display for GameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for GameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+async fn add(tx: &mut PgConnection, player: &str, decision: &Decision) -> std::result::Result<(), GameError> {
+    let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
+    let query = sqlx::query(add).bind(player).bind(decision.balance_change().to_string());
+    query.execute(tx).await.map(drop).map_err(GameError)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocked_handlers_both_pay_once() {
     let Some(server) = Postgres::shared() else {
@@ -213,17 +289,18 @@ async fn deadlocked_handlers_both_pay_once() {
     sqlx::raw_sql(players).execute(&wallet.pool).await.unwrap();
     // Each handler locks its own player, waits for the other to have done so, and then locks the other's.
     let barrier = Arc::new(Barrier::new(2));
+    let attempts = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&attempts);
     let referring = receiver.store().receiver(move |tx, decision| {
         let barrier = Arc::clone(&barrier);
+        counted.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            let add = "UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1";
             let own = decision.player().as_str();
             let friend = if own == "alice" { "bob" } else { "alice" };
-            let amount = decision.balance_change().to_string();
-            sqlx::query(add).bind(own).bind(&amount).execute(&mut *tx).await?;
+            add(tx, own, &decision).await?;
             // The second attempt is alone.
             let _ = tokio::time::timeout(Duration::from_secs(1), barrier.wait()).await;
-            sqlx::query(add).bind(friend).bind(&amount).execute(&mut *tx).await?;
+            add(tx, friend, &decision).await?;
             Ok(())
         })
     });
@@ -233,6 +310,7 @@ async fn deadlocked_handlers_both_pay_once() {
     );
     assert!(is_settled(&first) && is_settled(&second), "{first:?} {second:?}");
     assert_eq!(wallet.total().await.0, 2000);
+    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of them was retried");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
