@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::endpoint::{self, ConfiguredEndpoint, EndpointSettings, OptionValue};
 use crate::environment;
 use crate::store::StoreUrl;
-use crate::webhook::SigningSecret;
+use crate::webhook::{Backend, SigningSecret};
 
 /// The file that commands look for unless `--config` names another.
 pub(crate) const DEFAULT_FILE: &str = "postback.toml";
@@ -39,16 +39,6 @@ pub(crate) struct Config {
     pub(crate) backend: Backend,
     pub(crate) admin: Option<Admin>,
     pub(crate) endpoints: Vec<ConfiguredEndpoint>,
-}
-
-/// The game's backend: where decisions go.
-#[derive(Debug, Clone)]
-pub(crate) struct Backend {
-    pub(crate) url: Uri,
-    /// The first one signs, and so do the others, while a secret is being replaced.
-    pub(crate) secrets: Vec<SigningSecret>,
-    pub(crate) timeout: Duration,
-    pub(crate) concurrency: usize,
 }
 
 /// The admin port.

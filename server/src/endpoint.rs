@@ -17,7 +17,7 @@ use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, 
 use zeroize::Zeroizing;
 
 use crate::delivery::ServerReceiver;
-use crate::serve::Intake;
+use crate::intake::Intake;
 
 /// The keys that an `[[endpoint]]` table may have.
 pub(crate) const KEYS: [&str; 23] = [

@@ -4,12 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postback::{Action, Clock as _, Event, EventKind, Receipt, SystemClock, Timestamp};
+use postback::{Action, Clock as _, EndpointLabels, Event, EventKind, Receipt, SystemClock, Timestamp};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::endpoint::ConfiguredEndpoint;
-use crate::webhook::rfc3339;
+use crate::text::rfc3339;
 
 /// How many callbacks are remembered.
 const KEPT: usize = 500;
@@ -54,11 +53,9 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(endpoints: &[ConfiguredEndpoint]) -> Self {
-        let keys = endpoints.iter().map(|endpoint| {
-            let labels = endpoint.labels();
-            (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned())
-        });
+    pub(crate) fn new<'e>(endpoints: impl Iterator<Item = EndpointLabels<'e>>) -> Self {
+        let keys =
+            endpoints.map(|labels| (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned()));
         Self {
             recent: Mutex::default(),
             live: broadcast::Sender::new(KEPT),

@@ -10,9 +10,12 @@ mod endpoint;
 mod environment;
 mod feed;
 mod http;
+mod intake;
 mod serve;
+mod server;
 mod shutdown;
 mod store;
+mod text;
 mod webhook;
 
 use std::path::PathBuf;

@@ -12,12 +12,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use postback::store::StoreError;
-use postback::verify::Unusable;
-use postback::{
-    Clock as _, DedupStore as _, Event, Receipt, Receive, ReceiveError, Receiver, SystemClock, Timestamp, Timing,
-    Verified,
-};
+use postback::{Clock as _, DedupStore as _, Receiver, SystemClock, Timing};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tower::ServiceExt as _;
@@ -28,7 +23,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::config::{Config, LogFormat};
 use crate::delivery::{Delivery, ServerReceiver};
 use crate::endpoint::ConfiguredEndpoint;
-use crate::feed::{Feed, Item};
+use crate::feed::Feed;
+use crate::intake::Intake;
+use crate::server::Server;
 use crate::shutdown::Shutdown;
 use crate::store::AnyStore;
 use crate::webhook::WebhookSender;
@@ -39,72 +36,6 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-
-/// Everything that requests need.
-pub(crate) struct Server {
-    pub(crate) receiver: ServerReceiver,
-    pub(crate) delivery: Delivery,
-    pub(crate) feed: Feed,
-    pub(crate) endpoints: Vec<ConfiguredEndpoint>,
-    pub(crate) store_kind: &'static str,
-    pub(crate) started: Timestamp,
-    pub(crate) metrics: PrometheusHandle,
-    pub(crate) shutdown: Shutdown,
-}
-
-impl Server {
-    /// Network and app of every endpoint.
-    pub(crate) fn apps(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.endpoints.iter().map(|endpoint| {
-            let labels = endpoint.labels();
-            (labels.network, labels.app)
-        })
-    }
-}
-
-/// Takes verified callbacks from the routes: stores them, responds, and has them delivered.
-#[derive(Clone)]
-pub(crate) struct Intake(Arc<Server>);
-
-impl Receive for Intake {
-    fn receive(
-        &self,
-        callback: impl Into<Verified<Event>> + Send,
-    ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
-        let callback: Verified<Event> = callback.into();
-        let server = Arc::clone(&self.0);
-        async move {
-            let known = (*callback).clone();
-            let receipt = server.receiver.accept(callback).await?;
-            if let Receipt::Accepted(decision) = &receipt {
-                server.delivery.accepted(decision.conversion().clone());
-            }
-            server.feed.push_taken(&known, &receipt);
-            Ok(receipt)
-        }
-    }
-
-    async fn keep(&self, unusable: &Unusable) -> Result<(), StoreError> {
-        self.0.receiver.keep(unusable).await?;
-        let callback = &unusable.callback;
-        let (network, app) = (callback.network.as_str(), callback.app.as_str());
-        if let Some(counts) = self.0.feed.counts(network, app, &callback.endpoint) {
-            counts.unusable.fetch_add(1, Ordering::Relaxed);
-        }
-        self.0.feed.push(Item {
-            network: network.to_owned(),
-            app: app.to_owned(),
-            endpoint: callback.endpoint.to_string(),
-            outcome: "unusable",
-            reason: Some(unusable.problem.to_string()),
-            ..Item::default()
-        });
-        Ok(())
-    }
-
-    /// The server has its own delivery.
-    fn start(&self) {}
-}
 
 /// The ports of a server, bound before anything is created.
 pub(crate) struct Ports {
@@ -139,10 +70,9 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
     let (delivery, delivering) =
         Delivery::start(receiver.clone(), config.backend.concurrency, patience, shutdown.clone());
+    let feed = Arc::new(Feed::new(config.endpoints.iter().map(ConfiguredEndpoint::labels)));
     let server = Arc::new(Server {
-        receiver,
-        delivery,
-        feed: Feed::new(&config.endpoints),
+        intake: Intake { receiver, delivery, feed },
         endpoints: config.endpoints,
         store_kind: config.store.kind(),
         started: SystemClock.now(),
@@ -167,7 +97,7 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     }
     delivering.await?;
     upkeep.abort();
-    server.receiver.store().close().await;
+    server.intake.receiver.store().close().await;
     tracing::info!(target: "postback::server", "stopped");
     Ok(())
 }
@@ -276,12 +206,11 @@ struct Site {
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let intake = Intake(Arc::clone(server));
     let routes = server
         .endpoints
         .iter()
         .enumerate()
-        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&intake), number)));
+        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&server.intake), number)));
     let site = Site { server: Arc::clone(server), routes: routes.collect() };
     Router::new().fallback(public).with_state(Arc::new(site))
 }
@@ -303,7 +232,7 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
     if response.status().is_client_error()
         && response.status() != StatusCode::BAD_REQUEST
         && let Some(labels) = labels
-        && let Some(counts) = site.server.feed.counts(labels.network, labels.app, labels.endpoint)
+        && let Some(counts) = site.server.intake.feed.counts(labels.network, labels.app, labels.endpoint)
     {
         counts.rejected.fetch_add(1, Ordering::Relaxed);
     }
@@ -315,7 +244,7 @@ async fn health(server: &Server, method: &Method) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET, HEAD")], "method not allowed").into_response();
     }
-    let asked = server.receiver.store().list_pending(None, 1);
+    let asked = server.intake.receiver.store().list_pending(None, 1);
     match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {
         Ok(Ok(_)) => (StatusCode::OK, "ok").into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "store unavailable").into_response(),

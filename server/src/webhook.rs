@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, Uri, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,12 +16,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp};
+use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::config::Backend;
+use crate::text::{decoded, rfc3339};
 
 /// The shortest key that the specification allows, in bytes.
 const MIN_KEY_BYTES: usize = 24;
@@ -31,6 +31,16 @@ const MAX_RESPONSE: usize = 64 * 1024;
 
 /// How long an unused connection to the backend is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// The game's backend: where decisions go.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) url: Uri,
+    /// The first one signs, and so do the others, while a secret is being replaced.
+    pub(crate) secrets: Vec<SigningSecret>,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: usize,
+}
 
 /// A Standard Webhooks key. Never printed, and wiped from memory when dropped.
 #[derive(Clone)]
@@ -158,24 +168,6 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Parameter<'_>> {
         };
     }
     found
-}
-
-/// Decoded as a form is. Bytes that are not UTF-8 become U+FFFD.
-pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy();
-        return decoded.into_owned().into();
-    }
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
-}
-
-/// A moment in RFC 3339, UTC.
-pub(crate) fn rfc3339(moment: Timestamp) -> String {
-    i64::try_from(moment.as_millis())
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| "out of range".to_owned(), |timestamp| timestamp.to_string())
 }
 
 /// Why the backend did not take a decision. The decision stays pending.
