@@ -8,7 +8,7 @@
 //! New decisions are delivered as they are accepted. Everything else is found by scanning the store's pending records:
 //! at startup, after an outage, and whenever a retry is due.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use postback::store::StoreError;
-use postback::{Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp};
+use postback::{
+    Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp, Timing,
+};
 use serde::Serialize;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -52,6 +54,9 @@ const OUTAGE: Duration = Duration::from_secs(10);
 
 /// How many deliveries in a row must time out before the backend counts as down. A refused connection counts at once.
 const TIMEOUTS_TO_OPEN: u32 = 3;
+
+/// How many unreadable records are remembered.
+const MAX_UNREADABLE: usize = 1024;
 
 /// How many pending records are counted at most, and how often.
 const MAX_COUNTED: usize = 10_000;
@@ -134,6 +139,7 @@ impl Delivery {
             probe_after: None,
             failed_since_success: false,
             last_success: Instant::now(),
+            unreadable: HashSet::new(),
         };
         let task = tokio::spawn(dispatcher.run(shutdown));
         (Self { queue, shared }, task)
@@ -184,8 +190,10 @@ enum Outcome {
         error: String,
         outage: Outage,
     },
-    /// The record cannot be read. The log says why.
-    Unreadable,
+    /// The record cannot be read.
+    Unreadable {
+        error: StoreError,
+    },
     StoreFailed,
 }
 
@@ -235,6 +243,8 @@ struct Dispatcher {
     probe_after: Option<RecordKey>,
     failed_since_success: bool,
     last_success: Instant,
+    /// Records that were logged as unreadable.
+    unreadable: HashSet<RecordKey>,
 }
 
 impl Dispatcher {
@@ -365,7 +375,8 @@ impl Dispatcher {
                 }
             }
             Outcome::Failed { error, outage } => self.on_failure(&error, outage, was_probe),
-            Outcome::Unreadable => {
+            Outcome::Unreadable { error } => {
+                self.log_unreadable(&key, &error);
                 if was_probe {
                     self.set_probe_at(Duration::ZERO);
                 }
@@ -391,7 +402,7 @@ impl Dispatcher {
         {
             let mut status = self.shared.status();
             status.delivered = status.delivered.saturating_add(1);
-            status.last_success = Some(crate::webhook::rfc3339(SystemClock.now()));
+            status.last_success = Some(crate::text::rfc3339(SystemClock.now()));
         }
         if was_down || ends_outage {
             self.on_backend_up();
@@ -487,6 +498,13 @@ impl Dispatcher {
         }
     }
 
+    /// Once for each record: it stays pending until somebody repairs it, and every scan finds it again.
+    fn log_unreadable(&mut self, key: &RecordKey, error: &StoreError) {
+        if self.unreadable.len() < MAX_UNREADABLE && self.unreadable.insert(key.clone()) {
+            log_store_failed(error);
+        }
+    }
+
     fn set_probe_at(&mut self, left: Duration) {
         if let Breaker::Open { probe_at, .. } = &mut self.breaker {
             *probe_at = Instant::now() + left;
@@ -512,8 +530,9 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
             Ok(Some(stored)) => {
                 let now = SystemClock.now();
                 let record = stored.record;
-                if let Some(lease) = record.lease().filter(|lease| lease.until() > now) {
-                    let left = now.until(lease.until()).min(MAX_BACKOFF);
+                let left = record.lease().map_or(Duration::ZERO, |lease| now.until(lease.until()));
+                // A longer lease was written by a clock that was ahead, and is not believed.
+                if !left.is_zero() && left <= Timing::default().max_lease {
                     return Outcome::Waiting { left };
                 }
                 if check == Check::Due
@@ -525,7 +544,7 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
                     }
                 }
             }
-            Err(error) => return store_failed(&error),
+            Err(error) => return store_failed(error),
         }
     }
     match receiver.deliver(key.clone()).await {
@@ -540,14 +559,17 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
             };
             Outcome::Failed { error: source.to_string(), outage }
         }
-        Err(ReceiveError::Store(error)) => store_failed(&error),
+        Err(ReceiveError::Store(error)) => store_failed(error),
         Err(_) => Outcome::StoreFailed,
     }
 }
 
-fn store_failed(error: &StoreError) -> Outcome {
-    log_store_failed(error);
-    if error.is_about_one_record() { Outcome::Unreadable } else { Outcome::StoreFailed }
+fn store_failed(error: StoreError) -> Outcome {
+    if error.is_about_one_record() {
+        return Outcome::Unreadable { error };
+    }
+    log_store_failed(&error);
+    Outcome::StoreFailed
 }
 
 fn log_store_failed(error: &StoreError) {

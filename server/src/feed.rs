@@ -8,7 +8,7 @@ use postback::{Action, Clock as _, EndpointLabels, Event, EventKind, Receipt, Sy
 use serde::Serialize;
 use tokio::sync::broadcast;
 
-use crate::webhook::rfc3339;
+use crate::text::rfc3339;
 
 /// How many callbacks are remembered.
 const KEPT: usize = 500;

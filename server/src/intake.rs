@@ -1,4 +1,4 @@
-//! Takes verified callbacks from the routes.
+//! What takes verified callbacks.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,14 +24,14 @@ impl Receive for Intake {
         callback: impl Into<Verified<Event>> + Send,
     ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send {
         let callback: Verified<Event> = callback.into();
-        let intake = self.clone();
+        let Self { receiver, delivery, feed } = self.clone();
         async move {
             let known = (*callback).clone();
-            let receipt = intake.receiver.accept(callback).await?;
+            let receipt = receiver.accept(callback).await?;
             if let Receipt::Accepted(decision) = &receipt {
-                intake.delivery.accepted(decision.conversion().clone());
+                delivery.accepted(decision.conversion().clone());
             }
-            intake.feed.push_taken(&known, &receipt);
+            feed.push_taken(&known, &receipt);
             Ok(receipt)
         }
     }

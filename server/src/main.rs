@@ -12,9 +12,10 @@ mod feed;
 mod http;
 mod intake;
 mod serve;
+mod server;
 mod shutdown;
-mod state;
 mod store;
+mod text;
 mod webhook;
 
 use std::path::PathBuf;

@@ -25,8 +25,8 @@ use crate::delivery::{Delivery, ServerReceiver};
 use crate::endpoint::ConfiguredEndpoint;
 use crate::feed::Feed;
 use crate::intake::Intake;
+use crate::server::Server;
 use crate::shutdown::Shutdown;
-use crate::state::Server;
 use crate::store::AnyStore;
 use crate::webhook::WebhookSender;
 use crate::{admin, environment, http};
@@ -70,10 +70,9 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
     let (delivery, delivering) =
         Delivery::start(receiver.clone(), config.backend.concurrency, patience, shutdown.clone());
+    let feed = Arc::new(Feed::new(config.endpoints.iter().map(ConfiguredEndpoint::labels)));
     let server = Arc::new(Server {
-        receiver,
-        delivery,
-        feed: Arc::new(Feed::new(config.endpoints.iter().map(ConfiguredEndpoint::labels))),
+        intake: Intake { receiver, delivery, feed },
         endpoints: config.endpoints,
         store_kind: config.store.kind(),
         started: SystemClock.now(),
@@ -98,7 +97,7 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     }
     delivering.await?;
     upkeep.abort();
-    server.receiver.store().close().await;
+    server.intake.receiver.store().close().await;
     tracing::info!(target: "postback::server", "stopped");
     Ok(())
 }
@@ -207,13 +206,11 @@ struct Site {
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let intake =
-        Intake { receiver: server.receiver.clone(), delivery: server.delivery.clone(), feed: Arc::clone(&server.feed) };
     let routes = server
         .endpoints
         .iter()
         .enumerate()
-        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&intake), number)));
+        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&server.intake), number)));
     let site = Site { server: Arc::clone(server), routes: routes.collect() };
     Router::new().fallback(public).with_state(Arc::new(site))
 }
@@ -235,7 +232,7 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
     if response.status().is_client_error()
         && response.status() != StatusCode::BAD_REQUEST
         && let Some(labels) = labels
-        && let Some(counts) = site.server.feed.counts(labels.network, labels.app, labels.endpoint)
+        && let Some(counts) = site.server.intake.feed.counts(labels.network, labels.app, labels.endpoint)
     {
         counts.rejected.fetch_add(1, Ordering::Relaxed);
     }
@@ -247,7 +244,7 @@ async fn health(server: &Server, method: &Method) -> Response {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return (StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET, HEAD")], "method not allowed").into_response();
     }
-    let asked = server.receiver.store().list_pending(None, 1);
+    let asked = server.intake.receiver.store().list_pending(None, 1);
     match tokio::time::timeout(HEALTH_TIMEOUT, asked).await {
         Ok(Ok(_)) => (StatusCode::OK, "ok").into_response(),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "store unavailable").into_response(),

@@ -16,10 +16,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock, Timestamp};
+use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::text::{decoded, rfc3339};
 
 /// The shortest key that the specification allows, in bytes.
 const MIN_KEY_BYTES: usize = 24;
@@ -29,6 +31,16 @@ const MAX_RESPONSE: usize = 64 * 1024;
 
 /// How long an unused connection to the backend is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(30);
+
+/// The game's backend: where decisions go.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) url: Uri,
+    /// The first one signs, and so do the others, while a secret is being replaced.
+    pub(crate) secrets: Vec<SigningSecret>,
+    pub(crate) timeout: Duration,
+    pub(crate) concurrency: usize,
+}
 
 /// A Standard Webhooks key. Never printed, and wiped from memory when dropped.
 #[derive(Clone)]
@@ -158,24 +170,6 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Parameter<'_>> {
     found
 }
 
-/// Decoded as a form is. Bytes that are not UTF-8 become U+FFFD.
-pub(crate) fn decoded(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy();
-        return decoded.into_owned().into();
-    }
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
-}
-
-/// A moment in RFC 3339, UTC.
-pub(crate) fn rfc3339(moment: Timestamp) -> String {
-    i64::try_from(moment.as_millis())
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| "out of range".to_owned(), |timestamp| timestamp.to_string())
-}
-
 /// Why the backend did not take a decision. The decision stays pending.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackendError {
@@ -236,16 +230,6 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_timer(TokioTimer::new())
         .build(connector))
-}
-
-/// The game's backend: where decisions go.
-#[derive(Debug, Clone)]
-pub(crate) struct Backend {
-    pub(crate) url: Uri,
-    /// The first one signs, and so do the others, while a secret is being replaced.
-    pub(crate) secrets: Vec<SigningSecret>,
-    pub(crate) timeout: Duration,
-    pub(crate) concurrency: usize,
 }
 
 /// Sends decisions to the backend. The handler of the server's receiver.

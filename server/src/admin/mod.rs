@@ -27,8 +27,8 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::broadcast::error::RecvError;
 use zeroize::Zeroizing;
 
-use crate::state::Server;
-use crate::webhook::rfc3339;
+use crate::server::Server;
+use crate::text::rfc3339;
 
 use view::summary_json;
 pub(crate) use view::{decided, record_json, says};
@@ -148,7 +148,7 @@ async fn page() -> Response {
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
-        let counts = server.feed.counts(labels.network, labels.app, labels.endpoint);
+        let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
         if let Some(last) = counts.and_then(crate::feed::EndpointCounts::last_genuine) {
             let seconds = u32::try_from(last.as_millis() / 1000).unwrap_or(u32::MAX);
             metrics::gauge!(
@@ -189,7 +189,7 @@ async fn status(State(server): State<Arc<Server>>) -> Json<Value> {
         .iter()
         .map(|endpoint| {
             let labels = endpoint.labels();
-            let counts = server.feed.counts(labels.network, labels.app, labels.endpoint);
+            let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
             let count = |of: fn(&crate::feed::EndpointCounts) -> &std::sync::atomic::AtomicU64| {
                 counts.map_or(0, |counts| of(counts).load(Ordering::Relaxed))
             };
@@ -212,7 +212,7 @@ async fn status(State(server): State<Arc<Server>>) -> Json<Value> {
         "started": rfc3339(server.started),
         "now": rfc3339(SystemClock.now()),
         "store": server.store_kind,
-        "delivery": server.delivery.status(),
+        "delivery": server.intake.delivery.status(),
         "endpoints": endpoints,
     }))
 }
@@ -224,7 +224,7 @@ struct After {
 
 /// The latest callbacks.
 async fn callbacks(State(server): State<Arc<Server>>, Query(query): Query<After>) -> Json<Value> {
-    let (recent, _) = server.feed.after(query.after.unwrap_or_default());
+    let (recent, _) = server.intake.feed.after(query.after.unwrap_or_default());
     Json(json!({ "callbacks": recent.iter().map(|item| json!(**item)).collect::<Vec<_>>() }))
 }
 
@@ -234,7 +234,7 @@ async fn events(
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let (recent, live) = server.feed.after(seen.unwrap_or_default());
+    let (recent, live) = server.intake.feed.after(seen.unwrap_or_default());
     let show = |item: &crate::feed::Item| {
         let event = SseEvent::default().id(item.number.to_string());
         event.json_data(item).unwrap_or_default()
@@ -280,7 +280,7 @@ async fn search(State(server): State<Arc<Server>>, Query(query): Query<SearchQue
         if network.is_some_and(|network| network != key.network()) {
             continue;
         }
-        if let Ok(Some(stored)) = server.receiver.store().load(&key).await {
+        if let Ok(Some(stored)) = server.intake.receiver.store().load(&key).await {
             found.push(summary_json(&stored.record));
         }
     }
@@ -293,7 +293,7 @@ async fn find(
     text: &str,
     after: Option<RecordKey>,
 ) -> Result<(Vec<RecordKey>, Option<RecordKey>), StoreError> {
-    let store = server.receiver.store();
+    let store = server.intake.receiver.store();
     let mut keys: Vec<RecordKey> = Vec::new();
     if after.is_none() {
         keys.extend(text.parse::<RecordKey>());
@@ -334,7 +334,7 @@ async fn browse(
         conversions(std::iter::once(first_app), " ").into_iter().next()
     };
     let after = after.or_else(first);
-    let store = server.receiver.store();
+    let store = server.intake.receiver.store();
     let keys = store.list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE).await?;
     let next = keys
         .last()
@@ -350,7 +350,7 @@ struct KeyQuery {
 
 /// One record with everything that happened.
 async fn record(State(server): State<Arc<Server>>, Query(query): Query<KeyQuery>) -> Result<Response, Unavailable> {
-    Ok(match server.receiver.store().load(&query.key).await? {
+    Ok(match server.intake.receiver.store().load(&query.key).await? {
         Some(stored) => Json(record_json(&stored.record)).into_response(),
         None => (StatusCode::NOT_FOUND, Json(json!({ "error": "no such record" }))).into_response(),
     })
@@ -363,7 +363,7 @@ struct Page {
 
 /// Records whose decisions the backend has not taken.
 async fn pending(State(server): State<Arc<Server>>, Query(query): Query<Page>) -> Answer {
-    let store = server.receiver.store();
+    let store = server.intake.receiver.store();
     let keys = store.list_pending(query.after.as_ref(), PAGE_SIZE).await?;
     let mut found = Vec::new();
     for key in &keys {
@@ -382,7 +382,7 @@ async fn pending(State(server): State<Arc<Server>>, Query(query): Query<Page>) -
 
 /// Conflicts, and reversals without a reward, among the next records of the store.
 async fn attention(State(server): State<Arc<Server>>, Query(query): Query<Page>) -> Answer {
-    let store = server.receiver.store();
+    let store = server.intake.receiver.store();
     let mut after = query.after;
     let mut found = Vec::new();
     let mut scanned = 0;
@@ -417,7 +417,7 @@ struct KeptPage {
 /// Genuine callbacks that could not be used.
 async fn unusable(State(server): State<Arc<Server>>, Query(query): Query<KeptPage>) -> Answer {
     let after = query.after.as_deref().map(KeptId::from);
-    let kept = server.receiver.store().list_unusable(after.as_ref(), PAGE_SIZE).await?;
+    let kept = server.intake.receiver.store().list_unusable(after.as_ref(), PAGE_SIZE).await?;
     let next = kept.last().filter(|_| kept.len() == PAGE_SIZE).map(|kept| kept.id.clone());
     let kept: Vec<Value> = kept
         .iter()
@@ -438,7 +438,7 @@ async fn unusable(State(server): State<Arc<Server>>, Query(query): Query<KeptPag
 
 /// Retries every pending delivery now.
 async fn retry(State(server): State<Arc<Server>>) -> Json<Value> {
-    server.delivery.retry_all();
+    server.intake.delivery.retry_all();
     Json(json!({ "retrying": true }))
 }
 
@@ -446,11 +446,11 @@ async fn retry(State(server): State<Arc<Server>>) -> Json<Value> {
 async fn replay(State(server): State<Arc<Server>>) -> Answer {
     let (mut replayed, mut unusable, mut failed) = (0, 0, 0);
     for endpoint in &server.endpoints {
-        let summary = endpoint.replay(&server.receiver).await?;
+        let summary = endpoint.replay(&server.intake.receiver).await?;
         replayed += summary.replayed;
         unusable += summary.unusable;
         failed += summary.failed;
     }
-    server.delivery.wake();
+    server.intake.delivery.wake();
     Ok(Json(json!({ "replayed": replayed, "unusable": unusable, "failed": failed })))
 }

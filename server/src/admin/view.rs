@@ -5,7 +5,7 @@ use postback::{Action, Effect, Event, EventKind, NothingReason};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use crate::webhook::rfc3339;
+use crate::text::rfc3339;
 
 fn plain(amount: Decimal) -> String {
     amount.normalize().to_string()

@@ -120,7 +120,7 @@ impl Verify {
             print(format_args!("  record       {}", event.key()))?;
             for parameter in event.query.split('&').filter(|piece| !piece.is_empty()) {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-                let (name, value) = (crate::webhook::decoded(name), crate::webhook::decoded(value));
+                let (name, value) = (crate::text::decoded(name), crate::text::decoded(value));
                 print(format_args!("  {name:12} {value}"))?;
             }
         }

@@ -14,7 +14,7 @@ use crate::admin::{conversions, decided, says};
 use crate::config::{self, Config};
 use crate::serve;
 use crate::store::AnyStore;
-use crate::webhook::rfc3339;
+use crate::text::rfc3339;
 
 /// How many keys are listed at a time.
 const PAGE: usize = 256;

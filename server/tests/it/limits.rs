@@ -13,7 +13,7 @@ use crate::storm::is_long;
 use crate::webhook::Recorder;
 
 #[test]
-fn genuine_callbacks_pass_idle_and_slow_connections() {
+fn genuine_callbacks_are_answered_among_slow_connections() {
     let setup = Setup::new();
     let _backend = Recorder::accepting(setup.backend);
     let server = setup.start();

@@ -1,20 +1,15 @@
-//! What the admin port and the public port share.
-
-use std::sync::Arc;
+//! The state of a running server.
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use postback::Timestamp;
 
-use crate::delivery::{Delivery, ServerReceiver};
 use crate::endpoint::ConfiguredEndpoint;
-use crate::feed::Feed;
+use crate::intake::Intake;
 use crate::shutdown::Shutdown;
 
 /// Everything that requests need.
 pub(crate) struct Server {
-    pub(crate) receiver: ServerReceiver,
-    pub(crate) delivery: Delivery,
-    pub(crate) feed: Arc<Feed>,
+    pub(crate) intake: Intake,
     pub(crate) endpoints: Vec<ConfiguredEndpoint>,
     pub(crate) store_kind: &'static str,
     pub(crate) started: Timestamp,
