@@ -137,7 +137,7 @@ fn delivery_rate_beside_that_of_a_plain_client() {
     let backend = Recorder::accepting(setup.backend);
     let began = Instant::now();
     server.start();
-    while backend.received().len() < count {
+    while backend.count() < count {
         assert!(began.elapsed() < Duration::from_secs(300), "{}", server.admin("/api/status"));
         std::thread::sleep(Duration::from_millis(5));
     }
