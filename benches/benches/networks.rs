@@ -8,6 +8,7 @@
 //! is the smallest time of many rounds, so that a busy machine disturbs it little.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_precision_loss,
     clippy::float_arithmetic,

@@ -91,7 +91,7 @@ impl Setting {
                 continue;
             };
             if let Command::Handle { .. } = work.command() {
-                self.possible_ends(world, on, actions);
+                possible_ends(world, on, actions);
             } else {
                 actions.push(Action::Step { on });
             }
@@ -139,28 +139,6 @@ impl Setting {
         }
         jobs
     }
-
-    fn possible_ends(&self, world: &World, on: usize, actions: &mut Vec<Action>) {
-        let Some(Command::Handle { decision, .. }) = world.processes[on].work.as_ref().map(|work| work.command())
-        else {
-            return;
-        };
-        let is_declined = world.wallet.declined.contains(decision.id());
-        let is_paid = world.wallet.carried_out.contains(decision.id());
-        let mut add = |end| actions.push(Action::Handle { on, end });
-        if is_declined || (world.left.declines > 0 && !is_paid) {
-            add(End::Declined);
-        }
-        if !is_declined {
-            add(End::Done);
-        }
-        if world.left.failures > 0 {
-            add(End::Failed { took_effect: false });
-            add(End::Failed { took_effect: true });
-            add(End::TimedOut { takes_effect: TakesEffect::Before });
-            add(End::TimedOut { takes_effect: TakesEffect::PerhapsLater });
-        }
-    }
 }
 
 fn possible_transactions(world: &World, job: Job, actions: &mut Vec<Action>) {
@@ -205,5 +183,26 @@ impl Setting {
         if is_leased && !is_calm && world.left.stalls > 0 {
             actions.push(Action::Stall);
         }
+    }
+}
+
+fn possible_ends(world: &World, on: usize, actions: &mut Vec<Action>) {
+    let Some(Command::Handle { decision, .. }) = world.processes[on].work.as_ref().map(|work| work.command()) else {
+        return;
+    };
+    let is_declined = world.wallet.declined.contains(decision.id());
+    let is_paid = world.wallet.carried_out.contains(decision.id());
+    let mut add = |end| actions.push(Action::Handle { on, end });
+    if is_declined || (world.left.declines > 0 && !is_paid) {
+        add(End::Declined);
+    }
+    if !is_declined {
+        add(End::Done);
+    }
+    if world.left.failures > 0 {
+        add(End::Failed { took_effect: false });
+        add(End::Failed { took_effect: true });
+        add(End::TimedOut { takes_effect: TakesEffect::Before });
+        add(End::TimedOut { takes_effect: TakesEffect::PerhapsLater });
     }
 }

@@ -85,7 +85,7 @@ impl Setting {
         }
         let mut work = Work::new(job, self.protocol(job));
         if self.fault == Some(Fault::IntentDropped) {
-            work.before = world.stored.clone();
+            work.before.clone_from(&world.stored);
         }
         world.processes[on].work = Some(Arc::new(work));
         self.step(world, on);

@@ -224,8 +224,8 @@ fn overtaken_process_does_not_take_the_lease_back() {
 
 #[test]
 fn handler_gets_the_time_left_on_its_lease() {
-    let mut game = Game::default();
-    game.timing = Timing::default().lease(Duration::from_secs(30));
+    let timing = Timing::default().lease(Duration::from_secs(30));
+    let mut game = Game { timing, ..Game::default() };
     let first = receive(&game, completed("o1", "500"));
     let began = game.now;
     let (_, _, lease) = start(&mut game, first);

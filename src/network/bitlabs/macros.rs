@@ -35,7 +35,7 @@ pub(super) enum Field {
 }
 
 /// Every macro with its field and vocabulary. Of several for one field, the first is the one to suggest.
-#[expect(clippy::enum_glob_use, reason = "a table of names")]
+#[allow(clippy::enum_glob_use, reason = "a table of names")]
 const MACROS: &[(&str, Field, Vocabulary)] = {
     use Field::*;
     use Vocabulary::*;

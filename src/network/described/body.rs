@@ -86,10 +86,10 @@ impl<'r> Parameters<'r> {
 
 impl Parameters<'_> {
     /// Leaves out the parameters of the query but these.
-    pub(super) fn ignore_query(&mut self, request: &Request<'_>, kept: &[&Box<str>]) {
+    pub(super) fn ignore_query(&mut self, request: &Request<'_>, kept: &[&str]) {
         let Some(query) = request.query() else { return };
         let body = self.query.strip_prefix(query).unwrap_or_default().trim_start_matches('&');
-        let is_kept = |name: &str| decode(name).is_some_and(|name| kept.iter().any(|kept| ***kept == *name));
+        let is_kept = |name: &str| decode(name).is_some_and(|name| kept.iter().any(|kept| **kept == *name));
         let pieces = query.split('&').filter(|piece| is_kept(piece.split('=').next().unwrap_or_default()));
         let all: Vec<&str> = pieces.chain([body]).collect();
         self.query = all.join("&").into();

@@ -268,13 +268,13 @@ impl Description {
     }
 
     /// The URL to paste into the network's dashboard, for a base such as `https://game.example`. Where a secret belongs,
-    /// it says `YOUR_SECRET`: [`DescribedBuilder::dashboard_url`] fills it in.
+    /// it says `YOUR_SECRET`: [`DescribedBuilder::dashboard_url`](super::DescribedBuilder::dashboard_url) fills it in.
     pub fn dashboard_url(&self, base: &str) -> String {
         self.default_url(base, false, Some("YOUR_SECRET"))
     }
 
     /// The URL for reversals, if the network sends them to a URL of their own. Its endpoint needs
-    /// [`DescribedBuilder::meaning`].
+    /// [`DescribedBuilder::meaning`](super::DescribedBuilder::meaning).
     pub fn reversal_url(&self, base: &str) -> Option<String> {
         self.file().request.reversal_url.as_ref()?;
         Some(self.default_url(base, true, Some("YOUR_SECRET")))

@@ -207,7 +207,7 @@ impl Setup {
             // The URL is not signed: of its query, only what must be as configured counts.
             let typed = self.statics.iter().filter_map(|(slot, _)| self.names.get(*slot));
             let secret = self.secret.iter().map(|secret| &secret.name);
-            parameters.ignore_query(request, &typed.chain(secret).collect::<Vec<_>>());
+            parameters.ignore_query(request, &typed.chain(secret).map(|name| &**name).collect::<Vec<_>>());
         }
         let query = &*parameters.query;
         let needs_values = self.authenticator.needs_values() || self.secret.is_some();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postback::StoreError;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -56,9 +56,14 @@ pub(crate) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
 pub(crate) fn is_conflict(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        // The source of an `sqlx::Error`, however a handler has wrapped that.
-        if let Some(error) = error.downcast_ref::<Box<dyn DatabaseError>>() {
-            return matches!(error.code().as_deref(), Some("40001" | "40P01"));
+        // A handler may have wrapped the error in one of its own, which may show it or only its source.
+        let code = match (error.downcast_ref::<sqlx::Error>(), error.downcast_ref::<PgDatabaseError>()) {
+            (Some(error), _) => code(error),
+            (None, Some(error)) => Some(error.code().into()),
+            (None, None) => error.downcast_ref::<Box<dyn DatabaseError>>().and_then(|error| error.code()),
+        };
+        if let Some(code) = code {
+            return matches!(&*code, "40001" | "40P01");
         }
         next = error.source();
     }
