@@ -115,7 +115,8 @@ impl PostgresStore {
             failure: None,
         };
         let mut result = work.run(&mut open).await;
-        if let Some(key) = open.unconfirmed.take()
+        if result.is_ok()
+            && let Some(key) = open.unconfirmed.take()
             && !matches!(open.load(&key).await, Ok(None))
         {
             // There is a record, and nothing was written yet.
