@@ -25,7 +25,7 @@ use crate::webhook::{Backend, SigningSecret};
 pub(crate) const DEFAULT_FILE: &str = "postback.toml";
 
 /// How many deliveries run at a time unless configured.
-const DEFAULT_CONCURRENCY: i64 = 32;
+const DEFAULT_CONCURRENCY: i64 = 64;
 const MAX_CONCURRENCY: i64 = 1024;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_TIMEOUT: Duration = Duration::from_secs(300);

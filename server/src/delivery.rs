@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use postback::store::StoreError;
+use postback::store::{Record, StoreError};
 use postback::{
     Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp, Timing,
 };
@@ -524,30 +524,19 @@ enum Check {
 }
 
 async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, released: Timestamp) -> Outcome {
-    if check != Check::None {
+    let delivered = if check == Check::None {
+        receiver.deliver(key.clone()).await
+    } else {
         match receiver.store().load(key).await {
             Ok(None) => return Outcome::Delivered,
-            Ok(Some(stored)) => {
-                let now = SystemClock.now();
-                let record = stored.record;
-                let left = record.lease().map_or(Duration::ZERO, |lease| now.until(lease.until()));
-                // A longer lease was written by a clock that was ahead, and is not believed.
-                if !left.is_zero() && left <= Timing::default().max_lease {
-                    return Outcome::Waiting { left };
-                }
-                if check == Check::Due
-                    && let Some(retry) = record.retry().filter(|retry| retry.failed_at > released)
-                {
-                    let due = retry.failed_at.after(backoff(key, retry.attempts));
-                    if due > now {
-                        return Outcome::Waiting { left: now.until(due) };
-                    }
-                }
-            }
+            Ok(Some(stored)) => match wait_for(&stored.record, check, released) {
+                Some(left) => return Outcome::Waiting { left },
+                None => receiver.deliver_loaded(stored).await,
+            },
             Err(error) => return store_failed(error),
         }
-    }
-    match receiver.deliver(key.clone()).await {
+    };
+    match delivered {
         Ok(Receipt::NothingPending) => Outcome::Delivered,
         Ok(_) => Outcome::Waiting { left: MIN_BACKOFF },
         Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },
@@ -562,6 +551,19 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
         Err(ReceiveError::Store(error)) => store_failed(error),
         Err(_) => Outcome::StoreFailed,
     }
+}
+
+/// How long a record must wait: for another server's lease, or for its next attempt. Longer waits than possible were
+/// written by a clock that was ahead, and are not believed.
+fn wait_for(record: &Record, check: Check, released: Timestamp) -> Option<Duration> {
+    let now = SystemClock.now();
+    let leased = record.lease().map_or(Duration::ZERO, |lease| now.until(lease.until()));
+    if !leased.is_zero() && leased <= Timing::default().max_lease {
+        return Some(leased);
+    }
+    let retry = record.retry().filter(|retry| check == Check::Due && retry.failed_at > released)?;
+    let left = now.until(retry.failed_at.after(backoff(record.key(), retry.attempts)));
+    (!left.is_zero() && left <= MAX_BACKOFF).then_some(left)
 }
 
 fn store_failed(error: StoreError) -> Outcome {

@@ -59,6 +59,8 @@ impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
             Job::Receive(event) => Protocol::receive_in_transaction(event, timing),
             Job::Accept(event) => return accept(receiver, Protocol::accept(event, timing)).await,
             Job::Deliver(key) => Protocol::deliver_in_transaction(key, timing),
+            // Loaded again, inside the transaction.
+            Job::DeliverLoaded(stored) => Protocol::deliver_in_transaction(stored.record.key().clone(), timing),
         };
         let key = protocol.key().clone();
         let clock = Arc::clone(&receiver.clock);

@@ -25,7 +25,7 @@ use crate::handler::{Handler, HandlerError};
 use crate::id::RecordKey;
 use crate::network::{Endpoint, Verified};
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt, Timing};
-use crate::store::{DedupStore, KeptCallback, StoreError};
+use crate::store::{DedupStore, KeptCallback, StoreError, Stored};
 use crate::telemetry::{self, CallbackSpan, Timer};
 use crate::verify::{Request, Unusable, VerifyError};
 
@@ -128,6 +128,8 @@ pub enum Job {
     Accept(Arc<Event>),
     /// Deliver what is pending.
     Deliver(RecordKey),
+    /// Deliver what is pending of a record that was just loaded.
+    DeliverLoaded(Box<Stored>),
 }
 
 /// Receives verified callbacks, stores them, and delivers their decisions. Cheap to clone; clones share everything.
@@ -287,6 +289,15 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         self.handler.run(self, Job::Deliver(key)).await
     }
 
+    /// As [`deliver`](Self::deliver), for a record that was just loaded: it is not loaded again. If it changed since, the
+    /// change is seen.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: something is still pending.
+    pub async fn deliver_loaded(&self, stored: Stored) -> Result<Receipt, ReceiveError> {
+        self.handler.run(self, Job::DeliverLoaded(Box::new(stored))).await
+    }
+
     /// Verifies a request and deals with it: receives a callback, keeps one that cannot be used.
     ///
     /// # Errors
@@ -414,17 +425,26 @@ impl<S: DedupStore, H: Handler, C: Clock> Deliver<S, C> for H {
     async fn run(&self, receiver: &Receiver<S, Self, C>, job: Job) -> Result<Receipt, ReceiveError> {
         let timing = receiver.timing;
         let (store, clock) = (&receiver.store, &*receiver.clock);
+        let mut loaded = None;
         let mut protocol = Box::new(match job {
             Job::Receive(event) => Protocol::receive(event, timing),
             Job::Accept(event) => Protocol::accept(event, timing),
             Job::Deliver(key) => Protocol::deliver(key, timing),
+            Job::DeliverLoaded(stored) => {
+                let key = stored.record.key().clone();
+                loaded = Some(*stored);
+                Protocol::deliver(key, timing)
+            }
         });
         let mut failure = None;
         let mut command = protocol.command();
         loop {
             let timer = Timer::start();
             let input = match command {
-                Command::Load(key) => Input::Loaded(telemetry::record_store("load", store.load(&key).await, timer)?),
+                Command::Load(key) => match loaded.take() {
+                    Some(stored) => Input::Loaded(Some(stored)),
+                    None => Input::Loaded(telemetry::record_store("load", store.load(&key).await, timer)?),
+                },
                 Command::Swap { expected, record } => {
                     let swapped = store.swap(expected, &record).await;
                     Input::Swapped(telemetry::record_store("swap", swapped, timer)?)

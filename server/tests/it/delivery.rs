@@ -126,18 +126,22 @@ fn graceful_stop_finishes_deliveries() {
     assert_eq!((status, err.as_str()), (1, "nothing is pending\n"));
 }
 
+/// How many requests run at a time when rates are compared.
+const CONCURRENCY: usize = 128;
+
 /// Prints how fast a backlog is delivered, and how fast the same client posts the same bodies with nothing durable.
 #[test]
 fn delivery_rate_beside_that_of_a_plain_client() {
     let count = if is_long() { 20_000 } else { 1_000 };
-    let setup = Setup::new();
+    let mut setup = Setup::new();
+    setup.backend_keys = format!("concurrency = {CONCURRENCY}");
     let mut server = setup.start();
     send_many(&server, 0, count);
     assert_eq!(server.stop(), Some(0));
     let backend = Recorder::accepting(setup.backend);
     let began = Instant::now();
     server.start();
-    while backend.received().len() < count {
+    while backend.count() < count {
         assert!(began.elapsed() < Duration::from_secs(300), "{}", server.admin("/api/status"));
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -156,7 +160,6 @@ fn delivery_rate_beside_that_of_a_plain_client() {
 
 /// Posts bodies with the server's client and concurrency.
 fn post_all(url: &str, bodies: Vec<Bytes>) -> Duration {
-    const CONCURRENCY: usize = 32;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();

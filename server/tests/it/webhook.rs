@@ -59,9 +59,13 @@ impl Recorder {
         self.requests.lock().expect("the requests").clone()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.requests.lock().expect("the requests").len()
+    }
+
     /// Waits until this many requests arrived.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<Received> {
-        wait_until(&format!("{count} webhooks arrive"), || self.received().len() >= count);
+        wait_until(&format!("{count} webhooks arrive"), || self.count() >= count);
         self.received()
     }
 }
