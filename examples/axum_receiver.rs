@@ -38,9 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let secret = match env::var("BITLABS_APP_SECRET") {
         Ok(secret) => secret,
         Err(env::VarError::NotPresent) if is_demo => DEMO_SECRET.to_owned(),
-        Err(_) => {
-            return Err("set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to try it with a public secret".into());
-        }
+        Err(_) => return Err("set BITLABS_APP_SECRET, or POSTBACK_DEMO=1 to use a public one".into()),
     };
     let database = env::var("POSTBACK_DB").unwrap_or_else(|_| "postback.db".to_owned());
     let listen = env::var("POSTBACK_LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());

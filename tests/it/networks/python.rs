@@ -9,6 +9,7 @@ use super::{Network, SECRET, every_preset, is_genuine};
 use postback::network::Role;
 use postback::testing::described::SentCallback;
 use postback::{Endpoint as _, Request};
+use postback_test_servers::skip;
 
 struct Python {
     child: Child,
@@ -18,11 +19,10 @@ struct Python {
 
 impl Python {
     /// `None` if there is no Python 3.11: the vectors hold everywhere.
-    #[allow(clippy::disallowed_methods, reason = "CI demands every tool")]
     fn start() -> Option<Self> {
         let has_toml = Command::new("python3").args(["-c", "import tomllib"]).status();
         if !has_toml.is_ok_and(|status| status.success()) {
-            assert!(std::env::var_os("POSTBACK_REQUIRE_SERVERS").is_none(), "Python 3.11 is required");
+            skip("Python 3.11 is not installed");
             return None;
         }
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/networks.py");

@@ -1,8 +1,10 @@
 //! Starts Postgres and Redis servers for the workspace's own tests: on loopback, in temporary directories, ended when
 //! dropped.
 //!
-//! Where a server is not installed, `start` prints what is skipped and returns `None`; with
+//! Where a server is not installed, `start` says which test is skipped and returns `None`; with
 //! `POSTBACK_REQUIRE_SERVERS=1` it panics instead.
+// The library's examples, which compile this crate as well, also run elsewhere.
+#![cfg(unix)]
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
@@ -16,6 +18,7 @@ mod postgres;
 mod redis;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -63,12 +66,22 @@ fn find_programs(names: &[&str], more: Vec<PathBuf>) -> Option<PathBuf> {
     places.into_iter().find(has_all)
 }
 
-/// Says that tests are skipped, or fails where servers are required.
-fn report_missing(what: &str, package: &str) {
-    let text = format!("{what} is not installed: `apt-get install {package}` on Debian");
+/// Says that the running test is skipped.
+///
+/// # Panics
+/// With `POSTBACK_REQUIRE_SERVERS=1`.
+pub fn skip(reason: &str) {
     let required = std::env::var_os("POSTBACK_REQUIRE_SERVERS").is_some_and(|value| value == "1");
-    assert!(!required, "{text}");
-    eprintln!("SKIPPED: {text}");
+    assert!(!required, "{reason}");
+    skip_anyway(reason);
+}
+
+/// Says that the running test is skipped, also with `POSTBACK_REQUIRE_SERVERS=1`: for what not every machine can have.
+pub fn skip_anyway(reason: &str) {
+    let thread = std::thread::current();
+    let line = format!("SKIPPED {}: {reason}\n", thread.name().unwrap_or("a test"));
+    // Written directly, because the test harness hides what `eprintln!` prints in a test that passes.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A program that runs without root's rights, which Postgres refuses.

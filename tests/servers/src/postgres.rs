@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, give_away, report_missing, send_signal, unprivileged, wait_until};
+use crate::{find_programs, free_port, give_away, send_signal, skip, unprivileged, wait_until};
 
 /// A Postgres server. Ends when dropped.
 ///
@@ -71,7 +71,7 @@ impl Postgres {
         let places = versions.into_iter().rev().map(|(_, place)| place).collect();
         let names = ["postgres", "initdb", "psql", "pg_basebackup"];
         let Some(programs) = find_programs(&names, places) else {
-            report_missing("Postgres", "postgresql");
+            skip("Postgres is not installed: `apt-get install postgresql` on Debian");
             return None;
         };
         let directory = tempfile::tempdir().unwrap();

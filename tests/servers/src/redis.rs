@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, report_missing, wait_until};
+use crate::{find_programs, free_port, skip, wait_until};
 
 /// A Redis (or Valkey) server. Ends when dropped.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Redis {
         let names = ["redis-server", "valkey-server"];
         let found = names.iter().find_map(|name| Some(find_programs(&[name], Vec::new())?.join(name)));
         let Some(program) = found else {
-            report_missing("Redis", "redis-server");
+            skip("Redis is not installed: `apt-get install redis-server` on Debian");
             return None;
         };
         let server = Self {

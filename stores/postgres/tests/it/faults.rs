@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use postback::store::DedupStore as _;
 use postback::{Receipt, StoreError};
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
-use postback_test_servers::{PATIENCE, Postgres, send_signal};
+use postback_test_servers::{PATIENCE, Postgres, send_signal, skip_anyway};
 use tokio::task::JoinSet;
 
 use crate::game::{
@@ -244,7 +244,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
         return;
     };
     let Some(disk) = server.mount_small_disk(8) else {
-        eprintln!("SKIPPED: a small tmpfs cannot be mounted here, so the disk cannot be filled");
+        skip_anyway("a small tmpfs cannot be mounted here, so the disk cannot be filled");
         return;
     };
     let url = server.create_database();

@@ -10,6 +10,7 @@
 )]
 
 mod conformance;
+mod example;
 mod failover;
 mod faults;
 mod game;
