@@ -563,6 +563,7 @@ fn tests_named_in_the_docs_exist() {
             ("sqlite", "stores/sqlite/tests/it"),
             ("postgres", "stores/postgres/tests/it"),
             ("redis", "stores/redis/tests/it"),
+            ("server", "server/tests/it"),
         ] {
             for named in read(page).split('`').filter_map(|text| text.strip_prefix(name)?.strip_prefix(": ")) {
                 count += 1;

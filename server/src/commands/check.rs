@@ -228,6 +228,12 @@ impl Url {
                 if !uncovered.is_empty() {
                     note(format_args!("Not covered by the signature: {}", names(uncovered)));
                 }
+                if let Some(retries) = description.retries() {
+                    note(format_args!("Retries: {retries}"));
+                }
+                if !description.addresses().is_empty() {
+                    note(format_args!("Addresses seen by others: {}", description.addresses().join(", ")));
+                }
                 if !description.note().is_empty() {
                     note(description.note());
                 }

@@ -36,32 +36,29 @@ fn roles(roles: &[Role]) -> String {
 
 fn mark(evidence: Evidence) -> &'static str {
     match evidence {
-        Evidence::Official => "official",
-        Evidence::Copy => "copy",
-        Evidence::Implementations => "implementations",
-        _ => "**uncertain**",
+        Evidence::Official => "",
+        Evidence::Copy => " (copy)",
+        Evidence::Implementations => " (implementations)",
+        _ => " (**uncertain**)",
     }
 }
 
 fn row(network: &Description) -> String {
-    let (covered, uncovered) = network.coverage();
+    let (_, uncovered) = network.coverage();
     let title = match network.docs() {
         "" => network.title().to_owned(),
         docs => format!("[{}]({docs})", network.title()),
     };
     let is_weak = !network.authentication().starts_with("secret");
-    let secret =
-        if is_weak && network.dashboard_url("").contains("secret=") { "; secret in the default URL" } else { "" };
+    let secret = if is_weak && network.dashboard_url("").contains("secret=") { " + secret" } else { "" };
+    let reversals = network.reversals().replace("; same transaction; takes back everything", "");
     format!(
-        "| `{}` | {title} | {} | {}{secret} | {} | {} | {} | {} | {} |",
+        "| [`{0}`](../networks/{0}.toml) | {title}{1} | {2}{secret} | {3} | {reversals} | {4} |",
         network.name(),
         mark(network.evidence()),
         network.authentication(),
-        roles(&covered),
         roles(&uncovered),
-        network.reversals(),
-        network.response(),
-        network.retries().unwrap_or("–"),
+        network.response().replace("status only", "–"),
     )
 }
 
@@ -69,38 +66,26 @@ fn generated() -> String {
     let mut text = String::from(
         "<!-- Generated from networks/*.toml: POSTBACK_UPDATE_DOCS=1 cargo test --test it docs -->\n\
          # Networks\n\n\
-         `postback::network::preset(name)`, or `network = \"name\"` in the server's configuration. How to use and describe\n\
-         networks: [guide](guide/networks.md).\n\n\
-         Evidence: *official*: the vendor's own pages or repositories. *copy*: copies of these. *implementations*: several\n\
-         public receivers that agree. *uncertain*: compare it with the network's dashboard. `bitlabs` and `admob` are typed Rust.\n\n\
-         *Covers* is what the signature proves. What it does not cover, anybody who sees a callback can change: those networks\n\
-         have a static secret in their default URL.\n\n\
-         | name | network | evidence | authentication | covers | does not cover | reversals | response | retries |\n\
-         |---|---|---|---|---|---|---|---|---|\n\
-         | `admob` | [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | official | ECDSA P-256 of the query | \
-         player, transaction, amount | – | none | status only | 5, every second |\n\
-         | `bitlabs` | [BitLabs](https://developer.bitlabs.ai) | official | HMAC-SHA-1 of the URL | everything | – | see \
-         [guide](guide/bitlabs.md) | status only | about 10 |\n",
+         How to use them, and how to describe others: [guide](guide/networks.md). Each name leads to the description, with its macros,\n\
+         notes, retries, and addresses that others saw; `postback url NAME` prints them. `bitlabs` and `admob` are typed Rust.\n\n\
+         - **Evidence** is the vendor's own pages or repositories, unless stated: *copy*: copies of these; *implementations*:\n  \
+         several public receivers that agree; *uncertain*: compare it with the network's dashboard.\n\
+         - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\
+         - **Reversals** have the transaction of what they take back, and take back everything, unless stated.\n\
+         - **Body**: what the network reads; otherwise the status decides.\n\n\
+         | name | network | authentication | not signed | reversals | body |\n\
+         |---|---|---|---|---|---|\n\
+         | `admob` | [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | – | none | – |\n\
+         | `bitlabs` | [BitLabs](https://developer.bitlabs.ai) | HMAC-SHA-1 of the URL | – | see [guide](guide/bitlabs.md) | – |\n",
     );
     let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
     for network in &all {
         let _ = writeln!(text, "{}", row(network));
     }
-    text.push_str("\n## What else to know\n\n");
-    for network in all.iter().filter(|network| !network.note().is_empty()) {
-        let _ = writeln!(text, "- **{}**: {}", network.name(), network.note());
-    }
-    text.push_str("\n## Families\n\nThe same protocol under other names, each with its own keys in the store:\n\n");
+    text.push_str("\n## The same protocol under other names\n\nEach has its own keys in the store:\n\n");
     for network in all.iter().filter(|network| !network.family().is_empty()) {
         let members: Vec<String> = network.family().iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(text, "- `{}`: {}", network.name(), members.join(", "));
-    }
-    text.push_str(
-        "\n## Addresses\n\nSeen by others, not vouched for by anybody, and not trusted by default. Pass them to `Senders` to have\n\
-         callbacks from elsewhere reported.\n\n",
-    );
-    for network in all.iter().filter(|network| !network.addresses().is_empty()) {
-        let _ = writeln!(text, "- `{}`: {}", network.name(), network.addresses().join(", "));
     }
     text.push_str("\n## Left out\n\n");
     for (names, reason) in LEFT_OUT {
