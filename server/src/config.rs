@@ -93,21 +93,38 @@ impl Config {
         Ok(Self::parse(&path.display().to_string(), &text)?)
     }
 
+    /// Reads the endpoints of a file, for commands that run no server: its other keys may be missing.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the path of the method is for one lifetime only")]
+    pub(crate) fn read_endpoints(path: &Path) -> anyhow::Result<Vec<ConfiguredEndpoint>> {
+        let text = read_file(path)?;
+        Ok(parse(&path.display().to_string(), &text, |reader, root| reader.endpoints(root))?)
+    }
+
     /// Validates a text. `file` is its name in errors.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the path of the method is for one lifetime only")]
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {
-        let (root, syntax) = DeTable::parse_recoverable(text);
-        let mut reader = Reader { text, errors: Vec::new() };
-        for error in syntax {
-            reader.error(error.span().unwrap_or(0..0), "", error.message().to_owned());
-        }
-        // After a syntax error a key may seem to be missing.
-        let config = if reader.errors.is_empty() { reader.config(root.get_ref()) } else { None };
-        match config {
-            Some(config) if reader.errors.is_empty() => Ok(config),
-            _ => {
-                reader.errors.sort_by_key(|error| error.line);
-                Err(ConfigErrors { file: file.to_owned(), errors: reader.errors })
-            }
+        parse(file, text, |reader, root| reader.config(root))
+    }
+}
+
+fn parse<T>(
+    file: &str,
+    text: &str,
+    read: impl for<'c> FnOnce(&mut Reader<'c>, &Section<'c>) -> Option<T>,
+) -> Result<T, ConfigErrors> {
+    let (root, syntax) = DeTable::parse_recoverable(text);
+    let mut reader = Reader { text, errors: Vec::new() };
+    for error in syntax {
+        reader.error(error.span().unwrap_or(0..0), "", error.message().to_owned());
+    }
+    // After a syntax error a key may seem to be missing.
+    let root = Section { name: String::new(), table: root.get_ref(), span: 0..0 };
+    let found = if reader.errors.is_empty() { read(&mut reader, &root) } else { None };
+    match found {
+        Some(found) if reader.errors.is_empty() => Ok(found),
+        _ => {
+            reader.errors.sort_by_key(|error| error.line);
+            Err(ConfigErrors { file: file.to_owned(), errors: reader.errors })
         }
     }
 }
@@ -194,19 +211,18 @@ impl<'c> Reader<'c> {
         });
     }
 
-    fn config(&mut self, root: &'c DeTable<'c>) -> Option<Config> {
-        let root = Section { name: String::new(), table: root, span: 0..0 };
+    fn config(&mut self, root: &Section<'c>) -> Option<Config> {
         let known = ["listen", "store", "log", "backend", "admin", "endpoint", "networks"];
-        self.check_keys(&root, &known);
-        let listen = self.address(&root, "listen", true);
-        let store = self.store(&root);
-        let log = self.log_format(&root);
-        let backend = self.section(&root, "backend", true);
+        self.check_keys(root, &known);
+        let listen = self.address(root, "listen", true);
+        let store = self.store(root);
+        let log = self.log_format(root);
+        let backend = self.section(root, "backend", true);
         let backend = backend.and_then(|section| self.backend(&section));
         let is_admin = root.find("admin").is_some();
-        let admin = self.section(&root, "admin", false);
+        let admin = self.section(root, "admin", false);
         let admin = admin.and_then(|section| self.admin(&section));
-        let endpoints = self.endpoints(&root);
+        let endpoints = self.endpoints(root);
         if let (Some(listen), Some(admin)) = (listen, &admin)
             && listen == admin.listen
             && listen.port() != 0

@@ -14,6 +14,7 @@ use super::explain::{Candidate, Explainer, Outcome, PARAMETER};
 use super::{SecretOption, print, urls};
 use crate::admin::says;
 use crate::config::{self, Config};
+use crate::endpoint::ConfiguredEndpoint;
 use crate::environment;
 
 /// Signs a URL as BitLabs does, for curl.
@@ -45,7 +46,7 @@ impl Sign {
 /// Exit status: 0 all are genuine and usable, 1 one is not, 2 the command could not be carried out.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The server's configuration.
+    /// The configuration with the endpoints.
     #[arg(long, value_name = "FILE", default_value = config::DEFAULT_FILE)]
     config: PathBuf,
     /// Read a web server's log (common or combined format) and pass over other requests.
@@ -61,7 +62,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self) -> anyhow::Result<bool> {
-        let config = Config::read(&self.config)?;
+        let endpoints = Config::read_endpoints(&self.config)?;
         let mut all_genuine = true;
         if let Some(path) = &self.access_log {
             let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -71,22 +72,22 @@ impl Verify {
                     continue;
                 };
                 let path = target.split('?').next().unwrap_or_default();
-                if config.endpoints.iter().any(|endpoint| endpoint.path() == path) {
-                    all_genuine &= self.verify(&config, method, target)?;
+                if endpoints.iter().any(|endpoint| endpoint.path() == path) {
+                    all_genuine &= self.verify(&endpoints, method, target)?;
                 }
             }
             return Ok(all_genuine);
         }
         for url in urls(self.url.as_deref()) {
-            all_genuine &= self.verify(&config, "GET", url?.trim())?;
+            all_genuine &= self.verify(&endpoints, "GET", url?.trim())?;
         }
         Ok(all_genuine)
     }
 
-    fn verify(&self, config: &Config, method: &str, url: &str) -> anyhow::Result<bool> {
+    fn verify(&self, endpoints: &[ConfiguredEndpoint], method: &str, url: &str) -> anyhow::Result<bool> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
-        let endpoint = config.endpoints.iter().find(|endpoint| endpoint.path() == path);
+        let endpoint = endpoints.iter().find(|endpoint| endpoint.path() == path);
         let Some(endpoint) = endpoint else {
             self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
             return Ok(false);

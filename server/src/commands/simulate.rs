@@ -195,11 +195,11 @@ struct Sent {
 
 impl Simulate {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
-        let config = Config::read(&self.config)?;
+        let configured = Config::read_endpoints(&self.config)?;
         let to = self.checked_target()?;
         let client = http_client(TIMEOUT, to.scheme_str() == Some("https"))?;
         let run = SystemClock.now().as_millis();
-        let endpoints = config.endpoints.iter().filter(|endpoint| endpoint.labels().network == self.network);
+        let endpoints = configured.iter().filter(|endpoint| endpoint.labels().network == self.network);
         let mut plan = Vec::new();
         for endpoint in endpoints {
             plan.extend(match &endpoint.description {

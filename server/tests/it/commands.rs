@@ -1,11 +1,14 @@
 //! The commands' output.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use postback_test_servers::wait_until;
 
+use crate::operations::repository;
 use crate::program::{SECRET, Setup, command, offer, run};
+use crate::sample_backends::is_installed;
 use crate::webhook::Recorder;
 
 /// Runs a command in the setup's directory.
@@ -192,4 +195,54 @@ fn simulation_of_bitlabs_and_described_networks_is_right() {
     assert!(status == 2 && err.contains("--allow-remote"), "{err}");
     let (status, _, err) = ask(&setup, &["simulate", "ayet", "--to", &to]);
     assert!(status == 2 && err.contains("no endpoint of \"ayet\""), "{err}");
+    // To play against a receiver of one's own, the endpoints are enough.
+    fs::write(setup.path("postback.toml"), &setup.end).expect("a file");
+    let (status, out, err) = ask(&setup, &["simulate", "notik", "--to", &to]);
+    assert!(status == 0 && out.trim_end().ends_with(", 0 wrong"), "{out}{err}");
+}
+
+#[test]
+fn guide_for_migration_works_as_printed() {
+    let guide = fs::read_to_string(repository().join("docs/guide/migration.md")).expect("the guide");
+    let (_, rest) = guide.split_once("$ cat paid.csv\n").expect("the list");
+    let (list, rest) = rest.split_once("$ ").expect("a command");
+    let (commands, _) = rest.split_once("```").expect("the block's end");
+    let setup = Setup::new();
+    fs::write(setup.path("paid.csv"), list).expect("a list");
+    for (command, expected) in commands.lines().zip(["would be: ", "3 imported, 1 imported as closed"]) {
+        let arguments: Vec<&str> = command.split(' ').skip_while(|word| *word != "import").collect();
+        let (status, out, err) = ask(&setup, &arguments);
+        assert!(status == 0 && out.contains(expected), "{command}: {out}{err}");
+        assert_eq!(setup.path("game.db").exists(), command.ends_with("--write"));
+    }
+}
+
+#[test]
+fn guide_for_testing_a_backend_works_as_printed() {
+    if !is_installed("curl", &["--version"]) {
+        return;
+    }
+    let guide = fs::read_to_string(repository().join("docs/guide/testing.md")).expect("the guide");
+    let blocks = |start: &'static str| guide.split(start).skip(1).map(|rest| rest.split("```").next());
+    let mut setup = Setup::new();
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    setup.end = blocks("```toml\n").next().flatten().expect("a configuration").to_owned();
+    fs::write(setup.path("postback.toml"), &setup.end).expect("a file");
+    let here = format!("127.0.0.1:{}", server.public);
+    let outputs: Vec<String> = blocks("```sh\n")
+        .flatten()
+        .map(|commands| {
+            let programs = Path::new(env!("CARGO_BIN_EXE_postback")).parent().expect("a directory");
+            let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("PATH"));
+            let mut shell = Command::new("sh");
+            shell.args(["-ec", &commands.replace("127.0.0.1:8080", &here)]).current_dir(setup.directory.path());
+            let (status, out, err) = run(shell.env("PATH", path).env("BITLABS_APP_SECRET", SECRET));
+            assert_eq!(status, 0, "{commands}{err}");
+            out
+        })
+        .collect();
+    let [simulated, sent] = outputs.as_slice() else { panic!("two blocks") };
+    assert!(simulated.trim_end().ends_with(", 0 wrong"), "{simulated}");
+    assert!(sent.starts_with("HTTP/1.1 200") && sent.trim_end().ends_with("accepted"), "{sent}");
 }

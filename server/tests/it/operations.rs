@@ -11,7 +11,7 @@ use crate::client::get;
 use crate::program::{Setup, command, offer, run};
 use crate::webhook::Recorder;
 
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 

@@ -24,12 +24,12 @@ impl Drop for Running {
     }
 }
 
-/// Whether a program can be run. Node and Python must be there where servers are required.
-fn is_installed(program: &str, arguments: &[&str]) -> bool {
+/// Whether a program can be run; otherwise the test is skipped. Where servers are required, only PHP's may be missing.
+pub(crate) fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_installed = status.is_ok_and(|status| status.success());
     if !is_installed {
-        let skip = if matches!(program, "node" | "npm" | "python3") { skip } else { skip_anyway };
+        let skip = if matches!(program, "curl" | "node" | "npm" | "python3") { skip } else { skip_anyway };
         skip(&format!("{program} is not installed"));
     }
     is_installed
