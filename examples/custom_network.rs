@@ -7,8 +7,8 @@
 //! Listens on `POSTBACK_LISTEN` (127.0.0.1:8080). The fictional network Acme signs player, transaction, amount and status with
 //! SHA-256, and takes a reward back with the status `2`.
 
+use postback::MemoryStore;
 use postback::network::Description;
-use postback::{Endpoint as _, MemoryStore};
 
 const ACME: &str = r#"
 name     = "acme"

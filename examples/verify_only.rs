@@ -12,9 +12,9 @@
 use std::env;
 
 use axum::Router;
+use postback::Verified;
 use postback::bitlabs::{App, BanCallback, OfferCallback, SurveyCallback};
 use postback::network::{DescribedCallback, preset};
-use postback::{Endpoint as _, Verified};
 
 /// As typed into BitLabs' dashboard.
 const OFFERS: &str = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\

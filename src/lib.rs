@@ -36,7 +36,7 @@
 //! | [`Decision`] | what a handler gets |
 //! | [`import`] | what an earlier receiver dealt with |
 //! | [`guard`], [`protocol`] | what is due, and in which order things happen: pure functions |
-//! | [`guide`] | guides: networks, proxies, handlers, stores, secrets, attacks, testing, migration |
+//! | [`guide`] | guides: BitLabs, networks, proxies, handlers, stores, secrets, attacks, testing, migration |
 //!
 //! # Features
 //!

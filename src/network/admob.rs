@@ -599,11 +599,18 @@ fn field(data: &str, name: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.into_owned())
 }
 
+impl AdmobEndpoint {
+    /// The path to route to this endpoint: that of the configured URL.
+    pub fn path(&self) -> &str {
+        &self.setup.path
+    }
+}
+
 impl Endpoint for AdmobEndpoint {
     type Callback = AdmobCallback;
 
     fn path(&self) -> &str {
-        &self.setup.path
+        self.path()
     }
 
     fn labels(&self) -> EndpointLabels<'_> {

@@ -255,6 +255,7 @@ impl<S, H, C> Receiver<S, H, C> {
         &self.store
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn handler(&self) -> &H {
         &self.handler
     }

@@ -287,6 +287,11 @@ impl DescribedEndpoint {
         Self { setup }
     }
 
+    /// The path to route to this endpoint: that of the configured URL.
+    pub fn path(&self) -> &str {
+        &self.setup.path
+    }
+
     /// What money depends on and the network's signature does not cover.
     pub fn uncovered(&self) -> &[Role] {
         &self.setup.uncovered
@@ -302,7 +307,7 @@ impl Endpoint for DescribedEndpoint {
     type Callback = DescribedCallback;
 
     fn path(&self) -> &str {
-        &self.setup.path
+        self.path()
     }
 
     fn labels(&self) -> EndpointLabels<'_> {
