@@ -3,82 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use postback::Decimal;
 use postback::network::preset;
 use postback::testing::bitlabs::Signer;
 use postback::testing::described::DescribedSigner;
+use postback_test_servers::Example;
 use sha2::{Digest as _, Sha256};
 
 use crate::common::decimal;
 
 const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
-
-/// A running example. Killed when dropped.
-struct Example {
-    process: Child,
-    address: String,
-}
-
-impl Example {
-    fn start(name: &str, environment: &[(&str, &str)]) -> Self {
-        let mut process = command(name)
-            .envs(environment.iter().copied())
-            .env("POSTBACK_LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().expect("the example ended early").unwrap();
-            if let Some((_, address)) = line.split_once("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        // Whatever else it prints must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
-    }
-
-    fn get(&self, target: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let request = format!("GET {target} HTTP/1.1\r\nhost: game.example\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn command(name: &str) -> Command {
-    let mut command = Command::new(path(name));
-    for variable in ["POSTBACK_DEMO", "POSTBACK_DB", "BITLABS_APP_SECRET", "BITLABS_OFFERS_URL"] {
-        command.env_remove(variable);
-    }
-    command
-}
-
-/// Examples are built next to the tests.
-fn path(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let target = tests.parent().and_then(Path::parent).unwrap();
-    let path = target.join("examples").join(name);
-    assert!(path.exists(), "build the examples first: cargo build --examples --all-features");
-    path
-}
 
 #[test]
 fn receivers_pay_once_and_survive_being_killed() {
@@ -115,7 +51,7 @@ fn receivers_pay_once_and_survive_being_killed() {
 #[test]
 fn receivers_do_not_start_without_a_secret() {
     for name in ["axum_receiver", "actix_receiver"] {
-        let output = command(name).output().unwrap();
+        let output = Example::command(name).output().unwrap();
         assert!(!output.status.success());
         assert!(String::from_utf8_lossy(&output.stderr).contains("set BITLABS_APP_SECRET"), "{name}");
     }
@@ -128,22 +64,16 @@ fn demo_prints_what_the_readme_says() {
     let (_, shown) = readme.split_once("--example axum_receiver --features axum\n").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut process = command("axum_receiver")
-        .env("POSTBACK_DEMO", "1")
-        .env("POSTBACK_LISTEN", "127.0.0.1:0")
-        .env("POSTBACK_DB", folder.path().join("game.db"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let printed: Vec<String> = lines.take(shown.lines().count()).collect();
-    let address = printed[0].strip_prefix("listening on http://").unwrap().to_owned();
-    let example = Example { process, address };
-    for (printed, shown) in printed.iter().zip(shown.lines()) {
+    let database = folder.path().join("game.db");
+    let environment = [("POSTBACK_DEMO", "1"), ("POSTBACK_DB", database.to_str().unwrap())];
+    let (first, shown) = shown.split_once('\n').unwrap();
+    assert_eq!(first, "listening on http://127.0.0.1:8080");
+    let example = Example::start_and_read("axum_receiver", &environment, shown.lines().count());
+    for (printed, shown) in example.printed.iter().zip(shown.lines()) {
         let printed = printed.replace(&example.address, "127.0.0.1:8080");
         assert_eq!(without_values(&printed, &["tx", "hash"]), without_values(shown, &["tx", "hash"]));
     }
-    let requests = printed.iter().filter_map(|line| line.strip_prefix("curl -i '")?.strip_suffix('\''));
+    let requests = example.printed.iter().filter_map(|line| line.strip_prefix("curl -i '")?.strip_suffix('\''));
     let targets: Vec<&str> = requests.map(|url| url.split_once(&example.address).unwrap().1).collect();
     for target in &targets {
         assert_eq!(example.get(target), (200, "settled".into()));
@@ -299,7 +229,7 @@ fn custom_network_pays_and_takes_back() {
 
 #[test]
 fn custom_store_keeps_every_promise() {
-    let output = command("custom_store").output().unwrap();
+    let output = Example::command("custom_store").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("the store keeps every promise"));
 }

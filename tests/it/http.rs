@@ -11,8 +11,8 @@ use postback::bitlabs::{App, OfferCallback};
 use postback::network::{Credential, DescribedEndpoint, preset};
 use postback::store::DedupStore as _;
 use postback::testing::bitlabs::Signer;
-use postback::{Decimal, Endpoint as _, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
-use postback_test_servers::skip;
+use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
+use postback_test_servers::{Response, exchange, free_port, skip, wait_until};
 
 use crate::common::log::warnings_of;
 
@@ -28,12 +28,6 @@ enum Framework {
 }
 
 const FRAMEWORKS: [Framework; 2] = [Framework::Axum, Framework::Actix];
-
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
-}
 
 /// A server in a thread of its own, until it is dropped.
 struct Server {
@@ -105,16 +99,8 @@ impl Server {
         ))
     }
 
-    /// Sends these bytes and leaves the connection open until the server closes it.
     fn exchange(&self, request: &str) -> Response {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut text = Vec::new();
-        stream.read_to_end(&mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Response { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+        exchange(self.address, request.as_bytes())
     }
 
     fn get(&self, target: &str) -> (u16, String) {
@@ -434,4 +420,60 @@ fn signatures_of_other_implementations_are_genuine() {
             assert_eq!(balance(&store), 3.into(), "{program} {framework:?}");
         }
     }
+}
+
+/// A process that is killed when dropped.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn nginx_as_in_the_guide_passes_callbacks_on_unchanged() {
+    let programs = ["nginx", "/usr/sbin/nginx"];
+    let is_there = |program: &&str| Command::new(program).arg("-v").stderr(Stdio::null()).status().is_ok();
+    let Some(nginx) = programs.into_iter().find(is_there) else {
+        return skip("nginx is not installed: `apt-get install nginx-light` on Debian");
+    };
+    let store = MemoryStore::new();
+    let server = Server::start(Framework::Axum, paying(&store));
+    let (_, location) = include_str!("../../docs/guide/proxies.md").split_once("```nginx\n").unwrap();
+    let (location, _) = location.split_once("```").unwrap();
+    let location = location.replace("127.0.0.1:8080", &server.address.to_string());
+    let folder = tempfile::tempdir().unwrap();
+    let (place, port) = (folder.path().display(), free_port());
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String = kinds.iter().map(|kind| format!("{kind}_temp_path {place}/{kind};\n")).collect();
+    let config = format!(
+        "daemon off; master_process off; pid {place}/pid; error_log {place}/error.log; events {{}}\n\
+         http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port}; {location} }} }}"
+    );
+    let file = folder.path().join("nginx.conf");
+    std::fs::write(&file, config).unwrap();
+    let command = Command::new(nginx)
+        .arg("-c")
+        .arg(&file)
+        .arg("-p")
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _nginx = Running(command.unwrap());
+    wait_until("nginx listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+
+    for name in ["Lords%20Mobile", "Lords+Mobile", "Caf%C3%A9", "a%2Bb%2526", "x/../y//z"] {
+        let query = format!("player=p1&tx={name}&gems=5&state=COMPLETED&ref=&name={name}");
+        let target = Signer::new(SECRET, OFFERS).sign_query(&query).target();
+        let get = |target: &str| {
+            let request = format!("GET {target} HTTP/1.1\r\nhost: game.example\r\nconnection: close\r\n\r\n");
+            exchange(("127.0.0.1", port), request.as_bytes()).status
+        };
+        assert_eq!(get(&target), 200, "{name}");
+        assert_eq!(get(&target.replace("gems=5", "gems=9")), 403, "{name}");
+    }
+    assert_eq!(balance(&store), 20.into(), "two of them are one transaction");
 }

@@ -56,17 +56,6 @@ fn by_hand<S: DedupStore, H: Handler>(store: S, handler: H, clock: &ManualClock)
 }
 
 #[tokio::test]
-async fn callback_is_paid_once() {
-    let wallet = Shared::default();
-    let receiver = Receiver::new(MemoryStore::new(), paying(&wallet));
-    let first = receiver.receive(genuine(completed("o1", "500"))).await;
-    assert!(matches!(first.unwrap(), Receipt::Settled(_)));
-    let again = receiver.receive(genuine(completed("o1", "500"))).await;
-    assert_eq!(again.unwrap(), Receipt::Duplicate);
-    assert_eq!(balance(&wallet), decimal("500"));
-}
-
-#[tokio::test]
 async fn concurrent_repetitions_are_paid_once() {
     let wallet = Shared::default();
     let receiver = Receiver::new(MemoryStore::new(), paying(&wallet));

@@ -6,12 +6,9 @@ use sha2::Sha256;
 
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
-use postback::network::{
-    AfterReversal, ConfigError, DescribedEndpoint, Description, Meaning, Role, Senders, Shape, preset,
-};
+use postback::network::{AfterReversal, ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
 use postback::{
-    Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, RequestError,
-    VerifyError,
+    Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -266,37 +263,6 @@ fn c16_only_an_unsigned_probe_is_a_probe() {
     let sent = open.draft("t1").sign();
     let head = Request::new("HEAD", sent.target());
     assert_eq!(open.endpoint.verify(&head).unwrap_err().as_str(), "method");
-}
-
-#[tokio::test]
-async fn c17_kept_callbacks_are_replayed_after_the_fix() {
-    let game = Game::new();
-    let described = |word: &str| {
-        let toml = acme("kind = \"secret\"\nin = \"secret\"\n")
-            .replace("[static]", "[static]\nsecret = \"s\"")
-            .replace("coins = \"coins\"", word);
-        let url = format!(
-            "https://game.example/cb?user={{user}}&tx={{tx}}&coins={{coins}}&state={{state}}&ref={{ref}}&secret={SECRET}"
-        );
-        Description::from_toml(&toml).unwrap().app("game").secret(SECRET).unwrap().url(url)
-    };
-    let broken = described("coins = \"coins\"").parameter(Role::Amount, "gems");
-    assert!(broken.build().is_err());
-    let endpoint = described("coins = \"coins\"").parameter(Role::Amount, "state").parameter(Role::Status, "coins");
-    let wrong = endpoint.word("50", Meaning::Completed).build().unwrap();
-    let target = format!("/cb?user=p1&tx=t1&coins=50&state=approved&secret={SECRET}");
-    let error = game.send(&wrong, &Request::get(&target)).await.unwrap_err();
-    assert!(matches!(error, RequestError::Verify(VerifyError::Unusable(_))));
-    let fixed = described("coins = \"coins\"").build().unwrap();
-    let receiver = game.store.receiver(|tx, decision| {
-        tx.add(decision.player(), decision.balance_change());
-        Ok(())
-    });
-    let summary = receiver.replay(&fixed).await.unwrap();
-    assert_eq!((summary.replayed, summary.unusable, summary.failed), (1, 0, 0));
-    assert_eq!(game.balance().await, decimal("50"));
-    assert_eq!(receiver.replay(&fixed).await.unwrap().replayed, 0);
-    assert_eq!(receive(&game, &fixed, &target).await, Receipt::Duplicate);
 }
 
 // Signatures without separators.

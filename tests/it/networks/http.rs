@@ -1,12 +1,11 @@
 //! What every network reads in response, over real sockets, with axum and actix-web.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use super::{Game, Network, every_preset};
 use postback::testing::described::SentCallback;
+use postback_test_servers::{Response, exchange};
 
 /// Bodies for settled, duplicate and rejected, where a network expects others than the usual words.
 const EXPECTED: [(&str, &str, &str, Option<&str>); 13] = [
@@ -25,32 +24,14 @@ const EXPECTED: [(&str, &str, &str, Option<&str>); 13] = [
     ("tapjoy", "settled", "duplicate", None),
 ];
 
-struct Response {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-/// Sends bytes and reads the response to its end.
-fn exchange(address: SocketAddr, method: &str, target: &str, sent: Option<&SentCallback>) -> Response {
+fn send(address: SocketAddr, method: &str, target: &str, sent: Option<&SentCallback>) -> Response {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
     let body = sent.map_or(&[][..], SentCallback::body);
     for (name, value) in sent.map_or(&[][..], SentCallback::headers) {
         write!(request, "{name}: {value}\r\n").unwrap();
     }
     write!(request, "Content-Length: {}\r\n\r\n", body.len()).unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
-    stream.write_all(&[request.as_bytes(), body].concat()).unwrap();
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).unwrap();
-    let text = String::from_utf8(response).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    Response {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
-    }
+    exchange(address, &[request.as_bytes(), body].concat())
 }
 
 fn check(address: SocketAddr) {
@@ -61,7 +42,7 @@ fn check(address: SocketAddr) {
             .map_or(("settled", "duplicate", None), |(_, settled, duplicate, rejected)| {
                 (*settled, *duplicate, *rejected)
             });
-        let respond = |sent: &SentCallback| exchange(address, sent.method(), sent.target(), Some(sent));
+        let respond = |sent: &SentCallback| send(address, sent.method(), sent.target(), Some(sent));
 
         let sent = network.draft("t1").sign();
         let response = respond(&sent);
@@ -85,8 +66,8 @@ fn check(address: SocketAddr) {
     }
     // Probes: only where the operator chose so, and nothing is processed.
     for (path, status) in [("/probe", 200), ("/callbacks/cpx", 403)] {
-        assert_eq!(exchange(address, "GET", path, None).status, status, "{path}");
-        let head = exchange(address, "HEAD", path, None);
+        assert_eq!(send(address, "GET", path, None).status, status, "{path}");
+        let head = send(address, "HEAD", path, None);
         assert_eq!(head.status, if status == 200 { 200 } else { 405 }, "{path}");
         assert_eq!(head.body, "");
     }

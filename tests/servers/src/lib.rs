@@ -1,5 +1,5 @@
-//! Starts Postgres and Redis servers for the workspace's own tests: on loopback, in temporary directories, ended when
-//! dropped.
+//! Starts Postgres and Redis servers, and the examples, for the workspace's own tests: on loopback, in temporary
+//! directories, ended when dropped.
 //!
 //! Where a server is not installed, `start` says which test is skipped and returns `None`; with
 //! `POSTBACK_REQUIRE_SERVERS=1` it panics instead.
@@ -14,6 +14,7 @@
     reason = "a test fails by panicking, and settings come from the environment"
 )]
 
+mod http;
 mod postgres;
 mod redis;
 
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub use http::{Example, Response, exchange};
 pub use postgres::{Postgres, SmallDisk};
 pub use redis::{Redis, RedisCluster};
 
