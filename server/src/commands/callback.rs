@@ -72,7 +72,7 @@ impl Verify {
                     continue;
                 };
                 let path = target.split('?').next().unwrap_or_default();
-                if endpoints.iter().any(|endpoint| endpoint.path() == path) {
+                if endpoints.iter().any(|endpoint| endpoint.answers_at(path)) {
                     all_genuine &= self.verify(&endpoints, method, target)?;
                 }
             }
@@ -87,7 +87,7 @@ impl Verify {
     fn verify(&self, endpoints: &[ConfiguredEndpoint], method: &str, url: &str) -> anyhow::Result<bool> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
-        let endpoint = endpoints.iter().find(|endpoint| endpoint.path() == path);
+        let endpoint = endpoints.iter().find(|endpoint| endpoint.answers_at(path));
         let Some(endpoint) = endpoint else {
             self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
             return Ok(false);
