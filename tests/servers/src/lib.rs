@@ -20,9 +20,10 @@ pub mod storm;
 
 use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 pub use disk::SmallDisk;
@@ -71,14 +72,19 @@ pub fn send_signal(signal: &str, process: u32) {
     let _ = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).output();
 }
 
-/// A loopback port that nobody listens on. Below the range from which clients get theirs, so that it stays free while
-/// its server is down.
+/// A loopback port that nobody listens on, another one at every call. Below the range from which clients get theirs, so
+/// that it stays free while its server is down. Test processes that run side by side get different ones.
 pub fn free_port() -> u16 {
-    let first = RandomState::new().hash_one(std::process::id());
-    (0..10_000_u64)
-        .map(|step| 10_000 + u16::try_from(first.wrapping_add(step) % 20_000).unwrap_or_default())
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port")
+    /// A UDP socket with the same number reserves a port, and does not keep a server from listening on it.
+    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    let first = u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
+    let ports = (first..20_000).chain(0..first).map(|offset| (Ipv4Addr::LOCALHOST, 10_000 + offset));
+    // Reserved first: trying another process's port could keep its server from listening.
+    let reserved = ports.filter_map(|port| Some((port, UdpSocket::bind(port).ok()?)));
+    let mut free = reserved.filter(|(port, _)| TcpListener::bind(port).is_ok());
+    let (port, reservation) = free.next().expect("a free port");
+    RESERVED.lock().unwrap().push(reservation);
+    port.1
 }
 
 /// Finds a directory that contains all these programs.
