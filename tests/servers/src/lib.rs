@@ -1,5 +1,5 @@
 //! Starts Postgres and Redis servers, and the examples, for the workspace's own tests: on loopback, in temporary
-//! directories, ended when dropped.
+//! directories, ended when dropped. And kills them: see [`storm`].
 //!
 //! Where a server is not installed, `start` says which test is skipped and returns `None`; with
 //! `POSTBACK_REQUIRE_SERVERS=1` it panics instead.
@@ -8,16 +8,20 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and settings come from the environment"
 )]
 
+mod disk;
 mod http;
 mod postgres;
 mod redis;
+pub mod storm;
 
+use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -26,8 +30,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+pub use disk::SmallDisk;
 pub use http::{Example, Response, exchange};
-pub use postgres::{Postgres, SmallDisk};
+pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster};
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
@@ -43,6 +48,28 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// The same with a condition that waits.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "timed out: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Everything that an error says, down to its cause.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// Sends a signal (`STOP`, `CONT`, `KILL` …) to a process that the test started.
