@@ -1,12 +1,16 @@
 //! Callbacks per second over HTTP on one core, next to the framework's own empty handler, and how many genuine ones are
-//! left among forgeries.
+//! left in a flood of forgeries.
 //!
 //! ```console
 //! $ cargo bench -p postback-benches --bench http
 //! ```
 //!
 //! The server is a process of its own on core 0 (`taskset`), the client uses core 1: 64 connections, each sends a request
-//! and waits for its response. Rounds alternate between the servers; the median is printed.
+//! and waits for its response. Rounds alternate between the servers; medians are printed.
+//!
+//! The processor time of the server's process for a callback says what the server can do at most, however slow the client
+//! is. In a flood, nine forged requests arrive for each genuine one; what is left of the genuine rate on a saturated core is
+//! the time for a callback alone, divided by that for a callback and nine forgeries.
 #![allow(
     clippy::pedantic,
     clippy::unwrap_used,
@@ -32,6 +36,8 @@ use postback_sqlite::SqliteStore;
 const KINDS: [&str; 5] = ["axum-hello", "axum-memory", "axum-sqlite", "actix-hello", "actix-memory"];
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
+/// Forged requests for each genuine callback.
+const FLOOD: usize = 9;
 const LENGTH: Duration = Duration::from_secs(4);
 
 fn main() {
@@ -44,34 +50,42 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let mut rates: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut figures: BTreeMap<(&str, usize), [Vec<f64>; 2]> = BTreeMap::new();
     for round in 0..ROUNDS {
-        for kind in KINDS {
-            rates.entry(kind.to_owned()).or_default().push(measure(kind, round, 0));
-        }
-        for kind in ["axum-memory", "axum-sqlite"] {
-            rates
-                .entry(format!("{kind}, genuine among nine forgeries each"))
-                .or_default()
-                .push(measure(kind, round, 9));
+        let floods = [("axum-memory", FLOOD), ("axum-sqlite", FLOOD)];
+        for (kind, forgeries) in KINDS.map(|kind| (kind, 0)).into_iter().chain(floods) {
+            let (rate, micros) = measure(kind, round, forgeries);
+            let [rates, times] = figures.entry((kind, forgeries)).or_default();
+            rates.push(rate);
+            times.push(micros);
         }
     }
-    println!("| server | callbacks/s | of its empty handler |\n|---|---|---|");
-    let medians: BTreeMap<String, f64> = rates
-        .into_iter()
-        .map(|(kind, mut rates)| {
-            rates.sort_by(f64::total_cmp);
-            (kind, rates[rates.len() / 2])
-        })
-        .collect();
-    for (kind, rate) in &medians {
-        let hello = if kind.starts_with("axum") { "axum-hello" } else { "actix-hello" };
-        println!("| {kind} | {rate:.0} | {:.2} |", rate / medians[hello]);
+    let medians: BTreeMap<_, [f64; 2]> =
+        figures.into_iter().map(|(server, figures)| (server, figures.map(median))).collect();
+    println!("| server | forgeries for each callback | callbacks/s | µs of processor for each | of the rate without |");
+    println!("|---|--:|--:|--:|--:|");
+    for ((kind, forgeries), [rate, micros]) in &medians {
+        let left = medians[&(*kind, 0)][1] / micros;
+        println!("| {kind} | {forgeries} | {rate:.0} | {micros:.1} | {left:.2} |");
     }
 }
 
-/// Genuine callbacks per second, with this many forgeries for each.
-fn measure(kind: &str, round: usize, forgeries: usize) -> f64 {
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// The processor time that a process has used, in microseconds.
+fn processor_time(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // User and system time in hundredths of a second, counted from behind the program's name.
+    let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+    fields.map(|ticks| ticks.parse::<f64>().unwrap() * 10_000.0).sum()
+}
+
+/// Genuine callbacks per second, with this many forgeries for each, and the server's processor time for each in
+/// microseconds.
+fn measure(kind: &str, round: usize, forgeries: usize) -> (f64, f64) {
     let (mut child, address) = start(kind);
     let stop = Arc::new(AtomicBool::new(false));
     let taken = Arc::new(AtomicU64::new(0));
@@ -101,13 +115,14 @@ fn measure(kind: &str, round: usize, forgeries: usize) -> f64 {
         .collect();
     std::thread::sleep(LENGTH);
     stop.store(true, Ordering::Relaxed);
-    let rate = taken.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64();
+    let (count, elapsed) = (taken.load(Ordering::Relaxed) as f64, began.elapsed().as_secs_f64());
+    let micros = processor_time(child.id()) / count;
     for client in clients {
         client.join().unwrap();
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    rate
+    (count / elapsed, micros)
 }
 
 fn send(stream: &mut TcpStream, target: &str, buffer: &mut [u8], status: u16) {

@@ -307,8 +307,7 @@ impl<'c> Reader<'c> {
             self.error(span, "endpoint", "not a list of tables: write [[endpoint]]");
             return None;
         };
-        let mut endpoints: Vec<ConfiguredEndpoint> = Vec::new();
-        let mut paths: HashMap<String, usize> = HashMap::new();
+        let mut endpoints: Vec<(usize, ConfiguredEndpoint)> = Vec::new();
         for (number, item) in (1..).zip(array.iter()) {
             let Some(table) = item.get_ref().as_table() else {
                 self.error(item.span(), "endpoint", "not a table: write [[endpoint]]");
@@ -318,20 +317,22 @@ impl<'c> Reader<'c> {
             let Some(endpoint) = self.endpoint(&section, &networks) else {
                 continue;
             };
-            let path = endpoint.path().to_owned();
+            let overlaps = |(_, other): &&(usize, ConfiguredEndpoint)| {
+                other.answers_at(endpoint.path()) || endpoint.answers_at(other.path())
+            };
             let span = section.find("url").map_or(item.span(), |(span, _)| span);
-            if path == "/health" {
+            if endpoint.answers_at("/health") {
                 self.error(span, section.key("url"), "the path /health is the server's own: use another path");
-            } else if let Some(other) = paths.insert(path, number) {
+            } else if let Some((other, _)) = endpoints.iter().find(overlaps) {
                 self.error(
                     span,
                     section.key("url"),
                     format!("same path as endpoint {other}: give each endpoint its own path"),
                 );
             }
-            endpoints.push(endpoint);
+            endpoints.push((number, endpoint));
         }
-        Some(endpoints)
+        Some(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
     }
 
     /// The descriptions in the file, as texts of their own.
@@ -537,4 +538,65 @@ fn duration(text: &str, max: Duration) -> Result<Duration, String> {
         return Err(advice());
     }
     Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A valid configuration with every key.
+    const VALID: &str = include_str!("../tests/data/every-key.toml");
+
+    /// What is put into it.
+    const PIECES: [&str; 16] = [
+        "\"",
+        "=",
+        "[",
+        "]]\n",
+        "\n",
+        ".",
+        "{}",
+        "0",
+        "-1",
+        "true",
+        "\u{1f600}",
+        "[[endpoint]]\n",
+        "env:UNSET_NAME",
+        "network",
+        "secret = \"",
+        "[networks.acme.",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn edited_configuration_is_valid_or_has_errors_with_lines(
+            edits in prop::collection::vec((0..VALID.len(), 0..40_usize, prop::option::of(0..PIECES.len())), 1..4),
+        ) {
+            let mut text = VALID.to_owned();
+            for (at, length, piece) in edits {
+                let end = (at + length).min(text.len());
+                if text.is_char_boundary(at) && text.is_char_boundary(end) && at <= end {
+                    text.replace_range(at..end, piece.map_or("", |piece| PIECES[piece]));
+                }
+            }
+            match Config::parse("edited.toml", &text) {
+                Ok(config) => {
+                    prop_assert!(!config.endpoints.is_empty());
+                    let is_closed = |admin: &Admin| admin.token.is_some() || admin.listen.ip().is_loopback();
+                    prop_assert!(config.admin.as_ref().is_none_or(is_closed));
+                    let shown = format!("{config:?}");
+                    prop_assert!(!shown.contains("secret-of-") && !shown.contains("a-long-random-token"), "{shown}");
+                }
+                Err(found) => {
+                    prop_assert!(!found.errors.is_empty());
+                    let lines = text.matches('\n').count() + 1;
+                    prop_assert!(found.errors.iter().all(|error| (1..=lines).contains(&error.line)), "{found}");
+                }
+            }
+        }
+    }
 }

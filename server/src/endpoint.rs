@@ -163,11 +163,21 @@ pub(crate) struct ConfiguredEndpoint {
     pub(crate) url: String,
     /// What the network's signature does not cover, although it decides about money.
     pub(crate) uncovered: Vec<String>,
-    needs_no_secret: bool,
     /// Its secret, for `simulate`. Networks that sign nothing may have none.
     secret: Option<Zeroizing<String>>,
-    /// `None` for BitLabs.
-    pub(crate) description: Option<Description>,
+    pub(crate) kind: NetworkKind,
+}
+
+/// How a network is implemented, and what `simulate` must know to send its callbacks.
+pub(crate) enum NetworkKind {
+    Bitlabs,
+    Admob(PlayerIn),
+    Described {
+        description: Box<Description>,
+        /// The login, or the header, of a network with HTTP credentials.
+        login: Option<String>,
+        header: Option<String>,
+    },
 }
 
 impl fmt::Debug for ConfiguredEndpoint {
@@ -177,15 +187,8 @@ impl fmt::Debug for ConfiguredEndpoint {
 }
 
 impl ConfiguredEndpoint {
-    fn new(endpoint: impl Endpoint, url: &str) -> Self {
-        Self {
-            endpoint: Box::new(endpoint),
-            url: url.to_owned(),
-            uncovered: Vec::new(),
-            needs_no_secret: false,
-            secret: None,
-            description: None,
-        }
+    fn new(endpoint: impl Endpoint, url: &str, kind: NetworkKind) -> Self {
+        Self { endpoint: Box::new(endpoint), url: url.to_owned(), uncovered: Vec::new(), secret: None, kind }
     }
 
     /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
@@ -268,13 +271,13 @@ impl ConfiguredEndpoint {
             return Err(problem("family", format!("unknown family: use one of {families}")));
         };
         let built = match family {
-            Family::Offers => app.offers(url).map(|endpoint| Self::new(endpoint, url)),
-            Family::Purchases => app.purchases(url).map(|endpoint| Self::new(endpoint, url)),
-            Family::Surveys => app.surveys(url).map(|endpoint| Self::new(endpoint, url)),
-            Family::Receipts => app.receipts(url).map(|endpoint| Self::new(endpoint, url)),
-            Family::Cashback => app.cashback(url).map(|endpoint| Self::new(endpoint, url)),
-            Family::Rewards => app.rewards(url).map(|endpoint| Self::new(endpoint, url)),
-            _ => app.bans(url).map(|endpoint| Self::new(endpoint, url)),
+            Family::Offers => app.offers(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            Family::Purchases => app.purchases(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            Family::Surveys => app.surveys(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            Family::Receipts => app.receipts(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            Family::Cashback => app.cashback(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            Family::Rewards => app.rewards(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
+            _ => app.bans(url).map(|endpoint| Self::new(endpoint, url, NetworkKind::Bitlabs)),
         };
         built.map_err(|error| problem("url", error))
     }
@@ -301,17 +304,17 @@ impl ConfiguredEndpoint {
         if settings.url.is_some() {
             builder = builder.url(url);
         }
-        if let Some(place) = settings.text("player_in")? {
-            builder = builder.player(match (place, place.strip_prefix("custom_data.")) {
-                ("user_id", _) => PlayerIn::UserId,
-                ("custom_data", _) => PlayerIn::CustomData,
-                (_, Some(name)) => PlayerIn::CustomDataField(name.to_owned()),
-                _ => {
-                    let fix = "unknown place: use \"user_id\", \"custom_data\" or \"custom_data.NAME\"";
-                    return Err(problem("player_in", fix));
-                }
-            });
-        }
+        let place = settings.text("player_in")?.unwrap_or("user_id");
+        let player_in = match (place, place.strip_prefix("custom_data.")) {
+            ("user_id", _) => PlayerIn::UserId,
+            ("custom_data", _) => PlayerIn::CustomData,
+            (_, Some(name)) => PlayerIn::CustomDataField(name.to_owned()),
+            _ => {
+                let fix = "unknown place: use \"user_id\", \"custom_data\" or \"custom_data.NAME\"";
+                return Err(problem("player_in", fix));
+            }
+        };
+        builder = builder.player(player_in.clone());
         if let Some(senders) = Self::senders(settings)? {
             builder = builder.senders(senders);
         }
@@ -319,7 +322,7 @@ impl ConfiguredEndpoint {
             let key = if matches!(error, ConfigError::Name(_)) { "app" } else { "url" };
             problem(key, error)
         })?;
-        Ok(Self { needs_no_secret: true, ..Self::new(endpoint, url) })
+        Ok(Self::new(endpoint, url, NetworkKind::Admob(player_in)))
     }
 
     fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
@@ -372,7 +375,12 @@ impl ConfiguredEndpoint {
             problem(key, error)
         })?;
         let uncovered = endpoint.uncovered().iter().map(|role| role.as_str().to_owned());
-        Ok(Self { uncovered: uncovered.collect(), description: Some(description.clone()), ..Self::new(endpoint, &url) })
+        let kind = NetworkKind::Described {
+            description: Box::new(description.clone()),
+            login: settings.text("login")?.map(str::to_owned),
+            header: settings.text("header")?.map(str::to_owned),
+        };
+        Ok(Self { uncovered: uncovered.collect(), ..Self::new(endpoint, &url, kind) })
     }
 
     /// Adds the secret, or the credential that is made with it.
@@ -417,9 +425,18 @@ impl ConfiguredEndpoint {
         Ok(Some(senders))
     }
 
-    /// The path at which it answers.
+    /// The path at which it answers. A secret in it is `{secret}`.
     pub(crate) fn path(&self) -> &str {
         self.endpoint.path()
+    }
+
+    /// Whether a request with this path is for it.
+    pub(crate) fn answers_at(&self, path: &str) -> bool {
+        let Some((before, after)) = self.path().split_once("{secret}") else {
+            return self.path() == path;
+        };
+        let segment = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        segment.is_some_and(|secret| !secret.is_empty() && !secret.contains('/'))
     }
 
     pub(crate) fn labels(&self) -> EndpointLabels<'_> {
@@ -427,7 +444,7 @@ impl ConfiguredEndpoint {
     }
 
     pub(crate) fn has_secret(&self) -> bool {
-        self.needs_no_secret || self.secret.is_some()
+        self.secret.is_some() || matches!(self.kind, NetworkKind::Admob(_))
     }
 
     /// The first secret of its list.

@@ -1,6 +1,5 @@
 //! `postback serve`: receives callbacks and delivers their decisions.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -199,19 +198,15 @@ fn announce(server: &Server, ports: &Ports) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The routes of the public port, by exact path.
+/// The public port: the server, and a route for each of its endpoints.
 struct Site {
     server: Arc<Server>,
-    routes: HashMap<String, (MethodRouter, usize)>,
+    routes: Vec<MethodRouter>,
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let routes = server
-        .endpoints
-        .iter()
-        .enumerate()
-        .map(|(number, endpoint)| (endpoint.path().to_owned(), (endpoint.route(&server.intake), number)));
-    let site = Site { server: Arc::clone(server), routes: routes.collect() };
+    let routes = server.endpoints.iter().map(|endpoint| endpoint.route(&server.intake)).collect();
+    let site = Site { server: Arc::clone(server), routes };
     Router::new().fallback(public).with_state(Arc::new(site))
 }
 
@@ -220,18 +215,18 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
     if path == "/health" {
         return health(&site.server, request.method()).await;
     }
-    let Some((route, number)) = site.routes.get(path) else {
+    let mut routes = site.server.endpoints.iter().zip(&site.routes);
+    let Some((endpoint, route)) = routes.find(|(endpoint, _)| endpoint.answers_at(path)) else {
         return (StatusCode::NOT_FOUND, "not found").into_response();
     };
     let response = match route.clone().oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    let labels = site.server.endpoints.get(*number).map(ConfiguredEndpoint::labels);
+    let labels = endpoint.labels();
     // 400 is a genuine callback that cannot be used: it was counted when it was kept.
     if response.status().is_client_error()
         && response.status() != StatusCode::BAD_REQUEST
-        && let Some(labels) = labels
         && let Some(counts) = site.server.intake.feed.counts(labels.network, labels.app, labels.endpoint)
     {
         counts.rejected.fetch_add(1, Ordering::Relaxed);

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::{Deliver, Failure, Job, ReceiveError, Receiver, bounded, handler_result, outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::decision::Decision;
+use crate::guard::Record;
 use crate::handler::HandlerError;
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt};
 use crate::store::{
     DedupStore, MemoryStore, MemoryTransaction, StoreError, SwapOutcome, Transaction, TransactionWork,
-    TransactionalStore,
+    TransactionalStore, json,
 };
 use crate::telemetry::{self, Timer};
 
@@ -63,9 +64,9 @@ impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
             Job::DeliverLoaded(stored) => Protocol::deliver_in_transaction(stored.record.key().clone(), timing),
         };
         let key = protocol.key().clone();
-        let clock = Arc::clone(&receiver.clock);
+        let work = Work::new(protocol, Arc::clone(&receiver.clock))?;
         let timer = Timer::start();
-        let transacted = receiver.store.transact(&key, &self.handler, Work { protocol, clock }).await;
+        let transacted = receiver.store.transact(&key, &self.handler, work).await;
         match telemetry::record_store("transaction", transacted, timer) {
             Err(StoreError::Locked) => Err(ReceiveError::Busy { retry_after: timing.busy_timeout }),
             transacted => transacted?,
@@ -98,46 +99,70 @@ async fn accept<S: DedupStore, H, C: Clock>(
 /// The driver for handlers inside a transaction. A plain value, so that a store can run it again after a rollback.
 struct Work<C> {
     protocol: Protocol,
+    /// Where it begins.
+    command: Command,
+    /// The JSON of the record in that command.
+    json: Option<Arc<str>>,
     clock: Arc<C>,
 }
 
+impl<C: Clock> Work<C> {
+    /// Most callbacks are the first of their conversion, so this begins as if there were no record; if there is one, the
+    /// first swap finds it. The caller works that out: in some stores, every delivery waits for the thread that runs this.
+    fn new(protocol: Protocol, clock: Arc<C>) -> Result<Self, StoreError> {
+        let mut absent = protocol.clone();
+        let command = absent.advance(Input::Loaded(None), clock.now());
+        if let Command::Swap { record, .. } | Command::SwapAndHandle { record, .. } = &command {
+            let json = Some(json::write(record)?.into());
+            return Ok(Self { protocol: absent, command, json, clock });
+        }
+        Ok(Self { command: protocol.command(), protocol, json: None, clock })
+    }
+}
+
 impl<C: Clock> TransactionWork for Work<C> {
-    /// An error of the handler is no reason to roll back: the callback stays stored.
+    /// An error of the handler is no reason to roll back: the callback stays stored. Nor is one of a single record.
     type Output = Result<Receipt, ReceiveError>;
 
     async fn run<T: Transaction>(&self, transaction: &mut T) -> Result<Self::Output, StoreError> {
-        let mut protocol = self.protocol.clone();
+        let (mut protocol, mut command, mut json) = (self.protocol.clone(), self.command.clone(), self.json.clone());
         let mut failure = None;
-        let mut command = protocol.command();
         loop {
             let input = match command {
-                Command::Load(key) => match transaction.load(&key).await {
-                    Ok(stored) => Input::Loaded(stored),
-                    Err(error) if error.is_about_one_record() => return Ok(Err(error.into())),
-                    Err(error) => return Err(error),
-                },
-                Command::Swap { expected, record } => Input::Swapped(transaction.swap(expected, &record).await?),
+                Command::Load(key) => transaction.load(&key).await.map(Input::Loaded),
+                Command::Swap { expected, record } => {
+                    let json = to_json(json.take(), &record)?;
+                    transaction.swap(expected, &record, &json).await.map(Input::Swapped)
+                }
                 Command::SwapAndHandle { expected, record, decision } => {
+                    let json = to_json(json.take(), &record)?;
                     transaction.savepoint().await?;
-                    match transaction.swap(expected, &record).await? {
-                        conflict @ SwapOutcome::Conflict(_) => {
-                            transaction.rollback_to_savepoint().await?;
-                            Input::Swapped(conflict)
+                    match transaction.swap(expected, &record, &json).await {
+                        Ok(SwapOutcome::Replaced(_)) => {
+                            handle(transaction, &decision, &mut failure).await.map(Input::Handled)
                         }
-                        SwapOutcome::Replaced(_) => {
-                            let result = handle(transaction, &decision, &mut failure).await?;
-                            Input::Handled(result)
+                        Err(error) if !error.is_about_one_record() => return Err(error),
+                        conflict => {
+                            transaction.rollback_to_savepoint().await?;
+                            conflict.map(Input::Swapped)
                         }
                     }
                 }
                 // Only outside transactions.
-                Command::Handle { .. } => Input::Handled(HandlerResult::NotStarted),
-                Command::Wait(_) => Input::Waited,
+                Command::Handle { .. } => Ok(Input::Handled(HandlerResult::NotStarted)),
                 ended => return Ok(outcome(ended, failure)),
             };
-            command = protocol.advance(input, self.clock.now());
+            match input {
+                Ok(input) => command = protocol.advance(input, self.clock.now()),
+                Err(error) if error.is_about_one_record() => return Ok(Err(error.into())),
+                Err(error) => return Err(error),
+            }
         }
     }
+}
+
+fn to_json(known: Option<Arc<str>>, record: &Record) -> Result<Arc<str>, StoreError> {
+    known.map_or_else(|| Ok(json::write(record)?.into()), Ok)
 }
 
 async fn handle<T: Transaction>(

@@ -238,7 +238,7 @@ impl Transaction for OpenTransaction {
         Ok(self.transaction.store.records.get(key).cloned())
     }
 
-    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
+    async fn swap(&mut self, expected: Option<Version>, record: &Record, _: &str) -> Result<SwapOutcome, StoreError> {
         let tables = &mut self.transaction;
         let current = tables.store.records.get(record.key()).cloned();
         if current.as_ref().map(|stored| stored.version) != expected {

@@ -51,13 +51,13 @@ use crate::id::RecordKey;
 ///         row.map(|row| json::read(key, row.version, row.json.as_bytes())).transpose()
 ///     }
 ///
-///     fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
+///     fn swap(&mut self, expected: Option<Version>, record: &Record, json: &str) -> Result<SwapOutcome, StoreError> {
 ///         let current = self.load(record.key())?;
 ///         if current.as_ref().map(|stored| stored.version) != expected {
 ///             return Ok(SwapOutcome::Conflict(current));
 ///         }
 ///         let version = Version::after(expected);
-///         let (json, is_pending) = (json::write(record)?, record.is_pending());
+///         let (json, is_pending) = (json.to_owned(), record.is_pending());
 ///         self.records.insert(record.key().clone(), Row { version: version.number(), json, is_pending });
 ///         Ok(SwapOutcome::Replaced(version))
 ///     }
@@ -72,7 +72,7 @@ use crate::id::RecordKey;
 ///     }
 ///
 ///     async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-///         self.0.lock().await.swap(expected, record)
+///         self.0.lock().await.swap(expected, record, &json::write(record)?)
 ///     }
 ///
 ///     async fn list_pending(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<RecordKey>, StoreError> {
@@ -136,8 +136,13 @@ use crate::id::RecordKey;
 ///         self.tables.load(key)
 ///     }
 ///
-///     async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-///         self.tables.swap(expected, record)
+///     async fn swap(
+///         &mut self,
+///         expected: Option<Version>,
+///         record: &Record,
+///         json: &str,
+///     ) -> Result<SwapOutcome, StoreError> {
+///         self.tables.swap(expected, record, json)
 ///     }
 ///
 ///     async fn savepoint(&mut self) -> Result<(), StoreError> {
@@ -229,7 +234,8 @@ pub trait Transaction: Send {
     /// [`StoreError`]: the transaction must be rolled back, except after [`StoreError::Unreadable`].
     fn load(&mut self, key: &RecordKey) -> impl Future<Output = Result<Option<Stored>, StoreError>> + Send;
 
-    /// As [`DedupStore::swap`], inside the transaction.
+    /// As [`DedupStore::swap`], inside the transaction. `json` is the record as [`json::write`](super::json::write)
+    /// writes it.
     ///
     /// # Errors
     /// [`StoreError`]: the transaction must be rolled back.
@@ -237,6 +243,7 @@ pub trait Transaction: Send {
         &mut self,
         expected: Option<Version>,
         record: &Record,
+        json: &str,
     ) -> impl Future<Output = Result<SwapOutcome, StoreError>> + Send;
 
     /// Sets a savepoint. Savepoints do not nest.

@@ -19,11 +19,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
-use p256::pkcs8::EncodePublicKey as _;
+use p256::elliptic_curve::Generate as _;
+use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 
+use crate::network::ConfigError;
 use crate::network::admob::VerificationKeys;
 
-/// Google, with a private key made from its id.
+/// Google, with a private key of your own.
 #[derive(Clone)]
 pub struct AdmobSigner {
     id: u64,
@@ -31,7 +33,7 @@ pub struct AdmobSigner {
 }
 
 impl AdmobSigner {
-    /// A key with this id. The same id gives the same key.
+    /// A key made from this id, which everybody knows. For tests whose endpoint nobody else can reach.
     #[expect(
         clippy::expect_used,
         clippy::missing_panics_doc,
@@ -43,6 +45,26 @@ impl AdmobSigner {
             *place = byte;
         }
         Self { id, key: SigningKey::from_slice(&bytes).expect("a valid scalar") }
+    }
+
+    /// A random key.
+    pub fn random(id: u64) -> Self {
+        Self { id, key: SigningKey::generate() }
+    }
+
+    /// A private key in PEM (PKCS #8).
+    ///
+    /// # Errors
+    /// [`ConfigError::Key`], if it is not a P-256 key.
+    pub fn from_pem(id: u64, pem: &str) -> Result<Self, ConfigError> {
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| ConfigError::Key { id })?;
+        Ok(Self { id, key })
+    }
+
+    /// The private key in PEM (PKCS #8).
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a valid key can be encoded")]
+    pub fn to_pem(&self) -> String {
+        self.key.to_pkcs8_pem(LineEnding::LF).expect("a valid key").to_string()
     }
 
     /// The public key.

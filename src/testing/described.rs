@@ -254,6 +254,10 @@ impl CallbackDraft {
                 message.headers.push((header.clone(), format!("{prefix}{signature}")));
             }
             Scheme::Secret { place: Place::Header(name) } => message.headers.push((name.clone(), secret.clone())),
+            // A token, unless the draft has a credential in another form.
+            Scheme::Credentials if self.headers.is_empty() => {
+                message.headers.push(("Authorization".to_owned(), format!("Bearer {secret}")));
+            }
             Scheme::Secret { .. } | Scheme::Credentials => {}
         }
         message.finish(self.format, &self.signer.url, &self.headers)

@@ -201,8 +201,13 @@ impl<T: Transaction> Transaction for BrokenTransaction<'_, T> {
         self.inner.load(key).await
     }
 
-    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-        self.inner.swap(expected, record).await
+    async fn swap(
+        &mut self,
+        expected: Option<Version>,
+        record: &Record,
+        json: &str,
+    ) -> Result<SwapOutcome, StoreError> {
+        self.inner.swap(expected, record, json).await
     }
 
     async fn savepoint(&mut self) -> Result<(), StoreError> {

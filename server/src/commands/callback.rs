@@ -71,7 +71,7 @@ impl Verify {
                     continue;
                 };
                 let path = target.split('?').next().unwrap_or_default();
-                if config.endpoints.iter().any(|endpoint| endpoint.path() == path) {
+                if config.endpoints.iter().any(|endpoint| endpoint.answers_at(path)) {
                     all_genuine &= self.verify(&config, method, target)?;
                 }
             }
@@ -86,7 +86,7 @@ impl Verify {
     fn verify(&self, config: &Config, method: &str, url: &str) -> anyhow::Result<bool> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
-        let endpoint = config.endpoints.iter().find(|endpoint| endpoint.path() == path);
+        let endpoint = config.endpoints.iter().find(|endpoint| endpoint.answers_at(path));
         let Some(endpoint) = endpoint else {
             self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
             return Ok(false);

@@ -1,7 +1,10 @@
 //! `postback simulate`: plays a network's callbacks against a running receiver.
 
+use std::fs;
+use std::io::Write as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,17 +12,20 @@ use axum::body::Bytes;
 use axum::http::{Request, Uri};
 use clap::Args;
 use http_body_util::{BodyExt as _, Full, Limited};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use postback::admob::PlayerIn;
 use postback::bitlabs::describe_macro;
-use postback::network::{Description, Meaning};
+use postback::network::{Description, Meaning, Role};
+use postback::testing::admob::AdmobSigner;
 use postback::testing::bitlabs::Signer;
 use postback::testing::described::{DescribedSigner, SentCallback};
 use postback::verify::{MacroStyle, UrlTemplate, UrlValue};
-use postback::{Clock as _, Decimal, Event, SystemClock};
+use postback::{Clock as _, Decimal, Effect, EventKind, Request as Callback, SystemClock};
 use serde_json::Value;
 
 use super::print;
 use crate::config::{self, Config};
-use crate::endpoint::ConfiguredEndpoint;
+use crate::endpoint::{ConfiguredEndpoint, NetworkKind};
 use crate::webhook::{HttpClient, http_client};
 
 /// How long the receiver may take to respond.
@@ -51,6 +57,10 @@ pub(crate) struct Simulate {
     /// Where a receiver of your own says how much a player has, as JSON with a "balance": …/players/{player}.
     #[arg(long, value_name = "URL", conflicts_with = "admin")]
     balance_url: Option<String>,
+    /// For AdMob: the private key to sign with instead of Google's (P-256, PEM). If the file is missing, it is created,
+    /// and the list for the endpoint's `keys_file` next to it: key.pem, key.json.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// Send to another machine. The receiver there believes that these rewards are real.
     #[arg(long)]
     allow_remote: bool,
@@ -193,18 +203,27 @@ struct Sent {
     body: Vec<u8>,
 }
 
+impl Sent {
+    fn get(target: String) -> Self {
+        Self { method: "GET".to_owned(), target, headers: Vec::new(), body: Vec::new() }
+    }
+}
+
 impl Simulate {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
+        // Before the configuration is read, which may name the list of keys.
+        let google = self.key.as_deref().map(read_or_create_key).transpose()?;
         let config = Config::read(&self.config)?;
         let to = self.checked_target()?;
         let client = http_client(TIMEOUT, to.scheme_str() == Some("https"))?;
-        let run = SystemClock.now().as_millis();
         let endpoints = config.endpoints.iter().filter(|endpoint| endpoint.labels().network == self.network);
         let mut plan = Vec::new();
-        for endpoint in endpoints {
-            plan.extend(match &endpoint.description {
-                None => plan_bitlabs(endpoint, run)?,
-                Some(description) => plan_described(endpoint, description, run)?,
+        // Each endpoint has players and transactions of its own.
+        for (run, endpoint) in (SystemClock.now().as_millis() * 100..).zip(endpoints) {
+            plan.extend(match &endpoint.kind {
+                NetworkKind::Bitlabs => plan_bitlabs(endpoint, run)?,
+                NetworkKind::Admob(player_in) => plan_admob(endpoint, player_in, google.as_ref(), run)?,
+                NetworkKind::Described { description, .. } => plan_described(endpoint, description, run)?,
             });
         }
         if plan.is_empty() {
@@ -290,7 +309,7 @@ fn plan_bitlabs(endpoint: &ConfiguredEndpoint, run: u64) -> anyhow::Result<Vec<P
                 scenario,
                 says: step.says,
                 player: player.clone(),
-                request: Sent { method: "GET".to_owned(), target, headers: Vec::new(), body: Vec::new() },
+                request: Sent::get(target),
                 is_forged: step.is_forged,
                 balance: step.balance.into(),
                 rule: step.rule,
@@ -328,28 +347,130 @@ fn bitlabs_target(endpoint: &ConfiguredEndpoint, step: &Step, player: &str, run:
     Ok(Signer::new(secret, endpoint.url.as_str()).sign(&values).target())
 }
 
+/// The id of the key that is used instead of Google's.
+const KEY_ID: u64 = 1;
+
+/// Reads a private key. If there is none, it is created. So is the list that the endpoint verifies with.
+fn read_or_create_key(path: &Path) -> anyhow::Result<AdmobSigner> {
+    if !path.exists() {
+        let mut options = fs::File::options();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(AdmobSigner::random(KEY_ID).to_pem().as_bytes()))
+            .with_context(|| format!("cannot create key {}", path.display()))?;
+    }
+    let pem = fs::read_to_string(path).with_context(|| format!("cannot read key {}", path.display()))?;
+    let signer = AdmobSigner::from_pem(KEY_ID, &pem).with_context(|| format!("cannot use key {}", path.display()))?;
+    let list = path.with_extension("json");
+    if !list.exists() {
+        fs::write(&list, signer.json()).with_context(|| format!("cannot create {}", list.display()))?;
+    }
+    Ok(signer)
+}
+
+/// `AdMob` reports views of ads: nothing is pending, and nothing is taken back.
+fn plan_admob(
+    endpoint: &ConfiguredEndpoint,
+    player_in: &PlayerIn,
+    google: Option<&AdmobSigner>,
+    run: u64,
+) -> anyhow::Result<Vec<Planned>> {
+    let google = google.context(
+        "AdMob's callbacks are signed by Google: add --key FILE with a key of your own, which is created if it is missing",
+    )?;
+    // The id in the dashboard's test call is fixed.
+    let query = |player: &str, ad_unit: &str, transaction: &str| {
+        let data = match player_in {
+            PlayerIn::CustomData => player.to_owned(),
+            PlayerIn::CustomDataField(name) => format!("{}={player}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+            _ => String::new(),
+        };
+        let data = utf8_percent_encode(&data, NON_ALPHANUMERIC);
+        format!(
+            "ad_network=5450213213286189855&ad_unit={ad_unit}&custom_data={data}&reward_amount=500&reward_item=Gems\
+             &timestamp=1764547200000&transaction_id={transaction}&user_id={player}"
+        )
+    };
+    let view = |number: usize| {
+        let player = format!("simulated-{run}-rewards-{number}");
+        let signed = query(&player, "2747237135", &format!("{run:x}{number}"));
+        (player, signed)
+    };
+    let mut plan = Vec::new();
+    let mut add = |scenario, says, player: &str, query: String, balance: i64, rule| {
+        plan.push(Planned {
+            scenario,
+            says,
+            player: player.to_owned(),
+            request: Sent::get(format!("{}?{query}", endpoint.path())),
+            is_forged: scenario == "forgery",
+            balance: balance.into(),
+            rule,
+        });
+    };
+    let (player, reward) = view(0);
+    let target = format!("{}?{}", endpoint.path(), google.sign(&reward));
+    if endpoint.verify(&Callback::get(&target)).is_err() {
+        anyhow::bail!(
+            "the endpoint does not verify with this key: add keys_file = \"FILE\" with the list next to it, and restart \
+             the server"
+        );
+    }
+    add("reward", "reward 500", &player, google.sign(&reward), 500, "a view is paid");
+    let (player, reward) = view(1);
+    add("duplicate", "reward 500", &player, google.sign(&reward), 500, "a view is paid");
+    add("duplicate", "reward 500 again", &player, google.sign(&reward), 500, "a repeated callback pays nothing");
+    let player = format!("simulated-{run}-rewards-2");
+    let test = google.sign(&query(&player, "1234567890", "123456789"));
+    add("test-flag", "the console's test call", &player, test, 0, "a test pays nothing");
+    let (player, reward) = view(3);
+    let rule = "a forged callback is rejected";
+    add("forgery", "reward 500, another key", &player, AdmobSigner::random(KEY_ID).sign(&reward), 0, rule);
+    add("forgery", "reward 500, unknown key", &player, AdmobSigner::random(KEY_ID + 1).sign(&reward), 0, rule);
+    let edited = google.sign(&reward).replace("reward_amount=500", "reward_amount=900");
+    add("forgery", "reward 500, edited to 900", &player, edited, 0, rule);
+    let extended = google.sign(&reward) + "&reward_amount=900";
+    add("forgery", "reward 500, 900 appended", &player, extended, 0, rule);
+    Ok(plan)
+}
+
 /// The scenarios that a described network can send.
 fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run: u64) -> anyhow::Result<Vec<Planned>> {
     let secret = endpoint.signing_secret().context("no secret to sign with")?;
     let genuine = DescribedSigner::new(description, &endpoint.url, secret);
     let forger = DescribedSigner::new(description, endpoint.url.replace(secret, FORGED_SECRET), FORGED_SECRET);
+    let draft_of = |signer: &DescribedSigner, secret: &str, player: &str, transaction: &str| {
+        let draft = signer.callback().player(player).transaction(transaction).amount("500");
+        let draft = draft.role(Role::Usd, "1.25").role(Role::UsdCents, "125").role(Role::Goal, "level 10");
+        let draft = draft.meaning(Meaning::Completed, transaction);
+        match &endpoint.kind {
+            NetworkKind::Described { login: Some(login), .. } => draft.basic(login, secret),
+            NetworkKind::Described { header: Some(name), .. } => draft.header(name, secret),
+            _ => draft,
+        }
+    };
+    // What the endpoint makes of a callback, to see what the network has.
+    let event = |sent: &SentCallback| endpoint.verify(&sent.request()).ok();
     let label = endpoint.labels().endpoint;
     let mut plan = Vec::new();
     let scenarios = ["reward", "duplicate", "pending", "reversal", "test-flag", "forgery"];
     for (number, scenario) in scenarios.into_iter().enumerate() {
         let player = format!("simulated-{run}-{label}-{number}");
         let transaction = format!("t{run}{number}");
-        let draft = |signer: &DescribedSigner| {
-            let draft = signer.callback().player(&player).transaction(&transaction);
-            draft.amount("500").meaning(Meaning::Completed, &transaction)
-        };
-        let mut add = |says, sent: SentCallback, balance: i64, rule| {
+        let draft = |transaction: &str| draft_of(&genuine, secret, &player, transaction);
+        let reward = draft(&transaction).sign();
+        // What a network that sends no amount pays is in the URL.
+        let amount = event(&reward).and_then(|event| match &event.kind {
+            EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } => Some(*amount),
+            _ => None,
+        });
+        let amount = amount.unwrap_or_else(|| 500.into());
+        let mut add = |says, sent: SentCallback, balance: Decimal, rule| {
             plan.push(Planned {
                 scenario,
                 says,
                 player: player.clone(),
                 is_forged: scenario == "forgery",
-                balance: balance.into(),
+                balance,
                 rule,
                 request: Sent {
                     method: sent.method().to_owned(),
@@ -359,46 +480,51 @@ fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run:
                 },
             });
         };
-        let reward = || draft(&genuine).sign();
-        let is = |sent: &SentCallback, wanted: fn(&Event) -> bool| {
-            endpoint.verify(&sent.request()).is_ok_and(|event| wanted(&event))
-        };
         match scenario {
-            "reward" => add("reward 500", reward(), 500, "a completed callback is paid"),
+            "reward" => add("reward", reward, amount, "a completed callback is paid"),
             "duplicate" => {
-                add("reward 500", reward(), 500, "a completed callback is paid");
-                add("reward 500 again", reward(), 500, "a repeated callback pays nothing");
+                add("reward", reward.clone(), amount, "a completed callback is paid");
+                add("reward again", reward, amount, "a repeated callback pays nothing");
             }
             "pending" => {
-                let pending = draft(&genuine).meaning(Meaning::Pending, &transaction).sign();
-                if is(&pending, |event| event.kind.as_str() == "pending") {
-                    add("pending 500", pending, 0, "a pending callback never pays");
-                    add("reward 500", reward(), 500, "the final callback pays");
+                let pending = draft(&transaction).meaning(Meaning::Pending, &transaction).sign();
+                if event(&pending).is_some_and(|event| event.kind.as_str() == "pending") {
+                    add("pending", pending, Decimal::ZERO, "a pending callback never pays");
+                    add("reward", reward, amount, "the final callback pays");
                 }
             }
             "reversal" => {
                 let own = format!("{transaction}-reversal");
-                let reversal = draft(&genuine).transaction(own).meaning(Meaning::Reversed, &transaction).sign();
-                if is(&reversal, |event| matches!(event.kind.as_str(), "adjusted" | "revoked")) {
-                    add("reward 500", reward(), 500, "a completed callback is paid");
-                    add("reversal", reversal, 0, "a reversal takes back what was paid");
+                let reversal = draft(&own).meaning(Meaning::Reversed, &transaction).sign();
+                if let Some(taken) = event(&reversal)
+                    && matches!(taken.kind.as_str(), "adjusted" | "revoked")
+                {
+                    let is_linked = event(&reward).is_some_and(|paid| paid.key() == taken.key());
+                    add("reward", reward, amount, "a completed callback is paid");
+                    if is_linked {
+                        add("reversal", reversal, Decimal::ZERO, "a reversal takes back what was paid");
+                    } else {
+                        add("reversal of something", reversal, amount, "it does not say what it takes back");
+                    }
                 }
             }
             "test-flag" => {
-                let test = draft(&genuine).test().sign();
-                if is(&test, |event| event.is_test) {
-                    add("reward 500, test flag", test, 0, "a test pays nothing");
+                let test = draft(&transaction).test().sign();
+                if event(&test).is_some_and(|event| event.is_test) {
+                    add("reward, test flag", test, Decimal::ZERO, "a test pays nothing");
                 }
             }
-            _ => add("reward 500, wrong secret", draft(&forger).sign(), 0, "a forged callback is rejected"),
+            _ => {
+                let forged = draft_of(&forger, FORGED_SECRET, &player, &transaction).sign();
+                add("reward, wrong secret", forged, Decimal::ZERO, "a forged callback is rejected");
+            }
         }
     }
     Ok(plan)
 }
 
 async fn get(client: &HttpClient, url: &str) -> anyhow::Result<(u16, Bytes)> {
-    let request = Sent { method: "GET".to_owned(), target: String::new(), headers: Vec::new(), body: Vec::new() };
-    send(client, url, &request).await
+    send(client, url, &Sent::get(String::new())).await
 }
 
 async fn send(client: &HttpClient, url: &str, sent: &Sent) -> anyhow::Result<(u16, Bytes)> {

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postback::testing::bitlabs::Signer;
 use postback_test_servers::wait_until;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::client::{Client, get};
@@ -198,4 +200,69 @@ fn neither_logs_nor_page_contain_secrets_hashes_or_players() {
             }
         }
     }
+}
+
+/// The targets of the admin port, and what else is put into requests.
+const TARGETS: [&str; 13] = [
+    "/",
+    "/metrics",
+    "/api/status",
+    "/api/callbacks?after=",
+    "/api/search?q=",
+    "/api/search?network=bitlabs&after=",
+    "/api/record?key=",
+    "/api/pending?limit=",
+    "/api/attention?after=",
+    "/api/unusable?after=",
+    "/api/retry",
+    "/api/replay",
+    "/api/",
+];
+const PIECES: [&str; 15] = [
+    "bitlabs/my-game/conversion/o1",
+    "p1",
+    "1",
+    "-1",
+    "99999999999999999999",
+    "%",
+    "%00",
+    "%FF",
+    "&",
+    "?",
+    "/../",
+    "+",
+    "'",
+    "\u{e9}",
+    "<b>",
+];
+
+#[test]
+fn no_request_fails_or_passes_without_the_token() {
+    let mut setup = Setup::new();
+    setup.admin_keys = format!("token = \"{TOKEN}\"");
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    let bearer = format!("Bearer {TOKEN}");
+    let text = prop::collection::vec(prop::sample::select(&PIECES[..]), 0..4);
+    let method = prop::sample::select(&["GET", "POST", "PUT", "OPTIONS", "get"][..]);
+    let requests = (method, prop::sample::select(&TARGETS[..]), text.clone(), text);
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let tested = TestRunner::new(config).run(&requests, |(method, target, query, authorization)| {
+        let target = format!("{target}{}", query.concat());
+        let send = |headers: &[(&str, &str)]| {
+            let response = Client::new(server.admin).send(method, &target, headers);
+            response.map_or(400, |response| response.status)
+        };
+        let wrong = format!("Bearer {}", authorization.concat());
+        for headers in [&[ACTION][..], &[ACTION, ("authorization", &wrong)]] {
+            let status = send(headers);
+            prop_assert!((400..500).contains(&status), "{status} {method} {target} {wrong}");
+        }
+        let status = send(&[ACTION, ("authorization", &bearer)]);
+        prop_assert!(status < 500, "{status} {method} {target}");
+        Ok(())
+    });
+    tested.expect("every request is answered");
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+    assert_eq!(get(server.public, "/health").status, 200);
 }

@@ -166,30 +166,47 @@ fn import_is_dry_and_pays_nothing_again() {
 }
 
 #[test]
-fn simulation_of_bitlabs_and_described_networks_is_right() {
+fn simulation_of_every_network_is_right() {
     let mut setup = Setup::new();
-    let described = ["adgem", "cpx", "lootably", "monlix", "notik", "theoremreach"];
-    for name in described {
+    // BitLabs is in every setup.
+    let (_, names, _) = ask(&setup, &["url", "list"]);
+    let described: Vec<&str> = names.lines().filter(|name| !matches!(*name, "admob" | "bitlabs")).collect();
+    for name in &described {
         let (_, out, _) = ask(&setup, &["url", name, "--base", "https://game.example"]);
         let url = out.lines().next().expect("a URL").replace("YOUR_SECRET", SECRET);
         setup.end.push_str(&format!(
             "[[endpoint]]\nnetwork = \"{name}\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"{url}\"\n"
         ));
     }
+    for (app, place) in [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")] {
+        setup.end.push_str(&format!(
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
+        ));
+    }
+    // The key exists before the configuration.
+    let (status, _, err) = ask(&setup, &["simulate", "admob", "--key", "key.pem"]);
+    assert!(status == 2 && err.contains("cannot read configuration"), "{err}");
     let _backend = Recorder::accepting(setup.backend);
     let server = setup.start();
     let to = format!("http://127.0.0.1:{}", server.public);
     let admin = format!("http://127.0.0.1:{}", server.admin);
-    for network in described.into_iter().chain(["bitlabs"]) {
-        let (status, out, err) = ask(&setup, &["simulate", network, "--to", &to, "--admin", &admin]);
-        assert_eq!(status, 0, "{out}{err}");
-        for scenario in ["reward ", "duplicate ", "forgery "] {
-            assert!(out.contains(scenario), "{out}");
+    let simulate =
+        |network: &str, key: &str| ask(&setup, &["simulate", network, "--to", &to, "--admin", &admin, "--key", key]);
+    let mut wrong = String::new();
+    for network in described.into_iter().chain(["admob", "bitlabs"]) {
+        let (status, out, err) = simulate(network, "key.pem");
+        let is_played = ["reward ", "duplicate ", "forgery "].iter().all(|scenario| out.contains(scenario));
+        if status != 0 || !is_played || !out.ends_with(", 0 wrong\n") {
+            wrong.push_str(&format!("{network}: {out}{err}"));
         }
-        assert!(out.trim_end().ends_with(", 0 wrong"), "{out}");
     }
+    assert!(wrong.is_empty(), "{wrong}");
+    let (status, _, err) = simulate("admob", "another.pem");
+    assert!(status == 2 && err.contains("add keys_file = "), "{err}");
+    let (status, _, err) = ask(&setup, &["simulate", "admob", "--to", &to]);
+    assert!(status == 2 && err.contains("add --key FILE"), "{err}");
     let (status, _, err) = ask(&setup, &["simulate", "bitlabs", "--to", "http://192.0.2.1:8080"]);
     assert!(status == 2 && err.contains("--allow-remote"), "{err}");
-    let (status, _, err) = ask(&setup, &["simulate", "ayet", "--to", &to]);
-    assert!(status == 2 && err.contains("no endpoint of \"ayet\""), "{err}");
+    let (status, _, err) = ask(&setup, &["simulate", "acme", "--to", &to]);
+    assert!(status == 2 && err.contains("no endpoint of \"acme\""), "{err}");
 }

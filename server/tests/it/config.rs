@@ -3,63 +3,12 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::program::{Setup, command, next_port, run};
+use postback_test_servers::free_port;
+
+use crate::program::{Setup, command, run};
 
 /// A valid configuration with every key.
-const VALID: &str = r#"listen = "127.0.0.1:8080"
-store  = "sqlite:postback.db"
-log    = "json"
-[backend]
-url     = "http://127.0.0.1:9000/decisions"
-secret  = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-timeout = "10s"
-concurrency = 8
-[admin]
-listen = "127.0.0.1:8081"
-token  = "a-long-random-token"
-[[endpoint]]
-network = "bitlabs"
-app     = "my-game"
-secret  = "first,second"
-family  = "offers"
-url     = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]"
-acknowledge = ["screenouts"]
-[[endpoint]]
-network = "notik"
-app     = "my-game"
-secret  = "secret-of-notik"
-url     = "https://game.example/callbacks/notik?user_id={user_id}&amount={amount}&payout={payout}&txn_id={txn_id}&rewarded_txn_id={rewarded_txn_id}"
-[[endpoint]]
-network = "acme"
-app     = "my-game"
-secret  = "secret-of-acme"
-senders = ["192.0.2.1", "2001:db8::/32"]
-proxies = ["127.0.0.1"]
-[[endpoint]]
-network   = "admob"
-app       = "my-game"
-player_in = "custom_data.player"
-[networks.acme.request]
-macro = "{NAME}"
-url   = "?uid={uid}&tx={tx}&amount={amount}&sig={sig}"
-[networks.acme.macros]
-uid    = "the player"
-tx     = "the transaction"
-amount = "the reward"
-sig    = "the signature"
-[networks.acme.fields]
-player      = "uid"
-transaction = "tx"
-amount      = "amount"
-[networks.acme.authentication]
-kind     = "message"
-hash     = "hmac-sha256"
-encoding = "hex"
-in       = "sig"
-message  = "{uid}:{tx}:{amount}"
-[networks.acme.meaning]
-always = "completed"
-"#;
+const VALID: &str = include_str!("../data/every-key.toml");
 
 fn check(setup: &Setup, text: &str) -> (i32, String, String) {
     fs::write(setup.path("check.toml"), text).expect("the configuration");
@@ -254,7 +203,7 @@ fn server_that_cannot_start_says_why_and_creates_nothing() {
     let setup = Setup::new();
     let (config, public, _) = setup.configure("postback.toml");
     let valid = fs::read_to_string(&config).expect("the configuration");
-    let closed = next_port();
+    let closed = free_port();
     let serve = |text: &str| {
         fs::write(&config, text).expect("the configuration");
         run(&mut command(setup.directory.path(), &["serve", "--config", "postback.toml"]))

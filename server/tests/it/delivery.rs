@@ -113,8 +113,11 @@ fn another_server_takes_over_when_one_dies() {
 #[test]
 fn graceful_stop_finishes_deliveries() {
     let setup = Setup::new();
-    let backend = Recorder::start(setup.backend, |_| {
-        std::thread::sleep(Duration::from_millis(300));
+    let log = setup.path("postback.log");
+    let backend = Recorder::start(setup.backend, move |_| {
+        wait_until("the server is asked to stop", || {
+            std::fs::read_to_string(&log).is_ok_and(|log| log.contains("stopping"))
+        });
         (200, String::new())
     });
     let mut server = setup.start();

@@ -24,5 +24,6 @@ mod operations;
 mod page;
 mod program;
 mod sample_backends;
+mod soak;
 mod storm;
 mod webhook;

@@ -1,10 +1,8 @@
 //! Runs the program: its commands, and servers with a configuration of their own.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use postback::testing::bitlabs::{SignedCallback, Signer};
@@ -36,19 +34,6 @@ pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
     (status.code().expect("an exit status"), text(stdout), text(stderr))
 }
 
-/// A loopback port that nobody listens on, another one at every call.
-pub(crate) fn next_port() -> u16 {
-    static CALLS: AtomicU16 = AtomicU16::new(0);
-    // `free_port` returns the same one until somebody listens on it.
-    let first = (free_port() - 10_000 + 9_000) % 20_000;
-    loop {
-        let port = 10_000 + (first + CALLS.fetch_add(1, Ordering::SeqCst)) % 20_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// A signed offer callback.
 pub(crate) fn offer(player: &str, transaction: &str, gems: &str, state: &str) -> SignedCallback {
     Signer::new(SECRET, OFFERS).sign(&[("player", player), ("tx", transaction), ("gems", gems), ("state", state)])
@@ -74,7 +59,7 @@ impl Setup {
         Self {
             directory: TempDir::new().expect("a directory"),
             store: "sqlite:postback.db".to_owned(),
-            backend: next_port(),
+            backend: free_port(),
             secret: BACKEND_SECRET.to_owned(),
             top: String::new(),
             backend_keys: "timeout = \"5s\"".to_owned(),
@@ -99,7 +84,7 @@ impl Setup {
 
     /// Writes a configuration with ports of its own.
     pub(crate) fn configure(&self, name: &str) -> (PathBuf, u16, u16) {
-        let (public, admin) = (next_port(), next_port());
+        let (public, admin) = (free_port(), free_port());
         let path = self.path(name);
         fs::write(&path, self.text(public, admin)).expect("a configuration");
         (path, public, admin)

@@ -38,8 +38,30 @@ impl Random {
     }
 }
 
+/// One conversion of a network that repeats and reorders.
+pub(crate) struct Conversion {
+    pub(crate) key: String,
+    /// The request targets of its callbacks.
+    pub(crate) targets: Vec<String>,
+    /// What its balance must be in the end.
+    pub(crate) balance: i64,
+}
+
+/// The conversions of one sender, without end.
+pub(crate) fn conversions(sender: usize) -> impl Iterator<Item = Conversion> {
+    let mut random = Random(sender as u64 * 7919 + 1);
+    (1..).map(move |number| {
+        let transaction = format!("o{sender}x{number}");
+        let player = format!("player-{}", random.below(50));
+        let (messages, balance) = messages(&mut random);
+        let target = |(state, amount): (_, i64)| offer(&player, &transaction, &amount.to_string(), state).target();
+        let targets = messages.into_iter().map(target).collect();
+        Conversion { key: format!("bitlabs/my-game/conversion/{transaction}"), targets, balance }
+    })
+}
+
 /// The messages of one conversion, and what its balance must be in the end.
-fn conversion(random: &mut Random) -> (Vec<(&'static str, i64)>, i64) {
+fn messages(random: &mut Random) -> (Vec<(&'static str, i64)>, i64) {
     let paid = 100 + i64::try_from(random.below(9)).expect("small") * 100;
     let taken = i64::try_from(random.below(12)).expect("small") * 100;
     let (mut messages, balance) = match random.below(4) {
@@ -59,11 +81,8 @@ fn conversion(random: &mut Random) -> (Vec<(&'static str, i64)>, i64) {
     (messages, balance)
 }
 
-/// What the network sent, and what must come of it.
-#[derive(Default)]
-struct Model {
-    balances: HashMap<String, i64>,
-}
+/// What must come of the conversions that were sent: balances by their keys.
+pub(crate) type Balances = HashMap<String, i64>;
 
 struct Storm {
     servers: Vec<Server>,
@@ -76,13 +95,13 @@ impl Storm {
         let length = storm_length();
         let is_over = AtomicBool::new(false);
         let sent = AtomicUsize::new(0);
-        let model = Mutex::new(Model::default());
+        let balances = Mutex::new(Balances::new());
         let ports: Vec<u16> = self.servers.iter().map(|server| server.public).collect();
         let mut kills = 0;
         std::thread::scope(|scope| {
             for sender in 0..SENDERS {
-                let (ports, is_over, sent, model) = (&ports, &is_over, &sent, &model);
-                scope.spawn(move || send_until(sender, ports, is_over, sent, model));
+                let (ports, is_over, sent, balances) = (&ports, &is_over, &sent, &balances);
+                scope.spawn(move || send_until(sender, ports, is_over, sent, balances));
             }
             let mut random = Random(42);
             let began = Instant::now();
@@ -105,78 +124,77 @@ impl Storm {
             }
             is_over.store(true, Ordering::SeqCst);
         });
-        let model = model.into_inner().expect("the model");
+        let balances = balances.into_inner().expect("the balances");
         if self.backend_stays_down {
             assert!(self.backend.bookings().is_empty());
             self.backend.spawn();
         }
-        self.check(&model, sent.into_inner(), kills);
-    }
-
-    fn check(&mut self, model: &Model, sent: usize, kills: usize) {
-        let began = Instant::now();
-        let mut wrong;
-        loop {
-            let mut balances: HashMap<String, i64> = HashMap::new();
-            for booking in self.backend.bookings() {
-                *balances.entry(booking.conversion).or_default() += booking.change;
-            }
-            wrong = model
-                .balances
-                .iter()
-                .filter(|(key, balance)| balances.get(*key).copied().unwrap_or_default() != **balance)
-                .map(|(key, balance)| format!("{key}: {:?}, not {balance}", balances.get(key)))
-                .collect::<Vec<_>>();
-            let is_pending = self.servers.iter().any(|server| {
-                Client::new(server.admin).send("GET", "/api/pending", &[]).is_none_or(|response| {
-                    response.status != 200 || response.json()["records"] != serde_json::json!([])
-                })
-            });
-            if wrong.is_empty() && !is_pending {
-                break;
-            }
-            assert!(
-                began.elapsed() < DELIVERY_TIMEOUT,
-                "{} wrong balances: {:?}; pending: {is_pending}\n{}",
-                wrong.len(),
-                &wrong[..wrong.len().min(5)],
-                self.servers[0].log().lines().rev().take(30).collect::<Vec<_>>().join("\n")
-            );
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        let drained = began.elapsed();
-        self.check_order();
+        let drained = check_ledger(&self.servers, &self.backend, &balances);
         eprintln!(
-            "storm: {} conversions, {sent} callbacks, {kills} kills, {} decisions; drained in {drained:?}",
-            model.balances.len(),
+            "storm: {} conversions, {} callbacks, {kills} kills, {} decisions; drained in {drained:?}",
+            balances.len(),
+            sent.into_inner(),
             self.backend.bookings().len()
         );
     }
+}
 
-    /// Decisions of one conversion arrive in the order of their numbers.
-    fn check_order(&self) {
-        let mut last: HashMap<String, u32> = HashMap::new();
-        for booking in self.backend.bookings() {
-            let number = booking.id.rsplit_once('#').expect("a number").1;
-            let number: u32 = number.split('-').next().and_then(|text| text.parse().ok()).expect("a number");
-            let before = last.insert(booking.conversion.clone(), number).unwrap_or_default();
-            assert!(number == before + 1, "{}: {number} after {before}", booking.conversion);
+/// Waits until nothing is pending and the backend's ledger has exactly these balances. Returns how long that took.
+pub(crate) fn check_ledger(servers: &[Server], backend: &Backend, balances: &Balances) -> Duration {
+    let began = Instant::now();
+    loop {
+        let mut booked = Balances::new();
+        for booking in backend.bookings() {
+            *booked.entry(booking.conversion).or_default() += booking.change;
         }
+        let balance = |of: &Balances, key: &String| of.get(key).copied().unwrap_or_default();
+        let wrong: Vec<String> = balances
+            .keys()
+            .chain(booked.keys())
+            .filter(|key| balance(&booked, key) != balance(balances, key))
+            .map(|key| format!("{key}: {:?}, not {:?}", booked.get(key), balances.get(key)))
+            .collect();
+        let is_pending = servers.iter().any(|server| {
+            Client::new(server.admin)
+                .send("GET", "/api/pending", &[])
+                .is_none_or(|response| response.status != 200 || response.json()["records"] != serde_json::json!([]))
+        });
+        if wrong.is_empty() && !is_pending {
+            break;
+        }
+        assert!(
+            began.elapsed() < DELIVERY_TIMEOUT,
+            "{} wrong balances: {:?}; pending: {is_pending}\n{}",
+            wrong.len(),
+            &wrong[..wrong.len().min(5)],
+            servers[0].log().lines().rev().take(30).collect::<Vec<_>>().join("\n")
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    check_order(backend);
+    began.elapsed()
+}
+
+/// Decisions of one conversion arrive in the order of their numbers.
+fn check_order(backend: &Backend) {
+    let mut last: HashMap<String, u32> = HashMap::new();
+    for booking in backend.bookings() {
+        let number = booking.id.rsplit_once('#').expect("a number").1;
+        let number: u32 = number.split('-').next().and_then(|text| text.parse().ok()).expect("a number");
+        let before = last.insert(booking.conversion.clone(), number).unwrap_or_default();
+        assert!(number == before + 1, "{}: {number} after {before}", booking.conversion);
     }
 }
 
 /// Sends conversions until the storm is over: every callback until it is answered 200, as the network does.
-fn send_until(sender: usize, ports: &[u16], is_over: &AtomicBool, sent: &AtomicUsize, model: &Mutex<Model>) {
-    let mut random = Random(sender as u64 * 7919 + 1);
+fn send_until(sender: usize, ports: &[u16], is_over: &AtomicBool, sent: &AtomicUsize, balances: &Mutex<Balances>) {
+    let mut random = Random(sender as u64);
     let mut clients: Vec<Client> = ports.iter().map(|port| Client::new(*port)).collect();
-    let mut number = 0;
-    while !is_over.load(Ordering::SeqCst) {
-        number += 1;
-        let transaction = format!("o{sender}x{number}");
-        let player = format!("player-{}", random.below(50));
-        let (messages, balance) = conversion(&mut random);
-        for (state, amount) in messages {
-            let target = offer(&player, &transaction, &amount.to_string(), state).target();
+    for Conversion { key, targets, balance } in conversions(sender) {
+        if is_over.load(Ordering::SeqCst) {
+            return;
+        }
+        for target in targets {
             loop {
                 let at = usize::try_from(random.below(clients.len() as u64)).expect("small");
                 let response = clients[at].send("GET", &target, &[]);
@@ -187,8 +205,7 @@ fn send_until(sender: usize, ports: &[u16], is_over: &AtomicBool, sent: &AtomicU
             }
             sent.fetch_add(1, Ordering::Relaxed);
         }
-        let key = format!("bitlabs/my-game/conversion/{transaction}");
-        model.lock().expect("the model").balances.insert(key, balance);
+        balances.lock().expect("the balances").insert(key, balance);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::handler::HandlerError;
 use crate::id::PlayerId;
 use crate::protocol::Receipt;
 use crate::receiver::{InTransaction, ReceiveError, Receiver};
-use crate::store::{Record, StoreError, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version};
+use crate::store::{Record, StoreError, SwapOutcome, Transaction, TransactionWork, TransactionalStore, Version, json};
 
 /// Tests the promises of [`TransactionalStore`].
 ///
@@ -172,6 +172,8 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
         self.script.set(End::Succeed);
         let receipt = self.receive(event.clone()).await.expect("receive a callback");
         assert_eq!(receipt, Receipt::Duplicate, "a declined callback must not be retried");
+        let receipt = self.receive(adjusted("t1", "-500")).await.expect("receive a reversal");
+        assert_eq!(receipt, Receipt::Closed, "nothing must move in a closed conversion");
         self.has("0", "what a declining handler did must be undone").await;
         let record = self.record(&event).await;
         assert!(record.closed().is_some() && !record.is_pending(), "declined money closes");
@@ -191,6 +193,13 @@ impl<S: TransactionalStore, B: AsyncFn(&S, &PlayerId) -> Decimal> Wallet<'_, S, 
         self.script.set(End::Succeed);
         self.receiver.deliver(first.key()).await.expect("deliver what is pending");
         self.has("300", "every accepted callback must be delivered").await;
+
+        self.script.set(End::Fail);
+        self.receive(completed("t2", "500")).await.expect_err("the handler failed");
+        self.script.set(End::Succeed);
+        let receipt = self.receive(adjusted("t2", "-200")).await.expect("receive a reversal");
+        assert!(matches!(receipt, Receipt::Settled(_)), "settled by this call: {receipt:?}");
+        self.has("600", "a callback must deliver what is pending before it").await;
     }
 
     async fn concurrent_callbacks_pay_once_each(self) {
@@ -283,11 +292,12 @@ impl TransactionWork for Work {
         let seen = transaction.load(&key).await?;
         assert_eq!(seen, None, "a transaction must see what is committed");
         let record = pending_record((*self.event).clone());
+        let json = json::write(&record)?;
         let decision = record.head().expect("a pending decision");
         let mut expected = None;
         for round in 0..2 {
             transaction.savepoint().await?;
-            let swapped = transaction.swap(expected, &record).await?;
+            let swapped = transaction.swap(expected, &record, &json).await?;
             let version = Version::after(expected);
             assert_eq!(swapped, SwapOutcome::Replaced(version), "a swap in a transaction");
             let seen = transaction.load(&key).await?.expect("a transaction sees its own swap");
@@ -306,7 +316,7 @@ impl TransactionWork for Work {
         }
         let seen = transaction.load(&key).await?.expect("the first swap was kept");
         assert_eq!(seen, stored(Version::FIRST, &record), "the first swap must be current again");
-        let lost = transaction.swap(None, &record).await?;
+        let lost = transaction.swap(None, &record, &json).await?;
         assert_eq!(lost, SwapOutcome::Conflict(Some(seen)), "a lost swap in a transaction");
         Ok(())
     }

@@ -239,7 +239,7 @@ impl PostgresStore {
     }
 
     /// A statement that changes one row, or none if another version is stored.
-    pub(crate) fn swap_query(&self, expected: Option<Version>, record: &Record) -> Result<Statement, StoreError> {
+    pub(crate) fn swap_query(&self, expected: Option<Version>, record: &Record, json: String) -> Statement {
         let statements = &self.shared.statements;
         let statement = match expected {
             None => &statements.insert,
@@ -249,14 +249,14 @@ impl PostgresStore {
             .query()
             .bind(record.key().to_string())
             .bind(version_number(Version::after(expected)))
-            .bind(json::write(record)?)
+            .bind(json)
             .bind(record.is_pending())
             .bind(record.lookup_player().map(ToString::to_string))
             .bind(millis(record.last_change()));
-        Ok(match expected {
+        match expected {
             None => query,
             Some(expected) => query.bind(version_number(expected)),
-        })
+        }
     }
 }
 
@@ -328,7 +328,7 @@ impl DedupStore for PostgresStore {
     }
 
     async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-        let query = self.swap_query(expected, record)?;
+        let query = self.swap_query(expected, record, json::write(record)?);
         if self.execute("swap a record", query).await? == 1 {
             return Ok(SwapOutcome::Replaced(Version::after(expected)));
         }

@@ -108,20 +108,11 @@ impl PostgresStore {
             store: self,
             handler: &**handler,
             connection: &mut transaction,
-            assumes_absent: true,
-            unconfirmed: None,
             is_at_savepoint: true,
             retries_conflicts: !is_last,
             failure: None,
         };
-        let mut result = work.run(&mut open).await;
-        if result.is_ok()
-            && let Some(key) = open.unconfirmed.take()
-            && !matches!(open.load(&key).await, Ok(None))
-        {
-            // There is a record, and nothing was written yet.
-            result = work.run(&mut open).await;
-        }
+        let result = work.run(&mut open).await;
         let ended = match &result {
             Ok(_) => self.bounded("commit", transaction.commit()).await,
             Err(_) => self.bounded("roll back", transaction.rollback()).await,
@@ -171,11 +162,6 @@ struct OpenTransaction<'t> {
     store: &'t PostgresStore,
     handler: &'t PostgresHandler,
     connection: &'t mut PgConnection,
-    /// The first load does not ask the server. Most callbacks are the first of their conversion, and the first swap finds
-    /// out if this one is not; that saves a fifth of the messages.
-    assumes_absent: bool,
-    /// The record that was assumed to be absent, until a swap has confirmed it.
-    unconfirmed: Option<RecordKey>,
     /// Nothing was written since the savepoint.
     is_at_savepoint: bool,
     /// Whether a conflict in the handler rolls the transaction back, to be run again. Otherwise it is a failure of the
@@ -215,20 +201,20 @@ fn handler_error(source: BoxError) -> StoreError {
 
 impl Transaction for OpenTransaction<'_> {
     async fn load(&mut self, key: &RecordKey) -> Result<Option<Stored>, StoreError> {
-        if std::mem::take(&mut self.assumes_absent) {
-            self.unconfirmed = Some(key.clone());
-            return Ok(None);
-        }
         let work = self.store.load_query(key).fetch_optional(&mut *self.connection);
         let row = self.store.bounded("load a record", work).await?;
         row.map(|row| read_row(key, &row)).transpose()
     }
 
-    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-        let query = self.store.swap_query(expected, record)?;
+    async fn swap(
+        &mut self,
+        expected: Option<Version>,
+        record: &Record,
+        json: &str,
+    ) -> Result<SwapOutcome, StoreError> {
+        let query = self.store.swap_query(expected, record, json.to_owned());
         let work = query.execute(&mut *self.connection);
         let done = self.store.bounded("swap a record", work).await?;
-        self.unconfirmed.take_if(|key| key == record.key());
         if done.rows_affected() == 1 {
             self.is_at_savepoint = false;
             return Ok(SwapOutcome::Replaced(Version::after(expected)));

@@ -64,7 +64,7 @@ pub struct SqliteBuilder {
 
 impl Default for SqliteBuilder {
     fn default() -> Self {
-        let limits = Limits { timeout: Duration::from_secs(10), queue: 4096, batch: 256 };
+        let limits = Limits { timeout: Duration::from_secs(10), queue: 4096 };
         Self { busy_timeout: Duration::from_secs(5), limits }
     }
 }
@@ -91,13 +91,6 @@ impl SqliteBuilder {
     #[must_use]
     pub fn queue(mut self, operations: usize) -> Self {
         self.limits.queue = operations.max(64);
-        self
-    }
-
-    /// How many operations share a commit at most. 256 by default, at least 1.
-    #[must_use]
-    pub fn batch(mut self, operations: usize) -> Self {
-        self.limits.batch = operations.max(1);
         self
     }
 

@@ -59,8 +59,6 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
     /// How many operations wait for each thread.
     pub(crate) queue: usize,
-    /// How many operations share a commit.
-    pub(crate) batch: usize,
 }
 
 /// The connections of a store.
@@ -142,8 +140,7 @@ impl SqliteStore {
             let db = WriteConnection::new(connection)
                 .map_err(|error| open_failed(path, "SQLite reported an error", error))?;
             let (tasks, queue) = mpsc::sync_channel(limits.queue);
-            let limit = limits.batch;
-            let serve = move || Writer { db, queue, limit }.run();
+            let serve = move || Writer { db, queue }.run();
             spawn("postback-write", Some(previous), &sender, serve).map_err(failed)?;
             write = Some(tasks);
         }

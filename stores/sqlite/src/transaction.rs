@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use postback::store::{Record, Stored, SwapOutcome, Transaction, TransactionWork, Version, json};
+use postback::store::{Record, Stored, SwapOutcome, Transaction, TransactionWork, Version};
 use postback::{Decision, HandlerError, RecordKey, StoreError};
 use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -197,9 +197,13 @@ impl Transaction for OpenTransaction<'_> {
         row.map(|row| row.parse(key)).transpose()
     }
 
-    async fn swap(&mut self, expected: Option<Version>, record: &Record) -> Result<SwapOutcome, StoreError> {
-        let json = json::write(record)?;
-        let swapped = rows::swap(&self.db.connection, expected, record, &json)
+    async fn swap(
+        &mut self,
+        expected: Option<Version>,
+        record: &Record,
+        json: &str,
+    ) -> Result<SwapOutcome, StoreError> {
+        let swapped = rows::swap(&self.db.connection, expected, record, json)
             .map_err(|error| unavailable("store a record", error))?;
         swap_outcome(swapped, expected, record.key())
     }

@@ -92,9 +92,10 @@ impl Failure {
 pub(crate) struct Writer {
     pub(crate) db: WriteConnection,
     pub(crate) queue: Receiver<Box<dyn Task>>,
-    /// How many tasks share a commit at most.
-    pub(crate) limit: usize,
 }
+
+/// How many tasks share a commit at most.
+const LIMIT: usize = 256;
 
 impl Writer {
     /// Serves the queue until it is closed and empty. Returns the connection.
@@ -114,7 +115,7 @@ impl Writer {
         let mut batch = vec![first];
         if let Err(error) = self.db.begin() {
             // Whatever is queued would only wait for the same lock.
-            batch.extend(self.queue.try_iter().take(self.limit));
+            batch.extend(self.queue.try_iter().take(LIMIT));
             log_failure("SQLite could not begin a transaction", &error, batch.len());
             let error = Arc::new(error);
             for task in batch {
@@ -140,7 +141,7 @@ impl Writer {
         while let Some(task) = batch.get_mut(done) {
             self.run_task(&mut **task)?;
             done += 1;
-            if done < self.limit {
+            if done < LIMIT {
                 batch.extend(self.queue.try_recv());
             }
         }

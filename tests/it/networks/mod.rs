@@ -67,12 +67,7 @@ impl Network {
 
     fn complete(&self, draft: CallbackDraft) -> CallbackDraft {
         let draft = draft.player("p1").amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
-        let draft = if self.description.names_of(Role::Goal).is_empty() { draft } else { draft.role(Role::Goal, "g1") };
-        match self.description.name().as_str() {
-            // The token, as a header.
-            "phonexa" => draft.header("Authorization", format!("Bearer {SECRET}")),
-            _ => draft,
-        }
+        if self.description.names_of(Role::Goal).is_empty() { draft } else { draft.role(Role::Goal, "g1") }
     }
 
     pub(crate) fn verify(&self, sent: &SentCallback) -> Result<DescribedCallback, VerifyError> {

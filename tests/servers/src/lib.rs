@@ -1,27 +1,33 @@
 //! Starts Postgres and Redis servers for the workspace's own tests: on loopback, in temporary directories, ended when
-//! dropped.
+//! dropped. And kills them: see [`storm`].
 //!
 //! Where a server is not installed, `start` prints what is skipped and returns `None`; with
 //! `POSTBACK_REQUIRE_SERVERS=1` it panics instead.
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test fails by panicking, and settings come from the environment"
 )]
 
+mod disk;
 mod postgres;
 mod redis;
+pub mod storm;
 
+use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-pub use postgres::{Postgres, SmallDisk};
+pub use disk::SmallDisk;
+pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster};
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
@@ -39,19 +45,46 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The same with a condition that waits.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "timed out: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Everything that an error says, down to its cause.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let (mut text, mut source) = (error.to_string(), error.source());
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
 /// Sends a signal (`STOP`, `CONT`, `KILL` …) to a process that the test started.
 pub fn send_signal(signal: &str, process: u32) {
     let _ = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).output();
 }
 
-/// A loopback port that nobody listens on. Below the range from which clients get theirs, so that it stays free while
-/// its server is down.
+/// A loopback port that nobody listens on, another one at every call. Below the range from which clients get theirs, so
+/// that it stays free while its server is down. Test processes that run side by side get different ones.
 pub fn free_port() -> u16 {
-    let first = RandomState::new().hash_one(std::process::id());
-    (0..10_000_u64)
-        .map(|step| 10_000 + u16::try_from(first.wrapping_add(step) % 20_000).unwrap_or_default())
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port")
+    /// A UDP socket with the same number reserves a port, and does not keep a server from listening on it.
+    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    let first = u16::try_from(RandomState::new().hash_one(()) % 20_000).unwrap();
+    let ports = (first..20_000).chain(0..first).map(|offset| (Ipv4Addr::LOCALHOST, 10_000 + offset));
+    // Reserved first: trying another process's port could keep its server from listening.
+    let reserved = ports.filter_map(|port| Some((port, UdpSocket::bind(port).ok()?)));
+    let mut free = reserved.filter(|(port, _)| TcpListener::bind(port).is_ok());
+    let (port, reservation) = free.next().expect("a free port");
+    RESERVED.lock().unwrap().push(reservation);
+    port.1
 }
 
 /// Finds a directory that contains all these programs.

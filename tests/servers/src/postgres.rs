@@ -224,23 +224,6 @@ impl Postgres {
         assert_eq!(promoted, "t", "the standby is promoted");
     }
 
-    /// A disk of this many MiB that the server may write to. `None`: this user cannot mount one.
-    pub fn mount_small_disk(&self, mebibytes: usize) -> Option<SmallDisk> {
-        let place = self.directory.path().join("disk");
-        std::fs::create_dir(&place).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
-            .arg(&place)
-            .output();
-        if !mounted.is_ok_and(|output| output.status.success()) {
-            return None;
-        }
-        let disk = SmallDisk(place, mebibytes);
-        std::fs::create_dir(disk.directory()).unwrap();
-        give_away(&disk.directory());
-        Some(disk)
-    }
-
     /// What it wrote to its log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
@@ -259,33 +242,5 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A small file system. Unmounted when dropped.
-#[derive(Debug)]
-pub struct SmallDisk(PathBuf, usize);
-
-impl SmallDisk {
-    /// An empty directory on it, owned by the server's user.
-    pub fn directory(&self) -> PathBuf {
-        self.0.join("data")
-    }
-
-    /// Fills it with a file, whose path is returned.
-    pub fn fill(&self) -> PathBuf {
-        let file = self.0.join("ballast");
-        let mut size = self.1 << 20;
-        while size > 4096 && std::fs::write(&file, vec![0; size]).is_err() {
-            size = size.saturating_sub(64 << 10);
-        }
-        file
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: a server may still have files open on it.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).output();
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use postback::store::DedupStore as _;
 use postback::{Receipt, StoreError};
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
-use postback_test_servers::{PATIENCE, Postgres, send_signal};
+use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
@@ -243,8 +243,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
     let Some(server) = Postgres::start(&[]) else {
         return;
     };
-    let Some(disk) = server.mount_small_disk(8) else {
-        eprintln!("SKIPPED: a small tmpfs cannot be mounted here, so the disk cannot be filled");
+    let Some(disk) = SmallDisk::mount(server.directory().join("disk"), 8) else {
         return;
     };
     let url = server.create_database();
@@ -253,7 +252,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
     server.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", place.display()));
     server.sql("postgres", &format!("ALTER DATABASE {database} SET default_tablespace = small"));
     let (receiver, wallet) = game(&url, 2, patient()).await;
-    let ballast = disk.fill();
+    let ballast = disk.fill_but(0);
     let mut paid = 0;
     let result = loop {
         let result = receiver.receive(completed(&format!("t{paid}"), 1)).await;

@@ -13,6 +13,7 @@ use postback_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use postback_postgres::sqlx::{self, Connection as _, PgConnection, PgPool};
 use postback_postgres::{PostgresOptions, PostgresStore};
 use postback_test_servers::PATIENCE;
+pub(crate) use postback_test_servers::eventually;
 
 pub(crate) type Result<T = Receipt> = std::result::Result<T, ReceiveError>;
 pub(crate) type WalletReceiver = Receiver<PostgresStore, InTransaction<PostgresStore>>;
@@ -92,6 +93,11 @@ impl Wallet {
              CREATE TABLE IF NOT EXISTS credits (id text PRIMARY KEY, player text NOT NULL, amount numeric NOT NULL); \
              CREATE TABLE IF NOT EXISTS sponsors (player text REFERENCES players DEFERRABLE INITIALLY DEFERRED)";
         sqlx::raw_sql(tables).execute(pool).await.unwrap();
+        Self::of(pool)
+    }
+
+    /// The wallet in tables that exist.
+    pub(crate) fn of(pool: &PgPool) -> Self {
         Self { pool: pool.clone(), then: Arc::new(Mutex::new(Then::Succeed)), calls: Arc::default() }
     }
 
@@ -203,14 +209,6 @@ pub(crate) async fn insist(receiver: &WalletReceiver, callback: &Verified<Event>
             Err(error) => assert!(started.elapsed() < PATIENCE, "never answered: {error:?}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < PATIENCE, "timed out: {what}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

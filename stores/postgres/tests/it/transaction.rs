@@ -21,21 +21,6 @@ use crate::game::{
     is_unavailable, key, patient, pool, reversed,
 };
 
-#[tokio::test]
-async fn a_conversion_ends_at_the_right_balance() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
-    assert!(is_settled(&receiver.receive(completed("t1", 500)).await));
-    assert_eq!(wallet.total().await, (500, 1));
-    let repeated = receiver.receive(completed("t1", 500)).await.unwrap();
-    assert_eq!(repeated, Receipt::Duplicate);
-    assert!(is_settled(&receiver.receive(reversed("t1", 500)).await));
-    assert_eq!(wallet.total().await, (0, 2));
-    assert!(!is_pending(&receiver, "t1").await);
-}
-
 /// Whatever the record was like before: absent, pending, settled, closed.
 #[tokio::test]
 async fn receipts_are_those_of_the_memory_store() {
@@ -140,21 +125,6 @@ async fn failed_handler_leaves_a_pending_decision() {
 }
 
 #[tokio::test]
-async fn declined_decision_closes_the_conversion() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
-    wallet.then(Then::Decline);
-    let receipt = receiver.receive(completed("t1", 500)).await.unwrap();
-    assert!(matches!(receipt, Receipt::Declined(_)), "{receipt:?}");
-    wallet.then(Then::Succeed);
-    let receipt = receiver.receive(reversed("t1", 500)).await.unwrap();
-    assert_eq!(receipt, Receipt::Closed);
-    assert_eq!(wallet.total().await, (0, 0));
-}
-
-#[tokio::test]
 async fn handler_that_ends_the_transaction_is_detected() {
     let Some(server) = Postgres::shared() else {
         return;
@@ -203,19 +173,6 @@ async fn nested_transactions_of_the_handler_work() {
     });
     assert!(is_settled(&nested.receive(completed("t1", 500)).await));
     assert_eq!(wallet.total().await, (500, 1));
-}
-
-#[tokio::test]
-async fn next_callback_first_delivers_what_is_pending() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
-    wallet.then(Then::Fail);
-    receiver.receive(completed("t1", 500)).await.unwrap_err();
-    wallet.then(Then::Succeed);
-    assert!(is_settled(&receiver.receive(reversed("t1", 200)).await));
-    assert_eq!(wallet.total().await, (300, 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,6 @@
 //! Callbacks, a wallet, and stores to receive them with.
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +11,7 @@ use postback::{
     Timing, Verified,
 };
 use postback_redis::{RedisOptions, RedisStore};
+pub(crate) use postback_test_servers::chain;
 use postback_test_servers::{PATIENCE, Redis};
 
 pub(crate) fn conversion(player: &str, transaction: &str, effect: Effect) -> Event {
@@ -136,17 +135,6 @@ pub(crate) fn start_durable() -> Option<Redis> {
 pub(crate) async fn open(server: &Redis, prefix: &str) -> RedisStore {
     let options = RedisOptions::new().prefix(prefix);
     options.connect(server.url()).await.unwrap()
-}
-
-/// Everything that an error says, down to its cause.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }
 
 pub(crate) fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use postback::guard::RecordStatus;
-use postback::{Decision, HandlerError, Receipt, ReceiveError, StoreError};
+use postback::{Clock, Decision, HandlerError, Receipt, ReceiveError, StoreError};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
 use proptest::prelude::*;
 
 use crate::fixture::{
-    Calls, Game, Holder, Received, adjusted, calls_for, completed, credit, genuine, is_settled, paying,
-    receive_in_one_batch, record, recover, start, status,
+    Calls, Game, Holder, Received, calls_for, completed, credit, genuine, is_settled, paying, receive_in_one_batch,
+    recover, start, status,
 };
 
 /// What the handler does for a delivery. All of them write to the wallet first.
@@ -311,29 +311,13 @@ async fn repeated_callbacks_in_one_batch_pay_once() {
     assert_eq!(game.wallet(), (501, 2));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn decisions_of_one_conversion_are_paid_in_order() {
-    let (game, store) = prepare();
-    let calls = Calls::default();
-    let failing = acting(&store, &calls);
-    let received = failing.receive(genuine(completed("Fails-1", 500))).await;
-    assert!(matches!(received, Err(ReceiveError::Handler { .. })), "{received:?}");
-    let received = failing.receive(genuine(adjusted("r1", "Fails-1", -200))).await;
-    assert!(matches!(received, Err(ReceiveError::Handler { .. })), "{received:?}");
-    let retry = record(&store, "Fails-1").await.retry().cloned().unwrap();
-    assert_eq!((retry.attempts, calls_for(&calls, "Fails-1")), (2, 2));
-    assert_eq!(game.wallet(), (0, 0));
-    let received = paying(&store).receive(genuine(adjusted("r2", "Fails-1", -300))).await;
-    assert!(is_settled(&received), "{received:?}");
-    assert_eq!(game.wallet(), (0, 3), "500, then -200, then -300");
-}
-
 #[tokio::test]
 async fn panic_outside_the_handler_is_an_error_and_no_more() {
     struct BrokenClock;
-    impl postback::Clock for BrokenClock {
+    impl Clock for BrokenClock {
         fn now(&self) -> postback::Timestamp {
-            panic!("on purpose")
+            assert_ne!(std::thread::current().name(), Some("postback-write"), "on purpose");
+            postback::SystemClock.now()
         }
 
         async fn sleep(&self, _: std::time::Duration) {}

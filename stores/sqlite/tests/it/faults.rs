@@ -1,17 +1,20 @@
 //! Locks, kills, hangs and failing disks: nothing is lost, and everything works again afterwards.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postback::guard::RecordStatus;
 use postback::{DedupStore, Receipt, ReceiveError, StoreError};
 use postback_sqlite::SqliteStore;
+use postback_sqlite::rusqlite::Connection;
+use postback_test_servers::SmallDisk;
 
 use crate::fixture::{
-    Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, genuine, impatient,
-    is_settled, paying, record, recover, start, status, stored,
+    Calls, Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, genuine,
+    impatient, is_settled, paying, record, recover, start, status, stored,
 };
 
 fn is_unavailable(received: &Received) -> bool {
@@ -192,40 +195,15 @@ async fn damaged_file_is_an_error_with_advice() {
     assert!(errors.iter().any(|error| error.contains(advice)), "{errors:?}");
 }
 
-/// A small disk of its own, or `None` without the right to mount one.
-#[cfg(target_os = "linux")]
-struct SmallDisk(PathBuf);
-
-#[cfg(target_os = "linux")]
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Option<Self> {
-        std::fs::create_dir(&at).unwrap();
-        let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
-        let mounted = Command::new("mount").args(mount).arg(&at).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
-#[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_is_an_error_until_there_is_space() {
     let game = Game::without_file();
-    let Some(disk) = SmallDisk::mount(game.directory().join("disk")) else {
-        // `failing_writes_lose_nothing` runs without privileges.
-        eprintln!("no right to mount a small disk");
-        return;
-    };
-    let ballast = disk.0.join("ballast");
-    std::fs::write(&ballast, vec![0; 300 * 1024]).unwrap();
-    let store = SqliteStore::open(disk.0.join("game.db")).unwrap();
-    let db = postback_sqlite::rusqlite::Connection::open(disk.0.join("game.db")).unwrap();
+    // `failing_writes_lose_nothing` runs without privileges.
+    let Some(disk) = SmallDisk::mount(game.directory().join("disk"), 1) else { return };
+    let ballast = disk.fill_but(700);
+    let file = disk.directory().join("game.db");
+    let store = SqliteStore::open(&file).unwrap();
+    let db = Connection::open(&file).unwrap();
     db.execute_batch("CREATE TABLE credits (id TEXT, player TEXT, amount TEXT)").unwrap();
     let receiver = paying(&store);
     let mut paid: i64 = 0;
@@ -294,6 +272,80 @@ fn failing_writes_lose_nothing() {
     drop(orders);
     assert!(process.wait().unwrap().success());
     assert_eq!(game.wallet(), (paid + 1, paid + 1));
+}
+
+/// Makes every sync to the disk slow, and lets none return while a file exists.
+#[cfg(target_os = "linux")]
+const SLOW_SYNC: &str = r#"
+    #include <stdlib.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+    static int slow(long number, int file) {
+        usleep(20000);
+        while (access(getenv("POSTBACK_TEST_STUCK"), F_OK) == 0) usleep(1000);
+        return syscall(number, file);
+    }
+    int fsync(int file) { return slow(SYS_fsync, file); }
+    int fdatasync(int file) { return slow(SYS_fdatasync, file); }
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn slow_disk_makes_callers_time_out_and_loses_nothing() {
+    let game = Game::new();
+    let [source, library, stuck] = ["slow.c", "slow.so", "stuck"].map(|name| game.directory().join(name));
+    std::fs::write(&source, SLOW_SYNC).unwrap();
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: no C compiler to make a slow disk with");
+        return;
+    }
+    let mut process = child("faults::process_pays_on_a_slow_disk", &game.file());
+    let output = process.env("LD_PRELOAD", library).env("POSTBACK_TEST_STUCK", stuck).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(game.wallet(), (101, 101));
+}
+
+/// Runs in a process whose syncs are slow.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods, reason = "a test passes it to its own child process")]
+async fn process_pays_on_a_slow_disk() {
+    let Some(stuck) = std::env::var_os("POSTBACK_TEST_STUCK") else { return };
+    let file = child_file().unwrap();
+    let store = SqliteStore::builder().timeout(Duration::from_millis(100)).open(&file).unwrap();
+    let calls = Calls::default();
+    let called = Arc::clone(&calls);
+    let receiver = store
+        .receiver(move |tx, decision| {
+            called.lock().unwrap().push(decision.id().to_string());
+            credit(tx, decision)
+        })
+        .without_recovery();
+    let receive_all = async || {
+        let mut received = tokio::task::JoinSet::new();
+        for number in 0..100 {
+            let (receiver, event) = (receiver.clone(), genuine(completed(&format!("o{number}"), 1)));
+            received.spawn(async move { receiver.receive(event).await });
+        }
+        received.join_all().await
+    };
+    std::fs::write(&stuck, "").unwrap();
+    // The network repeats what is still on its way.
+    for _ in 0..2 {
+        let received = receive_all().await;
+        assert!(received.iter().all(is_overloaded), "{received:?}");
+    }
+    let count = |select| -> i64 { Connection::open(&file).unwrap().query_row(select, [], |row| row.get(0)).unwrap() };
+    assert_eq!(count("SELECT count(*) FROM postback_records"), 0, "nothing is committed");
+    std::fs::remove_file(&stuck).unwrap();
+    eventually("all of them are known", async || {
+        receive_all().await.iter().all(|one| matches!(one, Ok(Receipt::Duplicate)))
+    })
+    .await;
+    eventually("a new one is paid", async || receiver.receive(genuine(completed("new", 1))).await.is_ok()).await;
+    store.close().await;
+    assert_eq!(calls.lock().unwrap().len(), 101, "each is handled once");
 }
 
 /// The lines that a child process marks as answers.

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postback::guard::{Record, RecordStatus, Stored};
 use postback::{
@@ -16,12 +16,10 @@ use postback::{
 };
 use postback_sqlite::rusqlite::Connection;
 use postback_sqlite::{SqliteBuilder, SqliteStore, SqliteTransaction};
+pub(crate) use postback_test_servers::{PATIENCE, chain, eventually};
 
 pub(crate) type GameReceiver = Receiver<SqliteStore, InTransaction<SqliteStore>>;
 pub(crate) type Received = Result<Receipt, ReceiveError>;
-
-/// Longer than anything takes, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A directory with the game's database.
 pub(crate) struct Game {
@@ -204,15 +202,6 @@ fn unique() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Waits until a condition holds.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !holds().await {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// What a process that a test starts works on.
 const CHILD_FILE: &str = "POSTBACK_TEST_CHILD_FILE";
 
@@ -227,17 +216,6 @@ pub(crate) fn child(test: &str, file: &Path) -> Command {
 #[allow(clippy::disallowed_methods, reason = "a test passes it to its own child process")]
 pub(crate) fn child_file() -> Option<PathBuf> {
     std::env::var_os(CHILD_FILE).map(PathBuf::from)
-}
-
-/// Everything that an error says, down to its cause.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// Counts calls.
