@@ -47,7 +47,7 @@ fn check_id(text: &str) -> Result<(), IdError> {
 fn contains_control(text: &str) -> bool {
     if text.is_ascii() {
         // The usual case, and many times faster than decoding characters.
-        text.bytes().any(|byte| byte.is_ascii_control())
+        text.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
     } else {
         text.chars().any(char::is_control)
     }

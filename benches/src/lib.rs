@@ -12,10 +12,11 @@ struct Readme;
 /// The app's secret.
 pub const SECRET: &str = "JLOIAUNMHFli7ZJOQVEzm98rzqnm9";
 
-/// A dashboard URL of usual length.
-pub const URL: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
-    &usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]&offer=[%OFFER:ID%]&task=[%OFFER:TASK:ID%]\
-    &name=[%OFFER:NAME%]&task_name=[%OFFER:TASK:NAME%]";
+/// A dashboard URL with all that a game is likely to ask for: 15 parameters.
+pub const URL: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&tx=[%TX%]&ref=[%REF%]\
+    &gems=[%VALUE:CURRENCY%]&usd=[%VALUE:USD%]&state=[%OFFER:TASK:STATE%]&type=[%TYPE%]&offer=[%OFFER:ID%]\
+    &offer_name=[%OFFER:NAME%]&task=[%OFFER:TASK:ID%]&task_name=[%OFFER:TASK:NAME%]\
+    &task_type=[%OFFER:TASK:TYPE:ID%]&ip=[%USER:IP_ADDRESS%]&country=[%COUNTRY%]&source=bitlabs";
 
 /// The endpoint of [`URL`].
 ///
@@ -30,13 +31,17 @@ pub fn genuine(transaction: &str) -> String {
     let values = [
         ("player", "8cc877ee-af19-488d-b28d-216fb866b996"),
         ("tx", transaction),
-        ("gems", "500"),
+        ("gems", "1500"),
         ("usd", "2.50"),
         ("state", "COMPLETED"),
-        ("offer", "1234567"),
-        ("task", "7654321"),
-        ("name", "Lords Mobile: Tower Defense"),
-        ("task_name", "Reach castle level 10"),
+        ("type", "state_change"),
+        ("offer", "118230"),
+        ("offer_name", "Lords Mobile: Kingdom Wars & Castle Fights"),
+        ("task", "998121"),
+        ("task_name", "Reach Castle Level 117"),
+        ("task_type", "2"),
+        ("ip", "203.0.113.177"),
+        ("country", "DE"),
     ];
     Signer::new(SECRET, URL).sign(&values).target()
 }
