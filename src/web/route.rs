@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::CallbackResponse;
 use crate::event::{Event, EventKind};
 use crate::id::TransactionId;
@@ -18,30 +20,42 @@ pub(super) fn verify<E: Endpoint>(endpoint: &E, request: &Request<'_>) -> Result
     endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
 }
 
-/// Takes a verified callback, or keeps an unusable one, and says what to respond.
+/// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of its own, so that
+/// the work goes on if the caller disconnects.
 pub(super) async fn respond<E: Endpoint, R: Receive>(
     endpoint: &E,
     receiver: &R,
     verified: Result<Verified<E::Callback>, VerifyError>,
 ) -> CallbackResponse {
-    let responses = endpoint.responses();
     let mut transaction = None;
-    let result = match verified {
-        Ok(callback) => {
-            let event = Verified::<Event>::from(callback);
+    let receiver = receiver.clone();
+    let ended = match verified.map(Verified::<Event>::from) {
+        Ok(event) => {
             if let EventKind::Conversion { transaction: own, .. } = &event.kind {
                 transaction = Some(own.clone());
             }
-            receiver.receive(event).await.map_err(RequestError::Receive)
+            let work = async move { receiver.receive(event).await.map_err(RequestError::Receive) };
+            tokio::spawn(work.in_current_span()).await
         }
-        Err(VerifyError::Unusable(unusable)) => match receiver.keep(&unusable).await {
-            Ok(()) => Err(VerifyError::Unusable(unusable).into()),
-            Err(error) => Err(ReceiveError::Store(error).into()),
-        },
-        Err(error) => Err(error.into()),
+        Err(VerifyError::Unusable(unusable)) => {
+            let work = async move {
+                match receiver.keep(&unusable).await {
+                    Ok(()) => Err(VerifyError::Unusable(unusable).into()),
+                    Err(error) => Err(ReceiveError::Store(error).into()),
+                }
+            };
+            tokio::spawn(work.in_current_span()).await
+        }
+        Err(error) => Ok(Err(error.into())),
     };
-    let transaction = transaction.as_ref().map(TransactionId::as_str);
-    CallbackResponse::new(result.as_ref(), responses, transaction)
+    match ended {
+        Ok(result) => {
+            let transaction = transaction.as_ref().map(TransactionId::as_str);
+            CallbackResponse::new(result.as_ref(), endpoint.responses(), transaction)
+        }
+        // The store panicked. The network should retry.
+        Err(_) => CallbackResponse::of(500, "internal error".into()),
+    }
 }
 
 /// Why an extractor has no callback.
