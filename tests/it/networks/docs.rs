@@ -16,10 +16,18 @@ const LEFT_OUT: &str = "\
 - Closed: AdColony, MoPub
 ";
 
-fn roles(roles: &[Role]) -> String {
+/// What the signature leaves out, of what decides about money.
+fn not_signed(network: &Description) -> String {
     let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
-    let names: Vec<&str> = roles.iter().filter(|role| deciding.contains(role)).map(|role| role.as_str()).collect();
-    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+    let names = |roles: Vec<Role>| -> Vec<&str> {
+        roles.into_iter().filter(|role| deciding.contains(role)).map(Role::as_str).collect()
+    };
+    let (covered, uncovered) = network.coverage();
+    match (names(covered).as_slice(), names(uncovered).as_slice()) {
+        (_, []) => "–".to_owned(),
+        ([], _) => "everything".to_owned(),
+        (_, names) => names.join(", "),
+    }
 }
 
 fn mark(evidence: Evidence) -> &'static str {
@@ -32,7 +40,6 @@ fn mark(evidence: Evidence) -> &'static str {
 }
 
 fn row(network: &Description) -> String {
-    let (_, uncovered) = network.coverage();
     let title = match network.docs() {
         "" => network.title().to_owned(),
         docs => format!("[{}]({docs})", network.title()),
@@ -45,7 +52,7 @@ fn row(network: &Description) -> String {
         network.name(),
         mark(network.evidence()),
         network.authentication(),
-        roles(&uncovered),
+        not_signed(network),
     )
 }
 
