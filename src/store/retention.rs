@@ -19,8 +19,7 @@ pub trait Retention: DedupStore {
     fn remove(&self, key: &RecordKey, expected: Version) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The keys of up to `limit` records without a pending decision that have not changed since `moment`
-    /// ([`Record::last_change`](crate::guard::Record::last_change)), in the order of their text, beginning after
-    /// `after`.
+    /// ([`Record::last_change`](super::Record::last_change)), in the order of their text, beginning after `after`.
     ///
     /// # Errors
     /// [`StoreError`], if the store does not answer.
@@ -32,8 +31,7 @@ pub trait Retention: DedupStore {
     ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
 
     /// The keys of up to `limit` records of this player
-    /// ([`Record::lookup_player`](crate::guard::Record::lookup_player)), in the order of their text, beginning after
-    /// `after`.
+    /// ([`Record::lookup_player`](super::Record::lookup_player)), in the order of their text, beginning after `after`.
     ///
     /// # Errors
     /// [`StoreError`], if the store does not answer.

@@ -48,7 +48,8 @@ use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, ResponseError, Route};
 use tracing::Instrument as _;
 
-use super::{BODY_TIMEOUT, CallbackResponse, MissingCallback, respond, verify};
+use super::route::{BODY_TIMEOUT, respond, verify};
+use super::{CallbackResponse, MissingCallback};
 use crate::network::{Endpoint, Verified};
 use crate::receiver::{Receive, RequestError};
 use crate::telemetry;

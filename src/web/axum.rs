@@ -45,7 +45,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use tracing::Instrument as _;
 
-use super::{BODY_TIMEOUT, CallbackResponse, MissingCallback, respond, verify};
+use super::route::{BODY_TIMEOUT, respond, verify};
+use super::{CallbackResponse, MissingCallback};
 use crate::network::{Endpoint, Verified};
 use crate::receiver::{Receive, RequestError};
 use crate::telemetry;

@@ -15,21 +15,19 @@
 pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod route;
+
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+pub use route::MissingCallback;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::event::{Event, EventKind};
-use crate::id::TransactionId;
-use crate::network::{Endpoint, Responses, Verified};
+use crate::network::Responses;
 use crate::protocol::Receipt;
-use crate::receiver::{Receive, ReceiveError, RequestError};
-use crate::telemetry;
-use crate::verify::{BadRequest, NotGenuine, Request, VerifyError};
-
-/// How long a server waits for a request's body.
-#[cfg(any(feature = "actix-web", feature = "axum"))]
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::receiver::{ReceiveError, RequestError};
+use crate::verify::{BadRequest, NotGenuine, VerifyError};
 
 /// How long a network is asked to wait when the store is down.
 const STORE_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -141,39 +139,3 @@ fn expected_body(expected: Option<&str>, otherwise: &str, transaction: Option<&s
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
 }
-
-/// Verifies a request whose body was read, and records why it is rejected.
-fn verify<E: Endpoint>(endpoint: &E, request: &Request<'_>) -> Result<Verified<E::Callback>, VerifyError> {
-    endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
-}
-
-/// Takes a verified callback, or keeps an unusable one, and says what to respond.
-async fn respond<E: Endpoint, R: Receive>(
-    endpoint: &E,
-    receiver: &R,
-    verified: Result<Verified<E::Callback>, VerifyError>,
-) -> CallbackResponse {
-    let responses = endpoint.responses();
-    let mut transaction = None;
-    let result = match verified {
-        Ok(callback) => {
-            let event = Verified::<Event>::from(callback);
-            if let EventKind::Conversion { transaction: own, .. } = &event.kind {
-                transaction = Some(own.clone());
-            }
-            receiver.receive(event).await.map_err(RequestError::Receive)
-        }
-        Err(VerifyError::Unusable(unusable)) => match receiver.keep(&unusable).await {
-            Ok(()) => Err(VerifyError::Unusable(unusable).into()),
-            Err(error) => Err(ReceiveError::Store(error).into()),
-        },
-        Err(error) => Err(error.into()),
-    };
-    let transaction = transaction.as_ref().map(TransactionId::as_str);
-    CallbackResponse::new(result.as_ref(), responses, transaction)
-}
-
-/// Why an extractor has no callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
-pub struct MissingCallback;

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use crate::common::{self, genuine};
-use postback::guard::Entry;
 use postback::import::{Exposure, ImportError, Importer, Milestone, Outcome, PastCallback};
+use postback::store::Entry;
 use postback::store::Record;
 use postback::testing::bitlabs::Signer;
 use postback::{
