@@ -1,5 +1,6 @@
 //! `docs/networks.md` is generated from the descriptions.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use postback::network::{Description, Evidence, Role, preset, presets};
@@ -46,14 +47,28 @@ fn row(network: &Description) -> String {
     };
     let is_weak = !network.authentication().starts_with("secret");
     let secret = if is_weak && network.dashboard_url("").contains("secret=") { " + secret" } else { "" };
-    let reversals = network.reversals().replace("; same transaction; takes back everything", "");
     format!(
-        "| [`{0}`](../networks/{0}.toml) {title}{1} | {2}{secret} | {3} | {reversals} |",
+        "| [`{0}`](../networks/{0}.toml) {title}{1} | {2}{secret} | {3} |",
         network.name(),
         mark(network.evidence()),
         network.authentication(),
         not_signed(network),
     )
+}
+
+/// The networks whose reversals are not the usual ones, by how they are.
+fn reversals(all: &[Description]) -> String {
+    let mut unusual = BTreeMap::from([("none".to_owned(), vec!["`admob`".to_owned()])]);
+    for network in all {
+        let reversals = network.reversals();
+        let is_usual = reversals.ends_with("; same transaction; takes back everything");
+        let how = reversals.replace("; same transaction; takes back everything", "");
+        if !is_usual || how == "URL of its own" {
+            unusual.entry(how).or_default().push(format!("`{}`", network.name()));
+        }
+    }
+    let lines = unusual.iter().map(|(how, names)| format!("- {}: {how}\n", names.join(", ")));
+    lines.collect()
 }
 
 fn generated() -> String {
@@ -64,17 +79,18 @@ fn generated() -> String {
          that others saw (`postback url NAME` prints them), and the response's body. `bitlabs` and `admob` are typed Rust.\n\n\
          - Evidence is the vendor's own pages or repositories, unless stated: *copy* of these; *implementations*: several public\n  \
          receivers that agree; *uncertain*: compare it with the network's dashboard.\n\
-         - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\
-         - **Reversals** have the transaction of what they take back, and take back everything, unless stated.\n\n\
-         | network | authentication | not signed | reversals |\n\
-         |---|---|---|---|\n\
-         | `admob` [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | – | none |\n\
-         | `bitlabs` [BitLabs](https://developer.bitlabs.ai) | HMAC-SHA-1 of the URL | – | [guide](guide/bitlabs.md) |\n",
+         - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\n\
+         | network | authentication | not signed |\n\
+         |---|---|---|\n\
+         | `admob` [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | – |\n\
+         | `bitlabs` [BitLabs](https://developer.bitlabs.ai) ([guide](guide/bitlabs.md)) | HMAC-SHA-1 of the URL | – |\n",
     );
     let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
     for network in &all {
         let _ = writeln!(text, "{}", row(network));
     }
+    text.push_str("\nReversals have the transaction of what they take back, and take back everything, except:\n\n");
+    text.push_str(&reversals(&all));
     text.push_str("\nThe same protocol under other names, each with its own keys in the store:\n\n");
     for network in all.iter().filter(|network| !network.family().is_empty()) {
         let members: Vec<String> = network.family().iter().map(|name| format!("`{name}`")).collect();
