@@ -35,7 +35,6 @@
 //! | [`store`] | the memory store, and how to write one; `postback-sqlite`, `postback-postgres`, `postback-redis` |
 //! | [`Decision`] | what a handler gets |
 //! | [`import`] | what an earlier receiver dealt with |
-//! | [`guard`], [`protocol`] | what is due, and in which order things happen: pure functions |
 //! | [`guide`] | guides: BitLabs, networks, proxies, handlers, stores, secrets, attacks, testing, migration |
 //!
 //! # Features
@@ -68,12 +67,10 @@
     clippy::unreachable
 )]
 
-pub mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod import;
 pub mod network;
-pub mod protocol;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -84,8 +81,12 @@ mod clock;
 mod decision;
 mod error;
 mod event;
+#[cfg_attr(not(feature = "testing"), allow(unreachable_pub, reason = "`testing` exports it"))]
+mod guard;
 mod handler;
 mod id;
+#[cfg_attr(not(feature = "testing"), allow(unreachable_pub, reason = "`testing` exports it"))]
+mod protocol;
 mod receiver;
 mod telemetry;
 

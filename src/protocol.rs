@@ -356,6 +356,7 @@ impl Protocol {
     }
 
     /// The callback, if this is about one.
+    #[cfg(feature = "testing")]
     pub fn event(&self) -> Option<&Arc<Event>> {
         self.event.as_ref()
     }

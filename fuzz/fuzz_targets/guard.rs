@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use postback::guard::{Applied, Record, apply, target};
+use postback::store::Record;
+use postback::testing::guard::{Applied, apply, target};
 use postback::{Decimal, Effect, Event, EventKind, Timestamp};
 
 #[derive(Debug, Clone, Copy, Arbitrary)]

@@ -1,6 +1,6 @@
 //! What can happen next.
 
-use postback::protocol::Command;
+use postback::testing::protocol::Command;
 
 use crate::setting::{Arrivals, Setting, TICK, WalletKind, timing};
 use crate::world::{Job, ProcessClock, World};

@@ -1,6 +1,7 @@
 //! Mistakes that the model's driver makes on purpose, to see that each is found. The library is not changed.
 
-use postback::guard::{Record, Stored, target};
+use postback::store::{Record, Stored};
+use postback::testing::guard::target;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

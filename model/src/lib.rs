@@ -1,6 +1,6 @@
 //! Model checking of postback's protocol and guard.
 //!
-//! The library's own [`Protocol`](postback::protocol::Protocol) and guard are driven through every interleaving of
+//! The library's own [`Protocol`](postback::testing::protocol::Protocol) and guard are driven through every interleaving of
 //! callbacks, crashes, hanging handlers, expiring leases and wrong clocks, within the bounds of a [`Setting`]. What must
 //! hold is in [`properties`]. That the check can fail is shown by [`Fault`]s: mistakes made by the model's driver, each of
 //! which is found.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use postback::guard::{Record, Stored, SwapOutcome, Version};
 use postback::import::{Importer, Outcome};
-use postback::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::store::DedupStore;
+use postback::store::{Record, Stored, SwapOutcome, Version};
+use postback::testing::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{Decision, Event, EventKind, MemoryStore, Receipt, Timestamp};
 
 use crate::actions::{Action, Calls, Commit, End, TakesEffect};

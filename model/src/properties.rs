@@ -1,7 +1,7 @@
 //! What must hold, written from the callbacks alone.
 
-use postback::guard::{Entry, Record};
-use postback::protocol::Command;
+use postback::store::{Entry, Record};
+use postback::testing::protocol::Command;
 use postback::{Decimal, Effect, Event, EventKind};
 use stateright::{Model, Property};
 

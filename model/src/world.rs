@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::guard::{Stored, Version};
-use postback::protocol::{Command, HandlerResult, Input, Protocol};
+use postback::store::{Stored, Version};
+use postback::testing::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{Decimal, Decision, DecisionId, Timestamp};
 
 use crate::setting::Troubles;

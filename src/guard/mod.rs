@@ -19,7 +19,9 @@ mod apply;
 mod import;
 mod record;
 
-pub use apply::{Applied, OutOfRange, apply, target};
+#[cfg(feature = "testing")]
+pub use apply::target;
+pub use apply::{Applied, apply};
 pub use import::{Exposure, Outcome};
 pub(crate) use import::{correct, exposures, import, needs_correction};
 pub use record::{Closed, Entry, Lease, RECORD_FORMAT, Record, RecordStatus, Retry, Stored, SwapOutcome, Version};

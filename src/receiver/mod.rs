@@ -308,6 +308,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         match endpoint.verify(request) {
             Ok(callback) => Ok(self.receive(callback).await?),
             Err(error) => {
+                telemetry::record_rejected(endpoint.labels(), &error);
                 if let VerifyError::Unusable(unusable) = &error {
                     self.keep(unusable).await.map_err(ReceiveError::Store)?;
                 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use crate::guard::{Record, Stored, SwapOutcome, Version};
+pub use crate::guard::{Closed, Entry, Lease, Record, RecordStatus, Retry, Stored, SwapOutcome, Version};
 pub use error::StoreError;
 pub use memory::{MemoryHandler, MemoryStore, MemoryTransaction};
 pub use retention::{Erased, Pruned, Retention, erase_player, prune};

@@ -10,3 +10,13 @@ pub mod conformance;
 pub mod described;
 
 pub use clock::ManualClock;
+
+/// What is due: pure functions over a [`Record`](crate::store::Record), for properties, fuzzing and model checkers.
+pub mod guard {
+    pub use crate::guard::{Applied, RECORD_FORMAT, apply, target};
+}
+
+/// The state machine between receiver, store and handler, for model checkers.
+pub mod protocol {
+    pub use crate::protocol::{Command, HandlerResult, Input, Protocol};
+}

@@ -16,20 +16,16 @@ pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
 
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+pub use route::MissingCallback;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::event::{Event, EventKind};
-use crate::id::TransactionId;
-use crate::network::{Endpoint, Responses, Verified};
+use crate::network::Responses;
 use crate::protocol::Receipt;
-use crate::receiver::{Receive, ReceiveError, RequestError};
-use crate::telemetry;
-use crate::verify::{BadRequest, NotGenuine, Request, VerifyError};
-
-/// How long a server waits for a request's body.
-#[cfg(any(feature = "actix-web", feature = "axum"))]
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::receiver::{ReceiveError, RequestError};
+use crate::verify::{BadRequest, NotGenuine, VerifyError};
 
 /// How long a network is asked to wait when the store is down.
 const STORE_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -142,38 +138,72 @@ fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
 }
 
-/// Verifies a request whose body was read, and records why it is rejected.
-fn verify<E: Endpoint>(endpoint: &E, request: &Request<'_>) -> Result<Verified<E::Callback>, VerifyError> {
-    endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
-}
+/// What the routes of both frameworks share.
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod route {
+    use std::time::Duration;
 
-/// Takes a verified callback, or keeps an unusable one, and says what to respond.
-async fn respond<E: Endpoint, R: Receive>(
-    endpoint: &E,
-    receiver: &R,
-    verified: Result<Verified<E::Callback>, VerifyError>,
-) -> CallbackResponse {
-    let responses = endpoint.responses();
-    let mut transaction = None;
-    let result = match verified {
-        Ok(callback) => {
-            let event = Verified::<Event>::from(callback);
-            if let EventKind::Conversion { transaction: own, .. } = &event.kind {
-                transaction = Some(own.clone());
+    use tracing::Instrument as _;
+
+    use super::CallbackResponse;
+    use crate::event::{Event, EventKind};
+    use crate::id::TransactionId;
+    use crate::network::{Endpoint, Verified};
+    use crate::receiver::{Receive, ReceiveError, RequestError};
+    use crate::telemetry;
+    use crate::verify::{Request, VerifyError};
+
+    /// How long a server waits for a request's body.
+    pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Verifies a request whose body was read, and records why it is rejected.
+    pub(super) fn verify<E: Endpoint>(
+        endpoint: &E,
+        request: &Request<'_>,
+    ) -> Result<Verified<E::Callback>, VerifyError> {
+        endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
+    }
+
+    /// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of its own, so that
+    /// the work goes on if the caller disconnects.
+    pub(super) async fn respond<E: Endpoint, R: Receive>(
+        endpoint: &E,
+        receiver: &R,
+        verified: Result<Verified<E::Callback>, VerifyError>,
+    ) -> CallbackResponse {
+        let mut transaction = None;
+        let receiver = receiver.clone();
+        let ended = match verified.map(Verified::<Event>::from) {
+            Ok(event) => {
+                if let EventKind::Conversion { transaction: own, .. } = &event.kind {
+                    transaction = Some(own.clone());
+                }
+                let work = async move { receiver.receive(event).await.map_err(RequestError::Receive) };
+                tokio::spawn(work.in_current_span()).await
             }
-            receiver.receive(event).await.map_err(RequestError::Receive)
+            Err(VerifyError::Unusable(unusable)) => {
+                let work = async move {
+                    match receiver.keep(&unusable).await {
+                        Ok(()) => Err(VerifyError::Unusable(unusable).into()),
+                        Err(error) => Err(ReceiveError::Store(error).into()),
+                    }
+                };
+                tokio::spawn(work.in_current_span()).await
+            }
+            Err(error) => Ok(Err(error.into())),
+        };
+        match ended {
+            Ok(result) => {
+                let transaction = transaction.as_ref().map(TransactionId::as_str);
+                CallbackResponse::new(result.as_ref(), endpoint.responses(), transaction)
+            }
+            // The store panicked. The network should retry.
+            Err(_) => CallbackResponse::of(500, "internal error".into()),
         }
-        Err(VerifyError::Unusable(unusable)) => match receiver.keep(&unusable).await {
-            Ok(()) => Err(VerifyError::Unusable(unusable).into()),
-            Err(error) => Err(ReceiveError::Store(error).into()),
-        },
-        Err(error) => Err(error.into()),
-    };
-    let transaction = transaction.as_ref().map(TransactionId::as_str);
-    CallbackResponse::new(result.as_ref(), responses, transaction)
-}
+    }
 
-/// Why an extractor has no callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
-pub struct MissingCallback;
+    /// Why an extractor has no callback.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    #[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
+    pub struct MissingCallback;
+}

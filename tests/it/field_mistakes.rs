@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, SurveyCallback};
 use postback::network::{Credential, Role, preset};
-use postback::protocol::{Command, HandlerResult, Protocol};
 use postback::store::json;
 use postback::testing::bitlabs::Signer;
+use postback::testing::protocol::{Command, HandlerResult, Protocol};
 use postback::verify::NotGenuine;
 use postback::web::CallbackResponse;
 use postback::{

@@ -4,9 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use crate::common::{self, genuine};
-use postback::guard::Entry;
 use postback::import::{Exposure, ImportError, Importer, Milestone, Outcome, PastCallback};
-use postback::store::{Record, erase_player};
+use postback::store::{Entry, Record, erase_player};
 use postback::testing::bitlabs::Signer;
 use postback::{
     Action, ConflictKind, Decimal, Decision, DedupStore, Event, Handler, HandlerError, IgnoreReason, MemoryStore,

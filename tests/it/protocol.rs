@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use postback::guard::{Lease, SwapOutcome};
-use postback::protocol::{Command, HandlerResult, Input, Protocol};
+use postback::store::{Lease, SwapOutcome};
+use postback::testing::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{Decision, Event, Receipt, Timestamp, Timing};
 
 use crate::common::{Game, Wallet, completed, decimal, of_player, pending, reconciled, reinstating, revoked};

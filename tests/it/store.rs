@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use postback::guard::{Record, Stored, SwapOutcome, Version};
-use postback::protocol::HandlerResult;
 use postback::store::{
     DedupStore, KeptCallback, KeptId, MemoryHandler, MemoryTransaction, Retention, StoreError, Transaction,
     TransactionWork, TransactionalStore, prune,
 };
+use postback::store::{Record, Stored, SwapOutcome, Version};
 use postback::testing::conformance;
+use postback::testing::protocol::HandlerResult;
 use postback::{Decision, HandlerError, MemoryStore, PlayerId, Receiver, RecordKey, Timestamp};
 
 use crate::common::{Game, completed};

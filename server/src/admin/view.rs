@@ -1,6 +1,6 @@
 //! Records as JSON, for the admin page and the commands.
 
-use postback::guard::{Entry, Record};
+use postback::store::{Entry, Record};
 use postback::{Action, Effect, Event, EventKind, NothingReason};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};

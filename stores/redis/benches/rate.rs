@@ -15,8 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use postback::guard::{Applied, Record, SwapOutcome, apply};
 use postback::store::json;
+use postback::store::{Record, SwapOutcome};
+use postback::testing::guard::{Applied, apply};
 use postback::{
     Decision, DedupStore as _, Effect, Event, EventKind, HandlerError, Receipt, Receiver, Timestamp, Verified,
 };

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use postback::guard::Record;
+use postback::store::Record;
 use postback::store::{
     KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Version, json,
 };

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::guard::{Record, Stored, SwapOutcome, Version};
-use postback::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::store::{DedupStore, KeptCallback, KeptId};
+use postback::store::{Record, Stored, SwapOutcome, Version};
+use postback::testing::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{
     BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, MemoryStore, RecordKey, StoreError,
     Timestamp, Timing, Verified,

@@ -1,6 +1,6 @@
 //! Which decision follows from which messages.
 
-use postback::guard::target;
+use postback::testing::guard::target;
 use postback::{Action, ConflictKind, Decimal, Event, IgnoreReason, NothingReason};
 
 use crate::common::{

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use postback::guard::{Applied, RECORD_FORMAT, Record, RecordStatus, apply};
-use postback::protocol::{Command, HandlerResult, Protocol};
 use postback::store::json;
+use postback::store::{Record, RecordStatus};
+use postback::testing::guard::{Applied, RECORD_FORMAT, apply};
+use postback::testing::protocol::{Command, HandlerResult, Protocol};
 use postback::{BanStatus, Decimal, DecisionId, Event, Receipt, Timestamp};
 
 use crate::common::{Game, adjustment, as_test, ban, completed, decimal, of_player, pending, reconciled};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use postback::guard::target;
-use postback::protocol::{Command, HandlerResult, Protocol};
+use postback::testing::guard::target;
+use postback::testing::protocol::{Command, HandlerResult, Protocol};
 use postback::{Decimal, Effect, Event, EventKind, IgnoreReason, Receipt};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -11,7 +11,7 @@ use postback::{
     Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError,
 };
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use postback::guard::SwapOutcome;
 use postback::store::StoreError;
+use postback::store::SwapOutcome;
 use postback::{Decision, DedupStore as _, Event, Handler, HandlerError, Origin, Receipt, ReceiveError, Receiver};
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::{Redis, send_signal};

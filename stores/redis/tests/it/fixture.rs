@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use postback::guard::{Applied, Record, apply};
+use postback::store::Record;
 use postback::store::StoreError;
+use postback::testing::guard::{Applied, apply};
 use postback::{
     Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler, HandlerError, Receipt, Receiver, Timestamp,
     Timing, Verified,

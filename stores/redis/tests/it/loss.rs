@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use postback::guard::SwapOutcome;
+use postback::store::SwapOutcome;
 use postback::{BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver};
 use postback_test_servers::Redis;
 

@@ -1,6 +1,6 @@
 //! What is in Redis, and what happens to it when somebody else changed it.
 
-use postback::guard::{Record, SwapOutcome, Version};
+use postback::store::{Record, SwapOutcome, Version};
 use postback::store::{Retention as _, StoreError, erase_player};
 use postback::{DedupStore as _, PlayerId};
 use postback_redis::RedisStore;

@@ -19,8 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use postback::guard::RecordStatus;
-use postback::store::{KeptCallback, KeptId, Record, Stored, SwapOutcome, Version};
+use postback::store::{KeptCallback, KeptId, Record, RecordStatus, Stored, SwapOutcome, Version};
 use postback::testing::ManualClock;
 use postback::{
     Decimal, Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, MemoryStore, Receipt,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postback::guard::RecordStatus;
+use postback::store::RecordStatus;
 use postback::{Clock, Decision, HandlerError, Receipt, ReceiveError, StoreError};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
 use proptest::prelude::*;

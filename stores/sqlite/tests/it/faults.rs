@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use postback::guard::RecordStatus;
+use postback::store::RecordStatus;
 use postback::{DedupStore, Receipt, ReceiveError, StoreError};
 use postback_sqlite::SqliteStore;
 use postback_sqlite::rusqlite::Connection;

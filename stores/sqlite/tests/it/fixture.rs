@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use postback::guard::{Record, RecordStatus, Stored};
+use postback::store::{Record, RecordStatus, Stored};
 use postback::{
     Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
     Recovery, RecoverySummary, Verified,
