@@ -8,6 +8,7 @@ use postback::network::{
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::verify::NotGenuine;
+use postback::web::CallbackResponse;
 use postback::{Effect, Endpoint as _, IgnoreReason, Request, Secret, VerifyError};
 
 const MAC: &str = "kind = \"url-mac\"\nhash = \"hmac-sha1\"\nin = \"signature\"\n";
@@ -394,6 +395,10 @@ fn credentials_are_accepted_in_their_forms_only() {
             assert_eq!(result.unwrap_err(), VerifyError::NotGenuine(NotGenuine::Credentials { challenge }), "{sent:?}");
         }
     }
+    let error = endpoint.verify(&bare().sign().request()).unwrap_err().into();
+    let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
+    let headers: Vec<_> = response.headers().collect();
+    assert_eq!((response.status, headers), (401, vec![("www-authenticate", challenge.unwrap().into())]));
     let keyed = preset("phonexa")
         .unwrap()
         .app("game")
