@@ -388,7 +388,8 @@ fn credentials_are_accepted_in_their_forms_only() {
         bare().set("key", "parameter secret&").extra("key", "parameter secret&"),
         basic("network", PASSWORD).set("key", "x").extra("key", "y"),
     ];
-    let challenge = Some("Basic realm=\"callbacks\"");
+    let scheme = "Basic realm=\"callbacks\"";
+    let challenge = Some(scheme);
     for draft in rejected {
         for sent in every_form(&draft) {
             let result = endpoint.verify(&sent.request());
@@ -398,7 +399,7 @@ fn credentials_are_accepted_in_their_forms_only() {
     let error = endpoint.verify(&bare().sign().request()).unwrap_err().into();
     let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
     let headers: Vec<_> = response.headers().collect();
-    assert_eq!((response.status, headers), (401, vec![("www-authenticate", challenge.unwrap().into())]));
+    assert_eq!((response.status, headers), (401, vec![("www-authenticate", scheme.into())]));
     let keyed = preset("phonexa")
         .unwrap()
         .app("game")
