@@ -395,6 +395,19 @@ async fn correction_of_an_erased_callback_goes_to_its_player() {
 }
 
 #[tokio::test]
+async fn correction_is_about_a_callback_of_its_direction() {
+    let game = Game::new();
+    game.import_run([paid(500).milestone(Milestone::Complete)]).await;
+    game.receive(completed_as("START_BONUS", 70)).await;
+    game.receive(reconciled(570)).await;
+    game.import_run([taken_back_by("r1", 200)]).await;
+    let decisions = game.wallet.decisions.lock().unwrap();
+    let changes: Vec<_> = decisions.iter().map(Decision::balance_change).collect();
+    assert_eq!(changes, [70, -570, 200].map(Decimal::from));
+    assert_eq!(decisions[2].event().kind, decisions[0].event().kind);
+}
+
+#[tokio::test]
 async fn difference_left_by_an_interrupted_import_is_settled_later() {
     let game = Game::new();
     game.receive(adjusted("r1", -500)).await;

@@ -199,6 +199,16 @@ fn lease_beyond_the_maximum_is_not_trusted() {
 }
 
 #[test]
+fn maximum_is_never_below_the_lease() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let timing = Timing::default().lease(minutes(20));
+    assert_eq!((timing.lease, timing.max_lease), (minutes(20), minutes(20)));
+    let timing = timing.max_lease(minutes(30)).max_lease(minutes(5));
+    assert_eq!((timing.lease, timing.max_lease), (minutes(20), minutes(20)));
+    assert_eq!(timing.max_lease(minutes(30)).max_lease, minutes(30));
+}
+
+#[test]
 fn overtaken_process_does_not_take_the_lease_back() {
     let mut game = Game::default();
     let first = receive(&game, completed("o1", "500"));
