@@ -1,7 +1,5 @@
 //! Which dashboard URLs are rejected, and that each error says what to type instead.
 
-use std::error::Error;
-
 use postback::Secret;
 use postback::bitlabs::OfferState;
 use postback::network::ConfigError;
@@ -101,8 +99,8 @@ fn unknown_macro_is_rejected_with_the_one_that_was_meant() {
 fn c8_url_pasted_from_html_is_rejected() {
     let pasted = OFFERS.replace('&', "&amp;");
     let error = app().offers(pasted).unwrap_err();
-    let source = error.source().and_then(<dyn Error>::downcast_ref);
-    assert_eq!(source, Some(&ConfigError::Url(UrlError::HtmlEscaped)));
+    let expected = Box::new(ConfigError::Url(UrlError::HtmlEscaped));
+    assert_eq!(error, ConfigError::Endpoint { endpoint: "offers", error: expected });
     assert!(error.to_string().contains("plain &"), "{error}");
 }
 
