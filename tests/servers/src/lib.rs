@@ -16,6 +16,7 @@
 )]
 
 mod disk;
+pub mod events;
 mod http;
 mod postgres;
 mod redis;
@@ -156,9 +157,7 @@ mod tests {
 
     #[test]
     fn killed_postgres_comes_back_with_its_data() {
-        let Some(server) = Postgres::start(&[]) else {
-            return;
-        };
+        let Some(server) = Postgres::start(&[]) else { return };
         server.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS number");
         server.kill();
         server.restart();
@@ -168,9 +167,7 @@ mod tests {
 
     #[test]
     fn killed_redis_comes_back_on_its_port() {
-        let Some(server) = Redis::start(Redis::DURABLE) else {
-            return;
-        };
+        let Some(server) = Redis::start(Redis::DURABLE) else { return };
         let first = server.process_id();
         server.kill();
         assert_eq!(server.process_id(), None);

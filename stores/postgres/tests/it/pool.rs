@@ -13,9 +13,7 @@ use crate::game::{balance, completed, completed_by, game, is_settled, patient};
 
 #[tokio::test]
 async fn pool_hooks_run() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let counts: [Arc<AtomicUsize>; 3] = Default::default();
     let [connected, acquired, released] = counts.clone();
@@ -68,9 +66,7 @@ async fn pool_hooks_run() {
 
 #[tokio::test]
 async fn role_and_row_security_apply_to_the_handler() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (owner, _) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
