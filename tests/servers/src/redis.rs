@@ -50,6 +50,8 @@ impl Redis {
             let mut child = Command::new(&self.program)
                 .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
                 .args(["--save", "", "--daemonize", "no", "--loglevel", "warning"])
+                // Replicas of tests come one at a time: no reason to wait for others.
+                .args(["--repl-diskless-sync-delay", "0"])
                 .args(&self.arguments)
                 .arg("--dir")
                 .arg(self.directory.path())
