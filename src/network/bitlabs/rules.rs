@@ -1,5 +1,5 @@
 //! What a callback does to its conversion: the network's rules, one function for each family. The same rules are a
-//! table in `docs/protocol/bitlabs.md`, whose section numbers the comments refer to.
+//! list in `docs/protocol/bitlabs.md`, section 5; comments refer to the numbered rules of its section 4.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The table in `docs/protocol/bitlabs.md`, and the rules that are not in it.
+//! The list in `docs/protocol/bitlabs.md`, and the rules that are not in it.
 
 use postback::bitlabs::OfferState;
 use postback::{BanStatus, Decimal};
@@ -69,7 +69,7 @@ fn cells() -> Vec<Cell> {
 }
 
 impl Cell {
-    /// The words of the table's columns that match this cell; "any" is added by the caller.
+    /// The page's words for this cell: endpoint, state, TYPE, TX, amount, REF. Purchases have the rules of offers.
     fn words(&self) -> [String; 6] {
         let known = ["PENDING", "COMPLETED", "COMPLETE", "RECONCILED", "NONE"];
         let own: &[&str] = match self.family {
@@ -104,7 +104,8 @@ impl Cell {
             _ => "positive",
         };
         let original = if self.original == "o0" { "other" } else { "none" };
-        [self.family.into(), state, callback_type.into(), transaction.into(), amount.into(), original.into()]
+        let family = if self.family == "purchases" { "offers" } else { self.family };
+        [family.into(), state, callback_type.into(), transaction.into(), amount.into(), original.into()]
     }
 
     /// What the endpoint makes of it.
@@ -140,7 +141,7 @@ impl Cell {
         }
     }
 
-    /// An effect as the table writes it.
+    /// An effect as the page writes it.
     fn expected(&self, effect: &str) -> Result<Effect, Problem> {
         let word = |word: Option<&str>| word.unwrap_or_default().trim().to_owned();
         let magnitude = self.amount.trim_start_matches('-');
@@ -166,44 +167,57 @@ impl Cell {
                 let status = if is_about_state { word(self.state) } else { word(self.callback_type) };
                 ignored(&status, IgnoreReason::UnknownState)
             }
-            other => panic!("unknown effect in the table: {other}"),
+            other => panic!("unknown effect in the page: {other}"),
         })
     }
 }
 
-/// The rows of the table: six columns of alternatives, and the effect.
-fn table() -> Vec<[Vec<String>; 7]> {
-    let (_, table) = PAGE.split_once("| endpoint | state | TYPE | TX | amount | REF | effect |").unwrap();
-    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-    rows.map(|row| {
-        let columns: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let columns: [&str; 7] = columns.try_into().unwrap();
-        let alternatives = |column: &str| column.split(", ").map(str::to_owned).collect();
-        let [family, state, callback_type, transaction, amount, original, effect] = columns;
-        let [family, state, callback_type, transaction, amount, original] =
-            [family, state, callback_type, transaction, amount, original].map(alternatives);
-        [family, state, callback_type, transaction, amount, original, vec![effect.to_owned()]]
-    })
-    .collect()
+/// A line of the list: alternatives for each of a cell's words, empty where any will do, and the effect.
+struct Line {
+    alternatives: [Vec<String>; 6],
+    effect: String,
+}
+
+impl Line {
+    fn matches(&self, words: &[String; 6]) -> bool {
+        words.iter().zip(&self.alternatives).all(|(word, column)| column.is_empty() || column.contains(word))
+    }
+}
+
+fn documented() -> Vec<Line> {
+    let lines = PAGE.lines().filter_map(|line| line.split_once(". ")?.1.split_once(" → "));
+    lines
+        .map(|(conditions, effect)| {
+            let list = |words: &str| words.split(", ").map(str::to_owned).collect::<Vec<_>>();
+            let mut alternatives: [Vec<String>; 6] = Default::default();
+            let mut conditions = conditions.split("; ");
+            alternatives[0] = list(conditions.next().unwrap());
+            for condition in conditions {
+                let (name, words) = condition.split_once(' ').unwrap();
+                let names = ["state", "TYPE", "TX", "amount", "REF"];
+                let column = names.iter().position(|known| *known == name).unwrap_or_else(|| panic!("column {name}"));
+                alternatives[column + 1] = list(words);
+            }
+            Line { alternatives, effect: effect.to_owned() }
+        })
+        .collect()
 }
 
 #[test]
 fn every_cell_has_the_effect_of_the_documented_table() {
-    let table = table();
-    let mut used = vec![false; table.len()];
+    let lines = documented();
+    let mut used = vec![false; lines.len()];
     let cells = cells();
     for cell in &cells {
         let words = cell.words();
-        let matches = |row: &&[Vec<String>; 7]| {
-            words.iter().zip(*row).all(|(word, column)| column.contains(word) || column[0] == "any")
-        };
-        let at = table.iter().position(|row| matches(&row)).unwrap_or_else(|| panic!("no row for {cell:?}"));
+        let at = lines.iter().position(|line| line.matches(&words)).unwrap_or_else(|| panic!("no line for {cell:?}"));
         used[at] = true;
-        assert_eq!(cell.outcome(), cell.expected(&table[at][6][0]), "row {at}, {cell:?}");
+        assert_eq!(cell.outcome(), cell.expected(&lines[at].effect), "line {}, {cell:?}", at + 1);
     }
     assert!(cells.len() > 20_000, "{}", cells.len());
-    let unused: Vec<_> = used.iter().zip(&table).filter(|(used, _)| !**used).map(|(_, row)| row).collect();
-    assert!(unused.is_empty(), "rows that no combination reaches: {unused:?}");
+    let unused: Vec<_> =
+        used.iter().zip(&lines).filter(|(used, _)| !**used).map(|(_, line)| &line.alternatives).collect();
+    assert!(unused.is_empty(), "lines that no combination reaches: {unused:?}");
 }
 
 #[test]

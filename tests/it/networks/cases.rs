@@ -9,7 +9,7 @@ use super::{Game, Network, SECRET, decimal, effect, event};
 use postback::network::{AfterReversal, ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
 use postback::{Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError};
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -1,37 +1,34 @@
 //! `docs/networks.md` is generated from the descriptions.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use postback::network::{Description, Evidence, Role, preset, presets};
+use postback::{Endpoint as _, Request};
+use sha2::{Digest as _, Sha256};
 
 /// Networks that publishers ask for and that are not here, with the reason.
-const LEFT_OUT: [(&str, &str); 17] = [
-    ("Acorn", "its signature contains no secret"),
-    ("Chartboost, InMobi", "no specification of a reward callback found"),
-    ("Cint, TapResearch", "publishers meet them through a wall; no specification read"),
-    ("Clickwall", "neither a signature nor documented parameters for one"),
-    ("GemiWall, HangMyAds, MM Wall", "no specification found"),
-    ("Meta Audience Network", "the construction of its token was not found"),
-    ("Mintegral", "its rule is known from hearsay only"),
-    ("Mistplay", "no public specification"),
-    ("Moonetix", "one source"),
-    ("Pangle, Sigmob, TradPlus, Applixir", "details not read"),
-    ("Pitchium", "no transaction id: a callback cannot be paid exactly once"),
-    ("Playtimeads", "the formula on its page is mangled"),
-    ("Prime Surveys", "claims of an HMAC, without its text"),
-    ("PureSpectrum", "entry and reversal hashes incomplete"),
-    ("RapidoReach", "its hashes' formulas were not found"),
-    (
-        "Admost AMR, AdMantum, Annecy, IGAWorks, Adiscope",
-        "possible with a description of your own; too rarely used here",
-    ),
-    ("AdColony, MoPub", "closed"),
-];
+const LEFT_OUT: &str = "\
+- No specification found, an incomplete one, or one source only: Chartboost, GemiWall, HangMyAds, InMobi, Meta Audience Network, Mintegral,
+  Mistplay, MM Wall, Moonetix, Playtimeads, Prime Surveys, PureSpectrum, RapidoReach
+- Not read: Applixir, Cint, Pangle, Sigmob, TapResearch, TradPlus
+- Not secure: Acorn (no secret in its signature), Clickwall (no signature), Pitchium (no transaction id: cannot be paid exactly once)
+- Rarely used, possible with a description of your own: Adiscope, AdMantum, Admost AMR, Annecy, IGAWorks
+- Closed: AdColony, MoPub
+";
 
-fn roles(roles: &[Role]) -> String {
+/// What the signature leaves out, of what decides about money.
+fn not_signed(network: &Description) -> String {
     let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
-    let names: Vec<&str> = roles.iter().filter(|role| deciding.contains(role)).map(|role| role.as_str()).collect();
-    if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+    let names = |roles: Vec<Role>| -> Vec<&str> {
+        roles.into_iter().filter(|role| deciding.contains(role)).map(Role::as_str).collect()
+    };
+    let (covered, uncovered) = network.coverage();
+    match (names(covered).as_slice(), names(uncovered).as_slice()) {
+        (_, []) => "–".to_owned(),
+        ([], _) => "everything".to_owned(),
+        (_, names) => names.join(", "),
+    }
 }
 
 fn mark(evidence: Evidence) -> &'static str {
@@ -44,53 +41,62 @@ fn mark(evidence: Evidence) -> &'static str {
 }
 
 fn row(network: &Description) -> String {
-    let (_, uncovered) = network.coverage();
     let title = match network.docs() {
         "" => network.title().to_owned(),
         docs => format!("[{}]({docs})", network.title()),
     };
     let is_weak = !network.authentication().starts_with("secret");
     let secret = if is_weak && network.dashboard_url("").contains("secret=") { " + secret" } else { "" };
-    let reversals = network.reversals().replace("; same transaction; takes back everything", "");
     format!(
-        "| [`{0}`](../networks/{0}.toml) | {title}{1} | {2}{secret} | {3} | {reversals} | {4} |",
+        "| [`{0}`](../networks/{0}.toml) {title}{1} | {2}{secret} | {3} |",
         network.name(),
         mark(network.evidence()),
         network.authentication(),
-        roles(&uncovered),
-        network.response().replace("status only", "–"),
+        not_signed(network),
     )
+}
+
+/// The networks whose reversals are not the usual ones, by how they are.
+fn reversals(all: &[Description]) -> String {
+    let mut unusual = BTreeMap::from([("none".to_owned(), vec!["`admob`".to_owned()])]);
+    for network in all {
+        let reversals = network.reversals();
+        let is_usual = reversals.ends_with("; same transaction; takes back everything");
+        let how = reversals.replace("; same transaction; takes back everything", "");
+        if !is_usual || how == "URL of its own" {
+            unusual.entry(how).or_default().push(format!("`{}`", network.name()));
+        }
+    }
+    let lines = unusual.iter().map(|(how, names)| format!("- {}: {how}\n", names.join(", ")));
+    lines.collect()
 }
 
 fn generated() -> String {
     let mut text = String::from(
         "<!-- Generated from networks/*.toml: POSTBACK_UPDATE_DOCS=1 cargo test --test it docs -->\n\
          # Networks\n\n\
-         How to use them, and how to describe others: [guide](guide/networks.md). Each name leads to the description, with its macros,\n\
-         notes, retries, and addresses that others saw; `postback url NAME` prints them. `bitlabs` and `admob` are typed Rust.\n\n\
-         - **Evidence** is the vendor's own pages or repositories, unless stated: *copy*: copies of these; *implementations*:\n  \
-         several public receivers that agree; *uncertain*: compare it with the network's dashboard.\n\
-         - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\
-         - **Reversals** have the transaction of what they take back, and take back everything, unless stated.\n\
-         - **Body**: what the network reads; otherwise the status decides.\n\n\
-         | name | network | authentication | not signed | reversals | body |\n\
-         |---|---|---|---|---|---|\n\
-         | `admob` | [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | – | none | – |\n\
-         | `bitlabs` | [BitLabs](https://developer.bitlabs.ai) | HMAC-SHA-1 of the URL | – | see [guide](guide/bitlabs.md) | – |\n",
+         [How to use and describe them](guide/networks.md). Each name leads to the description, with macros, notes, retries, and addresses\n\
+         that others saw (`postback url NAME` prints them), and the response's body. `bitlabs` and `admob` are typed Rust.\n\n\
+         - Evidence is the vendor's own pages or repositories, unless stated: *copy* of these; *implementations*: several public\n  \
+         receivers that agree; *uncertain*: compare it with the network's dashboard.\n\
+         - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\n\
+         | network | authentication | not signed |\n\
+         |---|---|---|\n\
+         | `admob` [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | – |\n\
+         | `bitlabs` [BitLabs](https://developer.bitlabs.ai) ([guide](guide/bitlabs.md)) | HMAC-SHA-1 of the URL | – |\n",
     );
     let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
     for network in &all {
         let _ = writeln!(text, "{}", row(network));
     }
-    text.push_str("\n## The same protocol under other names\n\nEach has its own keys in the store:\n\n");
+    text.push_str("\nReversals have the transaction of what they take back, and take back everything, except:\n\n");
+    text.push_str(&reversals(&all));
+    text.push_str("\nThe same protocol under other names, each with its own keys in the store:\n\n");
     for network in all.iter().filter(|network| !network.family().is_empty()) {
         let members: Vec<String> = network.family().iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(text, "- `{}`: {}", network.name(), members.join(", "));
     }
-    text.push_str("\n## Left out\n\n");
-    for (names, reason) in LEFT_OUT {
-        let _ = writeln!(text, "- {names}: {reason}");
-    }
+    let _ = write!(text, "\n## Left out\n\n{LEFT_OUT}");
     text
 }
 
@@ -109,9 +115,26 @@ fn the_list_of_networks_is_current() {
     );
 }
 
+const GUIDE: &str = include_str!("../../../docs/guide/networks.md");
+
+/// The description printed in the guide accepts the vector printed below it.
+#[test]
+fn the_guides_description_verifies_its_vector() {
+    let toml = GUIDE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (_, rest) = GUIDE.split_once("printf '%s' '").unwrap();
+    let (message, _) = rest.split_once('\'').unwrap();
+    let signature = super::cases::hex(&Sha256::digest(message));
+    let acme = Description::from_toml(toml).unwrap().app("my-game").secret("the key").unwrap();
+    let url = acme.dashboard_url("https://game.example").unwrap();
+    let (_, secret) = url.rsplit_once("secret=").unwrap();
+    let target = format!("/callbacks/acme?user=p1&id=t1&coins=50&type=paid&sig={signature}&secret={secret}");
+    let endpoint = acme.build().unwrap();
+    assert_eq!(endpoint.verify(&Request::get(&target)).unwrap().player, "p1");
+    endpoint.verify(&Request::get(&target.replace("coins=50", "coins=51"))).unwrap_err();
+}
+
 #[test]
 fn the_guide_documents_every_key() {
-    let guide = include_str!("../../../docs/guide/networks.md");
     // The keys as serde names them in its own error.
     for (table, keys) in [
         ("", "name title docs note evidence family"),
@@ -124,7 +147,7 @@ fn the_guide_documents_every_key() {
         ("facts", "reversals retries timeout addresses"),
     ] {
         for key in keys.split(' ') {
-            let is_listed = guide.contains(&format!("`{key}`")) || guide.contains(&format!("`{key} = "));
+            let is_listed = GUIDE.contains(&format!("`{key}`")) || GUIDE.contains(&format!("`{key} = "));
             assert!(is_listed, "[{table}] {key}");
         }
         // An unknown key's error lists exactly these.
@@ -165,6 +188,6 @@ fn the_guide_documents_every_key() {
         }
     }
     for role in Role::ALL {
-        assert!(guide.contains(&format!("`{}`", role.as_str())), "{role:?}");
+        assert!(GUIDE.contains(&format!("`{}`", role.as_str())), "{role:?}");
     }
 }
