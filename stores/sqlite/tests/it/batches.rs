@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use postback::store::RecordStatus;
-use postback::{Clock, Decision, HandlerError, Receipt, ReceiveError, StoreError};
+use postback::{Clock, Decision, HandlerError, ReceiveError, StoreError};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
 use proptest::prelude::*;
 
 use crate::fixture::{
-    Calls, Game, Holder, Received, calls_for, completed, credit, is_settled, paying, receive_in_one_batch, recover,
-    start, status,
+    Calls, Game, Holder, calls_for, completed, credit, is_settled, paying, receive_in_one_batch, recover, start, status,
 };
 
 /// What the handler does for a delivery. All of them write to the wallet first.
