@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, give_away, send_signal, skip, unprivileged, wait_until};
+use crate::{find_programs, free_port, give_away, send_signal, skip, start_process, unprivileged, wait_until};
 
 /// A Postgres server. Ends when dropped.
 ///
@@ -97,19 +97,7 @@ impl Postgres {
     pub fn restart(&self) {
         let mut process = self.process.lock().unwrap();
         assert!(process.is_none(), "the server is running");
-        wait_until("Postgres starts", || {
-            let mut child = self.spawn();
-            // While a process of the killed server is alive, it ends by itself.
-            let mut is_running = true;
-            wait_until("Postgres is ready", || {
-                is_running = matches!(child.try_wait(), Ok(None));
-                !is_running || self.is_ready(child.id())
-            });
-            if is_running {
-                *process = Some(child);
-            }
-            is_running
-        });
+        *process = Some(start_process("Postgres is ready", || self.spawn(), |child| self.is_ready(child.id())));
     }
 
     fn spawn(&self) -> Child {
