@@ -5,6 +5,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -22,6 +23,9 @@ use crate::id::{PlayerId, REDACTED_PLAYER, RecordKey};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct DecisionId(Arc<str>);
+
+/// What is escaped in the key within a decision's id, so that the id is printable and only its last `#` separates.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'#');
 
 impl DecisionId {
     /// The text.
@@ -42,14 +46,8 @@ impl DecisionId {
     }
 
     fn new(key: &RecordKey, number: u32, event: &Event, received: Timestamp, action: &Action) -> Self {
-        let mut text = String::with_capacity(key.as_str().len() + 16);
-        for byte in key.as_str().bytes() {
-            if byte.is_ascii_graphic() && byte != b'%' && byte != b'#' {
-                text.push(char::from(byte));
-            } else {
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
+        let mut text = String::with_capacity(key.as_str().len() + 24);
+        text.extend(utf8_percent_encode(key.as_str(), ESCAPED));
         let mut content = Sha256::new();
         let mut add = |field: &str| {
             content.update(field.as_bytes());
@@ -63,7 +61,7 @@ impl DecisionId {
             EventKind::Ban(_) => add(&received.as_millis().to_string()),
         }
         let [a, b, c, d, ..] = <[u8; 32]>::from(content.finalize());
-        let _ = write!(text, "#{number}-{a:02x}{b:02x}{c:02x}{d:02x}");
+        let _ = write!(text, "#{number}-{:08x}", u32::from_be_bytes([a, b, c, d]));
         Self(text.into())
     }
 }

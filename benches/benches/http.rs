@@ -8,9 +8,9 @@
 //! The server is a process of its own on core 0 (`taskset`), the client uses core 1: 64 connections, each sends a request
 //! and waits for its response. Rounds alternate between the servers; medians are printed.
 //!
-//! The processor time of the server's process for a callback says what the server can do at most, however slow the client
-//! is. In a flood, nine forged requests arrive for each genuine one; what is left of the genuine rate on a saturated core is
-//! the time for a callback alone, divided by that for a callback and nine forgeries.
+//! The processor time of the server's process for a request says what the server can do at most, however slow the client
+//! is. In a flood, nine forged requests arrive for each genuine one. Printed are the part of its rate that a server keeps,
+//! and the part of the rate that is left when the time for the forgeries alone is subtracted.
 #![allow(
     clippy::pedantic,
     clippy::unwrap_used,
@@ -36,9 +36,18 @@ use postback_sqlite::SqliteStore;
 const KINDS: [&str; 5] = ["axum-hello", "axum-memory", "axum-sqlite", "actix-hello", "actix-memory"];
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
-/// Forged requests for each genuine callback.
-const FLOOD: usize = 9;
+/// Forged requests for each genuine callback in a flood.
+const FLOOD: u64 = 9;
 const LENGTH: Duration = Duration::from_secs(4);
+
+/// What the clients send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Load {
+    Genuine,
+    Forged,
+    /// Both, and only the genuine ones are counted.
+    Flood,
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -50,23 +59,29 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
-    let mut figures: BTreeMap<(&str, usize), [Vec<f64>; 2]> = BTreeMap::new();
+    let genuine = KINDS.map(|kind| (kind, Load::Genuine));
+    let forged =
+        ["axum-memory", "axum-sqlite"].into_iter().flat_map(|kind| [(kind, Load::Forged), (kind, Load::Flood)]);
+    let cases: Vec<_> = genuine.into_iter().chain(forged).collect();
+    let mut figures: BTreeMap<(&str, Load), [Vec<f64>; 2]> = BTreeMap::new();
     for round in 0..ROUNDS {
-        let floods = [("axum-memory", FLOOD), ("axum-sqlite", FLOOD)];
-        for (kind, forgeries) in KINDS.map(|kind| (kind, 0)).into_iter().chain(floods) {
-            let (rate, micros) = measure(kind, round, forgeries);
-            let [rates, times] = figures.entry((kind, forgeries)).or_default();
+        for (kind, load) in &cases {
+            let (rate, micros) = measure(kind, round, *load);
+            let [rates, times] = figures.entry((kind, *load)).or_default();
             rates.push(rate);
             times.push(micros);
         }
     }
     let medians: BTreeMap<_, [f64; 2]> =
-        figures.into_iter().map(|(server, figures)| (server, figures.map(median))).collect();
-    println!("| server | forgeries for each callback | callbacks/s | µs of processor for each | of the rate without |");
-    println!("|---|--:|--:|--:|--:|");
-    for ((kind, forgeries), [rate, micros]) in &medians {
-        let left = medians[&(*kind, 0)][1] / micros;
-        println!("| {kind} | {forgeries} | {rate:.0} | {micros:.1} | {left:.2} |");
+        figures.into_iter().map(|(case, figures)| (case, figures.map(median))).collect();
+    println!("| server | requests | /s | µs of processor for each |\n|---|---|--:|--:|");
+    for ((kind, load), [rate, micros]) in &medians {
+        println!("| {kind} | {load:?} | {rate:.0} | {micros:.1} |");
+    }
+    for kind in ["axum-memory", "axum-sqlite"] {
+        let [genuine, forged, flood] = [Load::Genuine, Load::Forged, Load::Flood].map(|load| medians[&(kind, load)][1]);
+        let of_rest = genuine / (flood - FLOOD as f64 * forged);
+        println!("{kind} keeps {:.2} of its rate in a flood, {of_rest:.2} of what forgeries leave", genuine / flood);
     }
 }
 
@@ -83,9 +98,8 @@ fn processor_time(process: u32) -> f64 {
     fields.map(|ticks| ticks.parse::<f64>().unwrap() * 10_000.0).sum()
 }
 
-/// Genuine callbacks per second, with this many forgeries for each, and the server's processor time for each in
-/// microseconds.
-fn measure(kind: &str, round: usize, forgeries: usize) -> (f64, f64) {
+/// Requests per second, and the server's processor time for each in microseconds.
+fn measure(kind: &str, round: usize, load: Load) -> (f64, f64) {
     let (mut child, address) = start(kind);
     let stop = Arc::new(AtomicBool::new(false));
     let taken = Arc::new(AtomicU64::new(0));
@@ -103,7 +117,12 @@ fn measure(kind: &str, round: usize, forgeries: usize) -> (f64, f64) {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    for _ in 0..forgeries {
+                    if load == Load::Forged {
+                        send(&mut stream, &junk, &mut buffer, 403);
+                        taken.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    for _ in 0..if load == Load::Flood { FLOOD } else { 0 } {
                         send(&mut stream, &junk, &mut buffer, 403);
                     }
                     let target = genuine(&format!("o{round}-{connection}-{number}"));

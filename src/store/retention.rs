@@ -5,9 +5,10 @@
 
 use std::future::Future;
 
-use super::{DedupStore, StoreError, SwapOutcome, Version};
+use super::{DedupStore, KeptCallback, StoreError, SwapOutcome, Version};
 use crate::clock::Timestamp;
 use crate::id::{PlayerId, RecordKey, Subject};
+use crate::verify::Query;
 
 /// A store from which records can be removed. What to remove is decided by [`prune`] and [`erase_player`].
 pub trait Retention: DedupStore {
@@ -96,6 +97,9 @@ pub struct Erased {
     pub removed: usize,
     /// The number of records with a pending decision, which needs the player: erase again once it is delivered.
     pub pending: usize,
+    /// The number of kept callbacks with the player's id in a parameter. They may be money, so they stay: replay or
+    /// remove them, and erase again. A store removes them after [`MAX_KEPT_AGE`](super::MAX_KEPT_AGE).
+    pub kept: usize,
 }
 
 /// Erases a player: the id and the queries (with addresses and names) are removed from the player's records.
@@ -107,7 +111,7 @@ pub struct Erased {
 /// # Errors
 /// [`StoreError`]. What was erased by then stays erased; it is safe to run it again.
 pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<Erased, StoreError> {
-    let mut erased = Erased::default();
+    let mut erased = Erased { kept: count_kept(store, player).await?, ..Erased::default() };
     let mut after = None;
     loop {
         let keys = store.list_by_player(player, after.as_ref(), PAGE).await?;
@@ -118,6 +122,21 @@ pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<
             return Ok(erased);
         }
         after = keys.last().cloned();
+    }
+}
+
+/// How many kept callbacks name a player.
+async fn count_kept<S: Retention>(store: &S, player: &PlayerId) -> Result<usize, StoreError> {
+    let names_player =
+        |kept: &&KeptCallback| Query::new(&kept.callback.query).parameters().any(|(_, value)| *player == *value);
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = store.list_unusable(after.as_ref(), PAGE).await?;
+        count += page.iter().filter(names_player).count();
+        if page.len() < PAGE {
+            return Ok(count);
+        }
+        after = page.last().map(|kept| kept.id.clone());
     }
 }
 

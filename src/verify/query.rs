@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
+
 use super::error::Problem;
 
 /// Reads the parameters of a query string.
@@ -59,7 +61,15 @@ pub(crate) fn values<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q
 /// Names and values as sent. Empty pieces (`a=1&&b=2`) are skipped.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     let pieces = query.split('&').filter(|piece| !piece.is_empty());
-    pieces.map(|piece| piece.split_once('=').unwrap_or((piece, "")))
+    pieces.map(|piece| cut(piece, b'='))
+}
+
+/// What precedes and what follows the first of these characters, which is ASCII. Without one, nothing follows.
+#[inline]
+fn cut(text: &str, separator: u8) -> (&str, &str) {
+    let at = memchr(separator, text.as_bytes()).unwrap_or(text.len());
+    let (before, rest) = text.split_at_checked(at).unwrap_or((text, ""));
+    (before, rest.get(1..).unwrap_or_default())
 }
 
 /// Decodes a name or value: percent-encoding, and `+` for a space. `None` if an escape is malformed, or the result is
@@ -145,11 +155,18 @@ fn decode_value<'q>(raw: &'q str, name: &str, macro_text: Option<&str>) -> Resul
 /// Finds the parameters with these names, in the order of the names.
 pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'q>> {
     let mut found = vec![Occurrence::Absent; names.len()];
-    let mut expected = 0;
-    for (raw, value) in pairs(query) {
+    let (mut expected, mut rest) = (0, query);
+    while !rest.is_empty() {
         // Networks send the parameters in the order of the configured URL, and nearly always as typed.
-        let is_expected = names.get(expected).is_some_and(|known| **known == *raw);
-        let at = if is_expected { Some(expected) } else { position(raw, names) };
+        let known = names.get(expected).and_then(|name| rest.strip_prefix(&**name)?.strip_prefix('='));
+        let (piece, after) = cut(known.unwrap_or(rest), b'&');
+        let (at, value) = match known {
+            Some(_) => (Some(expected), piece),
+            None => {
+                let (name, value) = cut(piece, b'=');
+                (position(name, names), value)
+            }
+        };
         if let Some(occurrence) = at.and_then(|at| found.get_mut(at)) {
             *occurrence = match occurrence {
                 Occurrence::Absent => Occurrence::Once(value),
@@ -157,6 +174,7 @@ pub(crate) fn locate<'q>(query: &'q str, names: &[Box<str>]) -> Vec<Occurrence<'
             };
         }
         expected = at.map_or(expected, |at| at + 1);
+        rest = after;
     }
     found
 }

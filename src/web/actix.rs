@@ -46,7 +46,6 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, ResponseError, Route};
-use tracing::Instrument as _;
 
 use super::route::{BODY_TIMEOUT, respond, verify};
 use super::{CallbackResponse, MissingCallback};
@@ -67,12 +66,7 @@ pub fn callbacks<E: Endpoint, R: Receive>(endpoint: &E, receiver: &R) -> Route {
         let (endpoint, receiver) = (endpoint.clone(), receiver.clone());
         async move {
             let verified = verify_request(&endpoint, &request, payload.into_inner()).await;
-            let work = async move { respond(&endpoint, &receiver, verified).await };
-            match tokio::spawn(work.in_current_span()).await {
-                Ok(response) => http_response(&response),
-                // The store panicked. The network should retry.
-                Err(_) => HttpResponse::InternalServerError().finish(),
-            }
+            http_response(&respond(&endpoint, &receiver, verified).await)
         }
     })
 }

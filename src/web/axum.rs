@@ -43,7 +43,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
-use tracing::Instrument as _;
 
 use super::route::{BODY_TIMEOUT, respond, verify};
 use super::{CallbackResponse, MissingCallback};
@@ -66,12 +65,7 @@ where
         async move {
             let (parts, body) = request.into_parts();
             let verified = verify_request(&endpoint, &parts, body).await;
-            let work = async move { respond(&endpoint, &receiver, verified).await };
-            match tokio::spawn(work.in_current_span()).await {
-                Ok(response) => response.into_response(),
-                // The store panicked. The network should retry.
-                Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-            }
+            respond(&endpoint, &receiver, verified).await
         }
     })
 }

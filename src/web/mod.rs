@@ -15,8 +15,6 @@
 pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
-#[cfg(any(feature = "actix-web", feature = "axum"))]
-mod route;
 
 #[cfg(any(feature = "actix-web", feature = "axum"))]
 pub use route::MissingCallback;
@@ -138,4 +136,74 @@ fn expected_body(expected: Option<&str>, otherwise: &str, transaction: Option<&s
 /// Rounded up, so that nobody retries at once.
 fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
+}
+
+/// What the routes of both frameworks share.
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+mod route {
+    use std::time::Duration;
+
+    use tracing::Instrument as _;
+
+    use super::CallbackResponse;
+    use crate::event::{Event, EventKind};
+    use crate::id::TransactionId;
+    use crate::network::{Endpoint, Verified};
+    use crate::receiver::{Receive, ReceiveError, RequestError};
+    use crate::telemetry;
+    use crate::verify::{Request, VerifyError};
+
+    /// How long a server waits for a request's body.
+    pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Verifies a request whose body was read, and records why it is rejected.
+    pub(super) fn verify<E: Endpoint>(
+        endpoint: &E,
+        request: &Request<'_>,
+    ) -> Result<Verified<E::Callback>, VerifyError> {
+        endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
+    }
+
+    /// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of its own, so that
+    /// the work goes on if the caller disconnects.
+    pub(super) async fn respond<E: Endpoint, R: Receive>(
+        endpoint: &E,
+        receiver: &R,
+        verified: Result<Verified<E::Callback>, VerifyError>,
+    ) -> CallbackResponse {
+        let mut transaction = None;
+        let receiver = receiver.clone();
+        let ended = match verified.map(Verified::<Event>::from) {
+            Ok(event) => {
+                if let EventKind::Conversion { transaction: own, .. } = &event.kind {
+                    transaction = Some(own.clone());
+                }
+                let work = async move { receiver.receive(event).await.map_err(RequestError::Receive) };
+                tokio::spawn(work.in_current_span()).await
+            }
+            Err(VerifyError::Unusable(unusable)) => {
+                let work = async move {
+                    match receiver.keep(&unusable).await {
+                        Ok(()) => Err(VerifyError::Unusable(unusable).into()),
+                        Err(error) => Err(ReceiveError::Store(error).into()),
+                    }
+                };
+                tokio::spawn(work.in_current_span()).await
+            }
+            Err(error) => Ok(Err(error.into())),
+        };
+        match ended {
+            Ok(result) => {
+                let transaction = transaction.as_ref().map(TransactionId::as_str);
+                CallbackResponse::new(result.as_ref(), endpoint.responses(), transaction)
+            }
+            // The store panicked. The network should retry.
+            Err(_) => CallbackResponse::of(500, "internal error".into()),
+        }
+    }
+
+    /// Why an extractor has no callback.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+    #[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
+    pub struct MissingCallback;
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::fixtures::{
-    HOUR, NOW, ODD_IDS, completed, delivered, is_stored, load, pending_keys, pending_record, player, put, replace,
+    HOUR, NOW, ODD_IDS, completed, delivered, is_stored, keep, load, pending_keys, pending_record, player, put,
+    replace, unusable,
 };
 use crate::event::{BanStatus, Event, EventKind};
 use crate::guard::{Applied, apply};
@@ -88,9 +89,12 @@ async fn erased_player_is_not_paid_again<S: Retention>(store: &S) {
     for settled in [&event, &ban, &other] {
         put(store, &delivered(pending_record(settled.clone()))).await;
     }
+    for id in [event.player.as_str(), "somebody-else"] {
+        keep(store, &unusable(id, 0)).await;
+    }
     let erased = erase_player(store, &event.player).await.unwrap();
-    let counts = (erased.redacted, erased.removed, erased.pending);
-    assert_eq!(counts, (1, 1, 1), "records redacted, bans removed, and pending");
+    let counts = (erased.redacted, erased.removed, erased.pending, erased.kept);
+    assert_eq!(counts, (1, 1, 1, 1), "records redacted, bans removed, what is pending, and callbacks kept");
     let found = load(store, &ban.key()).await;
     assert_eq!(found, None, "an erased player's ban must be removed");
 

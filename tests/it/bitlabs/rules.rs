@@ -71,15 +71,17 @@ fn cells() -> Vec<Cell> {
 impl Cell {
     /// The page's words for this cell: endpoint, state, TYPE, TX, amount, REF. Purchases have the rules of offers.
     fn words(&self) -> [String; 6] {
-        let known = ["PENDING", "COMPLETED", "COMPLETE", "RECONCILED", "NONE"];
+        let known = ["PENDING", "COMPLETED", "RECONCILED", "NONE"];
         let own: &[&str] = match self.family {
-            "receipts" => &["REVIEWING", "REJECTED"],
+            "receipts" => &["REVIEWING"],
             "cashback" => &["CREATED", "ADJUSTED"],
             _ => &[],
         };
         let state = match self.state.map(|state| state.trim().to_uppercase()) {
             None => "not in URL".into(),
             Some(state) if state.is_empty() => "empty".into(),
+            Some(state) if state == "COMPLETE" && self.family != "cashback" => "COMPLETED".into(),
+            Some(state) if state == "REJECTED" && self.family == "receipts" => "RECONCILED".into(),
             Some(state) if known.contains(&&*state) || own.contains(&&*state) => state,
             Some(_) => "other".into(),
         };
@@ -152,8 +154,7 @@ impl Cell {
             }
             "completed" => completed(self.amount, None),
             "completed, COMPLETE" => completed(self.amount, Some("COMPLETE")),
-            "completed, SCREENOUT" => completed(self.amount, Some("SCREENOUT")),
-            "completed, START_BONUS" => completed(self.amount, Some("START_BONUS")),
+            "completed, TYPE" => completed(self.amount, Some(&self.words()[2])),
             "adjusted by amount" => adjusted(self.amount, false),
             "adjusted by amount, same transaction" => adjusted(self.amount, true),
             "adjusted by −amount, same transaction" if magnitude == "0" => adjusted("0", true),
