@@ -216,22 +216,6 @@ async fn handler_does_not_start_with_too_little_time() {
 }
 
 #[tokio::test]
-async fn process_with_a_clock_ahead_does_not_block_a_conversion() {
-    let year = Duration::from_secs(365 * 86_400);
-    let ahead = ManualClock::new(NOW.after(year));
-    let (store, wallet) = (MemoryStore::new(), Shared::default());
-    let dying = by_hand(store.clone(), |_: Decision| forever(), &ahead);
-    let call = tokio::spawn(async move { dying.receive(genuine(completed("o1", "500"))).await });
-    eventually("the handler runs", || ahead.sleeping() == 1).await;
-    call.abort();
-    let clock = ManualClock::new(NOW);
-    let receiver = by_hand(store, paying(&wallet), &clock);
-    let receipt = receiver.receive(genuine(completed("o1", "500"))).await.unwrap();
-    assert!(matches!(receipt, Receipt::Settled(_)));
-    assert_eq!(balance(&wallet), decimal("500"));
-}
-
-#[tokio::test]
 async fn failure_noted_by_a_clock_ahead_does_not_delay_the_retry() {
     let ahead = ManualClock::new(NOW.after(Duration::from_secs(365 * 86_400)));
     let (store, wallet) = (MemoryStore::new(), Shared::default());
@@ -569,6 +553,30 @@ async fn unusable_callback_stays_kept_while_its_handler_fails() {
     let up = by_hand(store, paying(&wallet), &clock);
     assert_eq!(up.replay(&fixed).await.unwrap().replayed, 1);
     assert_eq!(balance(&wallet), decimal("500"));
+}
+
+#[tokio::test]
+async fn replay_ends_when_the_store_fails() {
+    let typed = CALLBACKS.replace("gems=", "coins=");
+    let app = App::new("game", "secret").unwrap();
+    let (wrong, fixed) = (app.offers(CALLBACKS).unwrap(), app.offers(&*typed).unwrap());
+    let signer = Signer::new("secret", typed);
+    for (is_about_one_record, failed) in [(false, None), (true, Some(2))] {
+        let store = HookedStore::new(move |operation, key| match (operation, key) {
+            ("load", Some(key)) if is_about_one_record => {
+                Err(StoreError::Unreadable { key: key.clone(), source: "cut off".into() })
+            }
+            ("load", _) => Err(StoreError::Overloaded),
+            _ => Ok(()),
+        });
+        let receiver = Receiver::new(store, failing).without_recovery();
+        for transaction in ["o1", "o2"] {
+            let values = [("player", "p1"), ("tx", transaction), ("coins", "500"), ("state", "COMPLETED")];
+            receiver.handle(&wrong, &Request::get(&signer.sign(&values).target())).await.unwrap_err();
+        }
+        let summary = receiver.replay(&fixed).await.ok();
+        assert_eq!(summary.map(|summary| summary.failed), failed);
+    }
 }
 
 #[tokio::test]
