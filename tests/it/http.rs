@@ -15,6 +15,7 @@ use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Secret, Ve
 use postback_test_servers::{Response, exchange, free_port, skip, wait_until};
 
 use crate::common::log::warnings_of;
+use crate::common::paying;
 
 const SECRET: &str = "secret";
 const TOKEN: &str = "long-random-token";
@@ -22,25 +23,29 @@ const OFFERS: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]&
 const TYPED: &str = "https://game.example/typed?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
 
 #[derive(Clone, Copy, Debug)]
-enum Framework {
+pub(crate) enum Framework {
     Axum,
     Actix,
 }
 
-const FRAMEWORKS: [Framework; 2] = [Framework::Axum, Framework::Actix];
+pub(crate) const FRAMEWORKS: [Framework; 2] = [Framework::Axum, Framework::Actix];
 
 /// A server in a thread of its own, until it is dropped.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Server {
     fn start<R: Receive>(framework: Framework, receiver: R) -> Self {
+        Self::start_with(framework, receiver, vec![posted()])
+    }
+
+    /// With routes to described endpoints, beside those of an app.
+    pub(crate) fn start_with<R: Receive>(framework: Framework, receiver: R, described: Vec<DescribedEndpoint>) -> Self {
         let app = App::new("my-game", SECRET).unwrap();
         let (offers, typed) = (app.offers(OFFERS).unwrap(), app.offers(TYPED).unwrap());
-        let posted = posted();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, address) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -48,11 +53,13 @@ impl Server {
             runtime.block_on(async move {
                 match framework {
                     Framework::Axum => {
-                        let routes = axum::Router::new()
+                        let mut routes = axum::Router::new()
                             .route(offers.path(), postback::axum::callbacks(&offers, &receiver))
                             .route(typed.path(), postback::axum::verified(&typed, describe))
-                            .route(posted.path(), postback::axum::callbacks(&posted, &receiver))
                             .route("/unconfigured", axum::routing::get(describe));
+                        for endpoint in &described {
+                            routes = routes.route(endpoint.path(), postback::axum::callbacks(endpoint, &receiver));
+                        }
                         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                         ready.send(listener.local_addr().unwrap()).unwrap();
                         let server =
@@ -61,11 +68,14 @@ impl Server {
                     }
                     Framework::Actix => {
                         let server = actix_web::HttpServer::new(move || {
-                            actix_web::App::new()
+                            let mut app = actix_web::App::new()
                                 .route(offers.path(), postback::actix::callbacks(&offers, &receiver))
                                 .route(typed.path(), postback::actix::verified(&typed, describe))
-                                .route(posted.path(), postback::actix::callbacks(&posted, &receiver))
-                                .route("/unconfigured", actix_web::web::get().to(describe))
+                                .route("/unconfigured", actix_web::web::get().to(describe));
+                            for endpoint in &described {
+                                app = app.route(endpoint.path(), postback::actix::callbacks(endpoint, &receiver));
+                            }
+                            app
                         })
                         .workers(1)
                         .disable_signals()
@@ -131,13 +141,6 @@ async fn describe(offer: Verified<OfferCallback>) -> String {
 
 fn offer(tx: &str, state: &str, gems: &str) -> String {
     Signer::new(SECRET, OFFERS).sign(&[("player", "p1"), ("tx", tx), ("state", state), ("gems", gems)]).target()
-}
-
-fn paying(store: &MemoryStore) -> impl Receive + use<> {
-    store.receiver(|tx, decision| {
-        tx.add(decision.player(), decision.balance_change());
-        Ok(())
-    })
 }
 
 fn balance(store: &MemoryStore) -> Decimal {
@@ -278,7 +281,7 @@ fn post(token: &str, length: usize, body: &str) -> String {
 #[test]
 fn bodies_are_limited_in_size_and_time() {
     let body = "player=p1&conversion_id=c1&payout=500&status=Done";
-    for framework in FRAMEWORKS {
+    let check = |framework| {
         let store = MemoryStore::new();
         let server = Server::start(framework, paying(&store));
         // Credentials are checked before the body is read: neither of these bodies ever arrives.
@@ -289,7 +292,9 @@ fn bodies_are_limited_in_size_and_time() {
         let response = server.exchange(&post(TOKEN, body.len(), body));
         assert_eq!((response.status, &*response.body), (200, "settled"), "{framework:?}");
         assert_eq!(balance(&store), 500.into());
-    }
+    };
+    // At the same time, because each waits for the timeout.
+    std::thread::scope(|scope| FRAMEWORKS.map(|framework| scope.spawn(move || check(framework))).map(drop));
 }
 
 #[test]

@@ -216,22 +216,6 @@ async fn handler_does_not_start_with_too_little_time() {
 }
 
 #[tokio::test]
-async fn process_with_a_clock_ahead_does_not_block_a_conversion() {
-    let year = Duration::from_secs(365 * 86_400);
-    let ahead = ManualClock::new(NOW.after(year));
-    let (store, wallet) = (MemoryStore::new(), Shared::default());
-    let dying = by_hand(store.clone(), |_: Decision| forever(), &ahead);
-    let call = tokio::spawn(async move { dying.receive(genuine(completed("o1", "500"))).await });
-    eventually("the handler runs", || ahead.sleeping() == 1).await;
-    call.abort();
-    let clock = ManualClock::new(NOW);
-    let receiver = by_hand(store, paying(&wallet), &clock);
-    let receipt = receiver.receive(genuine(completed("o1", "500"))).await.unwrap();
-    assert!(matches!(receipt, Receipt::Settled(_)));
-    assert_eq!(balance(&wallet), decimal("500"));
-}
-
-#[tokio::test]
 async fn failure_noted_by_a_clock_ahead_does_not_delay_the_retry() {
     let ahead = ManualClock::new(NOW.after(Duration::from_secs(365 * 86_400)));
     let (store, wallet) = (MemoryStore::new(), Shared::default());

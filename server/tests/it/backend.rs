@@ -115,9 +115,7 @@ pub(crate) fn is_signed(headers: &HeaderMap, body: &[u8]) -> bool {
 /// Not a test by itself: other tests start this program again with `POSTBACK_TEST_BACKEND` set.
 #[test]
 fn serves_as_a_backend_when_asked() {
-    let Ok(role) = std::env::var(ROLE) else {
-        return;
-    };
+    let Ok(role) = std::env::var(ROLE) else { return };
     let (port, file) = role.split_once(' ').expect("a port and a file");
     let ledger = Connection::open(file).expect("a ledger");
     ledger

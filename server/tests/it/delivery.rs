@@ -92,12 +92,11 @@ fn retry_command_delivers_without_the_server() {
 
 #[test]
 fn another_server_takes_over_when_one_dies() {
-    let Some(postgres) = Postgres::shared() else {
-        return;
-    };
+    let Some(postgres) = Postgres::shared() else { return };
     let mut setup = Setup::new();
     setup.store = postgres.create_database();
-    setup.backend_keys = "timeout = \"1s\"".to_owned();
+    // The dead server's leases expire after this and a half, and two seconds.
+    setup.backend_keys = "timeout = \"500ms\"".to_owned();
     let mut first = setup.start_as("first.toml");
     let second = setup.start_as("second.toml");
     for number in 0..50 {
@@ -193,7 +192,7 @@ fn post_all(url: &str, bodies: Vec<Bytes>) -> Duration {
 /// The long form has 100,000 pending decisions.
 #[test]
 fn backlog_costs_no_memory_and_drains() {
-    let (small, large) = if is_long() { (2_000, 100_000) } else { (200, 2_000) };
+    let (small, large) = if is_long() { (2_000, 100_000) } else { (100, 500) };
     let setup = Setup::new();
     let mut server = setup.start();
     send_many(&server, 0, small);

@@ -153,9 +153,7 @@ const ATTACK: &str = "<img src=x onerror=alert(1)>";
 
 #[test]
 fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
-    let Some(mut browser) = Browser::start() else {
-        return;
-    };
+    let Some(mut browser) = Browser::start() else { return };
     let mut setup = Setup::new();
     setup.end = format!(
         "[[endpoint]]\nnetwork = \"bitlabs\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nfamily = \"offers\"\nonly = \"COMPLETED\"\nurl = \"{}\"\n\

@@ -212,7 +212,7 @@ fn send_until(sender: usize, ports: &[u16], is_over: &AtomicBool, sent: &AtomicU
 fn storm(store: String, servers: usize, backend_stays_down: bool) {
     let mut setup = Setup::new();
     setup.store = store;
-    setup.backend_keys = "timeout = \"2s\"".to_owned();
+    setup.backend_keys = "timeout = \"1s\"".to_owned();
     let mut started = Vec::new();
     for number in 0..servers {
         started.push(setup.start_as(&format!("server-{number}.toml")));
@@ -232,25 +232,19 @@ fn storm_on_sqlite_ends_at_the_right_balances() {
 
 #[test]
 fn storm_on_postgres_ends_at_the_right_balances() {
-    let Some(postgres) = Postgres::shared() else {
-        return;
-    };
+    let Some(postgres) = Postgres::shared() else { return };
     storm(postgres.create_database(), 1, false);
 }
 
 #[test]
 fn storm_with_two_servers_on_postgres_is_right() {
-    let Some(postgres) = Postgres::shared() else {
-        return;
-    };
+    let Some(postgres) = Postgres::shared() else { return };
     storm(postgres.create_database(), 2, false);
 }
 
 #[test]
 fn storm_on_redis_ends_at_the_right_balances() {
-    let Some(redis) = Redis::start(Redis::DURABLE) else {
-        return;
-    };
+    let Some(redis) = Redis::start(Redis::DURABLE) else { return };
     storm(redis.url(), 1, false);
 }
 

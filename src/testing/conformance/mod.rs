@@ -42,22 +42,15 @@ mod transactional;
 pub use retention::retention;
 pub use transactional::{Script, transactional};
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
 use tokio::task::JoinSet;
 
 use self::fixtures::{
-    CALLERS, HOUR, NOW, ODD_IDS, adjusted, completed, conversion, decimal, delivered, every_kind, genuine, is_replaced,
-    is_stored, keep, list_unusable, load, pending_keys, pending_record, player, poll_once, put, replace, stored, swap,
-    unusable, with,
+    CALLERS, HOUR, NOW, ODD_IDS, adjusted, completed, conversion, delivered, every_kind, is_replaced, is_stored, keep,
+    list_unusable, load, pending_keys, pending_record, player, poll_once, put, replace, stored, swap, unusable, with,
 };
 use crate::clock::Timestamp;
-use crate::decision::Decision;
 use crate::event::{BanStatus, Effect, Event, EventKind};
 use crate::id::RecordKey;
-use crate::protocol::{Receipt, Timing};
-use crate::receiver::Receiver;
 use crate::store::{DedupStore, KeptCallback, MAX_KEPT, MAX_KEPT_AGE, Record, SwapOutcome, Version};
 
 /// Tests the promises of [`DedupStore`]. `open` opens an empty store.
@@ -74,7 +67,6 @@ pub async fn plain<S: DedupStore>(open: impl AsyncFn() -> S) {
     one_of_many_swaps_wins(&open().await).await;
     listing_is_complete_during_writes(&open().await).await;
     dropped_operations_are_done_or_not(&open().await).await;
-    repeated_callbacks_are_paid_once(&open().await).await;
     unusable_callbacks_are_kept_once(&open().await).await;
     unusable_callbacks_are_bounded(&open().await).await;
 }
@@ -311,34 +303,6 @@ async fn dropped_operations_are_done_or_not<S: DedupStore>(store: &S) {
         };
         is_stored(store, version, &record).await;
     }
-}
-
-async fn repeated_callbacks_are_paid_once<S: DedupStore>(store: &S) {
-    let paid = Arc::new(Mutex::new(Vec::new()));
-    let wallet = Arc::clone(&paid);
-    let pay = move |decision: Decision| {
-        wallet.lock().unwrap().push(decision.balance_change());
-        async {
-            tokio::task::yield_now().await;
-            Ok(())
-        }
-    };
-    let timing = Timing::default().busy_timeout(Duration::from_secs(60));
-    let receiver = Receiver::new(store.clone(), pay).timing(timing);
-    let receiver = receiver.without_recovery();
-    let calls: JoinSet<_> = (0..CALLERS)
-        .map(|_| {
-            let receiver = receiver.clone();
-            async move { receiver.receive(genuine(completed("often", "500"))).await }
-        })
-        .collect();
-    for result in calls.join_all().await {
-        let is_known = matches!(result, Ok(Receipt::Settled(_) | Receipt::Duplicate));
-        assert!(is_known, "a repeated callback must be known: {result:?}");
-    }
-    let paid = paid.lock().unwrap();
-    let once = [decimal("500")];
-    assert_eq!(*paid, once, "a repeated callback must be paid once");
 }
 
 async fn unusable_callbacks_are_kept_once<S: DedupStore>(store: &S) {

@@ -51,7 +51,7 @@ impl Options {
 #[tokio::main]
 async fn main() {
     let options = Options::parse();
-    let Some(server) = Postgres::start(&["max_wal_size = 4GB", "shared_buffers = 512MB"]) else {
+    let Some(server) = Postgres::start(&["fsync = on", "max_wal_size = 4GB", "shared_buffers = 512MB"]) else {
         return;
     };
     let process = server.process_id().unwrap();

@@ -459,8 +459,10 @@ impl Statements {
             list_by_player: list("player = $3"),
             keep: sql("INSERT INTO postback.unusable (id, received, callback) \
                  SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
-            trim_kept: sql("DELETE FROM postback.unusable WHERE received < $1 OR id IN \
-                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)"),
+            // Their ids first, so that the table itself is not scanned.
+            trim_kept: sql("DELETE FROM postback.unusable WHERE id = ANY (ARRAY( \
+                 SELECT id FROM postback.unusable WHERE received < $1 UNION ALL \
+                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)))"),
             list_kept: sql("SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
         }

@@ -178,8 +178,10 @@ fn output_contains_no_secret_hash_or_url() {
         let signed = sign(url, &values);
         let callback = verify(endpoint, &signed).unwrap();
         let json = serde_json::to_string(&*callback).unwrap();
-        let debug =
-            [endpoint as &dyn Debug, endpoint.url(), &callback, &signed, &app()].map(|item| format!("{item:?}"));
+        let target = signed.target();
+        let request = Request::get(&target);
+        let debug = [endpoint as &dyn Debug, endpoint.url(), &callback, &signed, &request, &app()];
+        let debug = debug.map(|item| format!("{item:?}"));
         for text in debug.iter().chain([&json]) {
             assert!(!text.contains(KEY) && !text.contains(signed.hash()) && !text.contains("game.example"), "{text}");
         }

@@ -357,6 +357,7 @@ fn numbered_rules_end_at_the_documented_balance() {
         ("2: never negative", "offers o1 COMPLETED 500; offers o1 RECONCILED -500", "500"),
         ("3: after pending", "offers o1 PENDING 500; offers o1 RECONCILED 500", "0"),
         ("3: alone", "offers o1 RECONCILED 500", "0"),
+        ("4: reversed", "surveys s1 COMPLETE 2; surveys r1 RECONCILIATION -2 s1", "0"),
         (
             "4: reversed twice",
             "surveys s1 COMPLETE 2; surveys r1 RECONCILIATION -2 s1; surveys r2 RECONCILIATION 2 s1",
@@ -369,7 +370,7 @@ fn numbered_rules_end_at_the_documented_balance() {
         ),
         (
             "6: two conversions and a duplicate",
-            "offers o1 COMPLETED 500; offers o2 COMPLETED 500; offers o1 COMPLETED 500",
+            "offers o1 COMPLETED 500; offers o2 COMPLETED 500; offers o1 COMPLETED 500.00",
             "1000",
         ),
         ("7: a purchase later", "offers o1 COMPLETED 500; purchases o1 COMPLETED 500", "500"),

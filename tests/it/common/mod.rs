@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::store::{DedupStore, KeptCallback, KeptId};
-use postback::store::{Record, Stored, SwapOutcome, Version};
+use postback::store::{DedupStore, KeptCallback, KeptId, Record, Stored, SwapOutcome, Version};
 use postback::testing::protocol::{Command, HandlerResult, Input, Protocol};
 use postback::{
-    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, MemoryStore, RecordKey, StoreError,
-    Timestamp, Timing, Verified,
+    BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, InTransaction, MemoryStore, Receiver,
+    RecordKey, StoreError, Timestamp, Timing, Verified,
 };
 
 pub(crate) fn decimal(text: &str) -> Decimal {
@@ -239,6 +238,14 @@ impl Game {
     pub(crate) fn outcome(&self) -> (Vec<&'static str>, Decimal) {
         (self.wallet.actions(), self.wallet.balance)
     }
+}
+
+/// A receiver whose handler pays into the wallet of the store.
+pub(crate) fn paying(store: &MemoryStore) -> Receiver<MemoryStore, InTransaction<MemoryStore>> {
+    store.receiver(|tx, decision| {
+        tx.add(decision.player(), decision.balance_change());
+        Ok(())
+    })
 }
 
 /// Waits until something happened, however slow the machine is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::vectors::vector;
 use super::{Game, decimal};
+use crate::common::paying;
 use postback::network::admob::{self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
@@ -75,10 +76,7 @@ const REWARD: &str = "ad_unit=1&reward_amount=5&reward_item=Key%20Doubler&timest
 #[tokio::test]
 async fn a_view_is_paid_once() {
     let (game, endpoint) = (Game::new(), own(PlayerIn::UserId));
-    let receiver = game.store.receiver(|tx, decision| {
-        tx.add(decision.player(), decision.balance_change());
-        Ok(())
-    });
+    let receiver = paying(&game.store);
     let target = signed(REWARD);
     for _ in 0..2 {
         receiver.handle(&endpoint, &Request::get(&target)).await.unwrap();

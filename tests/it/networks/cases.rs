@@ -7,9 +7,7 @@ use sha2::Sha256;
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
 use postback::network::{AfterReversal, ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
-use postback::{
-    Action, ConflictKind, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError,
-};
+use postback::{Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -139,26 +137,6 @@ async fn c6_undecodable_decoration_costs_nothing() {
         receive(&game, &endpoint, &target).await;
     }
     assert_eq!(balance_of(&game, "u1").await, decimal("900"));
-}
-
-#[test]
-fn c7_responses_are_the_ones_the_network_reads() {
-    for (name, settled, duplicate, rejected) in [
-        ("bitcotasks", Some("ok"), Some("ok"), None),
-        ("wannads", Some("OK"), Some("DUP"), None),
-        ("theoremreach", Some("1"), Some("1"), Some("0")),
-        ("levelplay", Some("{transaction}:OK"), Some("{transaction}:OK"), None),
-        ("adgem", None, None, None),
-    ] {
-        let network = Network::preset(name);
-        let responses = network.endpoint.responses();
-        assert_eq!(
-            (responses.settled, responses.duplicate, responses.rejected),
-            (settled, duplicate, rejected),
-            "{name}"
-        );
-    }
-    assert_eq!(Network::preset("tapjoy").endpoint.responses().not_genuine_status, Some(403));
 }
 
 #[tokio::test]
@@ -493,25 +471,6 @@ async fn a_reversal_takes_back_what_it_states_whatever_its_sign() {
         receive(&game, &network.endpoint, &acme_call(query)).await;
     }
     assert_eq!(game.balance().await, decimal("0"));
-}
-
-#[tokio::test]
-async fn another_amount_or_a_negative_reward_is_a_conflict() {
-    let (game, network) = (Game::new(), trailing());
-    for (query, conflict) in [
-        ("user=p1&tx=t1&coins=500&usd=&ref=&state=approved", None),
-        ("user=p1&tx=t1&coins=900&usd=&ref=&state=approved", Some(ConflictKind::ContentMismatch)),
-        ("user=p2&tx=t1&coins=500&usd=&ref=&state=approved", Some(ConflictKind::PlayerMismatch)),
-        ("user=p1&tx=t2&coins=-5&usd=&ref=&state=approved", Some(ConflictKind::NegativeReward)),
-    ] {
-        let Receipt::Settled(decision) = receive(&game, &network.endpoint, &acme_call(query)).await else { panic!() };
-        let found = match decision.action() {
-            Action::Conflict { kind } => Some(*kind),
-            _ => None,
-        };
-        assert_eq!(found, conflict, "{query}");
-    }
-    assert_eq!(game.balance().await, decimal("500"));
 }
 
 #[test]

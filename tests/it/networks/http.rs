@@ -1,9 +1,12 @@
-//! What every network reads in response, over real sockets, with axum and actix-web.
+//! What every network reads in response.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::{Game, Network, every_preset};
+use super::{Network, every_preset};
+use crate::common::paying;
+use crate::http::{FRAMEWORKS, Server};
+use postback::MemoryStore;
 use postback::testing::described::SentCallback;
 use postback_test_servers::{Response, exchange};
 
@@ -78,49 +81,11 @@ fn probed() -> Network {
     Network::with(postback::network::preset("cpx").unwrap(), |builder| builder.url(url).accept_probe(true))
 }
 
-#[cfg(feature = "axum")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn axum_responds_as_each_network_expects() {
-    let mut router = axum::Router::new();
-    for network in every_preset().chain([probed()]) {
-        let route = postback::axum::callbacks(&network.endpoint, &Game::new().receiver());
-        router = router.route(postback::Endpoint::path(&network.endpoint), route);
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(axum::serve(listener, router).into_future());
-    tokio::task::spawn_blocking(move || check(address)).await.unwrap();
-    server.abort();
-}
-
-#[cfg(feature = "actix-web")]
 #[test]
-fn actix_responds_as_each_network_expects() {
-    use actix_web::{App, HttpServer, rt::System};
-
-    let (send, address) = std::sync::mpsc::channel();
-    let server = std::thread::spawn(move || {
-        System::new().block_on(async move {
-            let routes: Vec<_> =
-                every_preset().chain([probed()]).map(|network| (network.endpoint, Game::new())).collect();
-            let server = HttpServer::new(move || {
-                let mut app = App::new();
-                for (endpoint, game) in &routes {
-                    let route = postback::actix::callbacks(endpoint, &game.receiver());
-                    app = app.route(postback::Endpoint::path(endpoint), route);
-                }
-                app
-            });
-            let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-            let address = server.addrs()[0];
-            let server = server.run();
-            send.send((address, server.handle())).unwrap();
-            server.await.unwrap();
-        });
-    });
-    let (address, handle) = address.recv().unwrap();
-    let checked = std::panic::catch_unwind(|| check(address));
-    System::new().block_on(handle.stop(false));
-    server.join().unwrap();
-    checked.unwrap();
+fn routes_respond_as_each_network_expects() {
+    for framework in FRAMEWORKS {
+        let endpoints = every_preset().chain([probed()]).map(|network| network.endpoint);
+        let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints.collect());
+        check(server.address);
+    }
 }

@@ -5,7 +5,7 @@ mod admob;
 mod cases;
 mod docs;
 mod format;
-#[cfg(any(feature = "axum", feature = "actix-web"))]
+#[cfg(all(feature = "axum", feature = "actix-web"))]
 mod http;
 mod presets;
 mod python;
@@ -18,6 +18,8 @@ use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback}
 use postback::{
     Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, Request, RequestError, VerifyError,
 };
+
+use crate::common::paying;
 
 /// The secret of every endpoint here.
 pub(crate) const SECRET: &str = "the-secret";
@@ -107,23 +109,12 @@ impl Game {
         Self { store: MemoryStore::new() }
     }
 
-    pub(crate) fn receiver(&self) -> impl postback::Receive + use<> {
-        self.store.receiver(|tx, decision| {
-            tx.add(decision.player(), decision.balance_change());
-            Ok(())
-        })
-    }
-
     pub(crate) async fn send(
         &self,
         endpoint: &DescribedEndpoint,
         request: &Request<'_>,
     ) -> Result<Receipt, RequestError> {
-        let receiver = self.store.receiver(|tx, decision| {
-            tx.add(decision.player(), decision.balance_change());
-            Ok(())
-        });
-        receiver.handle(endpoint, request).await
+        paying(&self.store).handle(endpoint, request).await
     }
 
     /// Sends a callback that must be dealt with.

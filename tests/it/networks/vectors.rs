@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Network, decimal};
+use super::decimal;
 use postback::network::{Description, preset};
 use postback::{Endpoint as _, Request};
 
@@ -128,23 +128,14 @@ fn notik_pair_is_genuine_and_no_edit_of_it() {
 
 #[test]
 fn derived_digests_are_genuine() {
-    for (name, query, secret) in [
-        ("cpx", "status=1&trans_id=1001&user_id=u&amount_local=5&hash=", "secret"),
-        (
-            "kiwiwall",
-            "sub_id=user-1&amount=500&trans_id=t&status=1&signature=6e5b779bec2ab087c1cb2f23c22d9b63",
-            "secret",
-        ),
+    for (name, query) in [
+        ("kiwiwall", "sub_id=user-1&amount=500&trans_id=t&status=1&signature=6e5b779bec2ab087c1cb2f23c22d9b63"),
         (
             "timewall",
             "userID=user-1&transactionID=t&revenue=1.25&currencyAmount=9&type=credit&hash=05e5be50c197716be19cc55d5d218fc3eb126feb8f3bb7037aa978dd0f58f87c",
-            "secret",
         ),
     ] {
-        if query.ends_with('=') {
-            continue;
-        }
-        let builder = preset(name).unwrap().app("game").secret(secret).unwrap();
+        let builder = preset(name).unwrap().app("game").secret("secret").unwrap();
         let url = builder.dashboard_url("https://game.example").unwrap();
         let (_, url_secret) = url.rsplit_once('=').unwrap();
         let endpoint = builder.build().unwrap();
@@ -152,9 +143,6 @@ fn derived_digests_are_genuine() {
         let result = endpoint.verify(&Request::get(&target));
         assert!(result.is_ok(), "{name}: {result:?}");
     }
-    let network = Network::preset("cpx");
-    let sent = network.draft("1001228131380").sign();
-    assert!(network.verify(&sent).is_ok());
     let wannads = preset("bitcotasks").unwrap().app("game").secret("secret").unwrap();
     let endpoint = wannads.url("https://game.example/cb?secret=s").build().unwrap();
     let headers = vec![("content-type", "application/x-www-form-urlencoded")];

@@ -16,6 +16,7 @@
 )]
 
 mod disk;
+pub mod events;
 mod http;
 mod postgres;
 mod redis;
@@ -26,7 +27,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,23 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Starts a process until one is ready. While a process of a killed server is alive, or its port is not free, it ends by
+/// itself.
+fn start_process(what: &str, mut spawn: impl FnMut() -> Child, is_ready: impl Fn(&Child) -> bool) -> Child {
+    let mut started = None;
+    wait_until(what, || {
+        let mut child = spawn();
+        let mut is_running = true;
+        wait_until(what, || {
+            is_running = matches!(child.try_wait(), Ok(None));
+            !is_running || is_ready(&child)
+        });
+        started = is_running.then_some(child);
+        is_running
+    });
+    started.expect("it was started")
 }
 
 /// Everything that an error says, down to its cause.
@@ -156,9 +174,7 @@ mod tests {
 
     #[test]
     fn killed_postgres_comes_back_with_its_data() {
-        let Some(server) = Postgres::start(&[]) else {
-            return;
-        };
+        let Some(server) = Postgres::start(&[]) else { return };
         server.sql("postgres", "CREATE TABLE kept AS SELECT 7 AS number");
         server.kill();
         server.restart();
@@ -168,9 +184,7 @@ mod tests {
 
     #[test]
     fn killed_redis_comes_back_on_its_port() {
-        let Some(server) = Redis::start(Redis::DURABLE) else {
-            return;
-        };
+        let Some(server) = Redis::start(Redis::DURABLE) else { return };
         let first = server.process_id();
         server.kill();
         assert_eq!(server.process_id(), None);

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, give_away, send_signal, skip, unprivileged, wait_until};
+use crate::{find_programs, free_port, give_away, send_signal, skip, start_process, unprivileged, wait_until};
 
 /// A Postgres server. Ends when dropped.
 ///
-/// It trusts everybody on loopback, except members of a role named `secured`, who need their password.
+/// It trusts everybody on loopback, except members of a role named `secured`, who need their password. It does not wait for
+/// its disk: what a process has written survives its being killed, and a power cut is not tested.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -23,15 +24,15 @@ pub struct Postgres {
 const USER: &str = "postgres";
 
 impl Postgres {
-    /// The server that the tests of one program share while they run, each with a database of its own. `None`: it is
-    /// not installed. It is not there to be killed, so it does not wait for its disk.
+    /// The server that the tests of one program share while they run, each with a database of its own. It is not there
+    /// to be killed. `None`: it is not installed.
     pub fn shared() -> Option<Arc<Self>> {
         static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
             return Some(server);
         }
-        let server = Arc::new(Self::start(&["max_connections = 300", "fsync = off"])?);
+        let server = Arc::new(Self::start(&["max_connections = 300"])?);
         *shared = Arc::downgrade(&server);
         Some(server)
     }
@@ -52,6 +53,7 @@ impl Postgres {
                       host all all 127.0.0.1/32 trust\n\
                       host replication all 127.0.0.1/32 trust\n";
         std::fs::write(data.join("pg_hba.conf"), access).unwrap();
+        server.configure(&["fsync = off"]);
         server.configure(settings);
         server.restart();
         Some(server)
@@ -95,19 +97,7 @@ impl Postgres {
     pub fn restart(&self) {
         let mut process = self.process.lock().unwrap();
         assert!(process.is_none(), "the server is running");
-        wait_until("Postgres starts", || {
-            let mut child = self.spawn();
-            // While a process of the killed server is alive, it ends by itself.
-            let mut is_running = true;
-            wait_until("Postgres is ready", || {
-                is_running = matches!(child.try_wait(), Ok(None));
-                !is_running || self.is_ready(child.id())
-            });
-            if is_running {
-                *process = Some(child);
-            }
-            is_running
-        });
+        *process = Some(start_process("Postgres is ready", || self.spawn(), |child| self.is_ready(child.id())));
     }
 
     fn spawn(&self) -> Child {
@@ -134,9 +124,7 @@ impl Postgres {
 
     /// Kills it and every process of it with `SIGKILL`, as a power cut does.
     pub fn kill(&self) {
-        let Some(mut process) = self.process.lock().unwrap().take() else {
-            return;
-        };
+        let Some(mut process) = self.process.lock().unwrap().take() else { return };
         let id = process.id();
         // Stopped first, so that it starts no more.
         send_signal("STOP", id);
@@ -193,7 +181,7 @@ impl Postgres {
         let standby = Self::new().expect("it is installed, as the primary is");
         let source = format!("host=127.0.0.1 port={} user={USER}", self.port);
         let copied = unprivileged(&self.programs.join("pg_basebackup"))
-            .args(["-d", &source, "-R", "-X", "stream", "-c", "fast", "-D"])
+            .args(["-d", &source, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
             .arg(standby.data())
             .current_dir("/")
             .output()

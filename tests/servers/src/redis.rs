@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, skip, wait_until};
+use crate::{find_programs, free_port, skip, start_process, wait_until};
 
 /// A Redis (or Valkey) server. Ends when dropped.
 #[derive(Debug)]
@@ -46,28 +46,21 @@ impl Redis {
     pub fn restart(&self) {
         let mut process = self.process.lock().unwrap();
         assert!(process.is_none(), "the server is running");
-        wait_until("Redis starts", || {
-            let mut child = Command::new(&self.program)
+        let spawn = || {
+            Command::new(&self.program)
                 .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
                 .args(["--save", "", "--daemonize", "no", "--loglevel", "warning"])
+                // Replicas of tests come one at a time: no reason to wait for others.
+                .args(["--repl-diskless-sync-delay", "0"])
                 .args(&self.arguments)
                 .arg("--dir")
                 .arg(self.directory.path())
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .spawn()
-                .unwrap();
-            // It ends by itself while its port is not free.
-            let mut is_running = true;
-            wait_until("Redis answers", || {
-                is_running = matches!(child.try_wait(), Ok(None));
-                !is_running || self.is_ready()
-            });
-            if is_running {
-                *process = Some(child);
-            }
-            is_running
-        });
+                .unwrap()
+        };
+        *process = Some(start_process("Redis answers", spawn, |_| self.is_ready()));
     }
 
     /// Whether it answers.

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use postback::{Effect, Event, EventKind, Verified};
+use postback::{Effect, Event, Verified};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::PATIENCE;
+use crate::events::conversion;
 
 const PLAYERS: u64 = 20;
 const SENDERS: u64 = 16;
@@ -53,7 +54,7 @@ pub struct Conversion {
     /// What the player must have of it in the end.
     pub owed: i64,
     /// In the order in which they are sent.
-    callbacks: Vec<Event>,
+    callbacks: Vec<Verified<Event>>,
 }
 
 impl Conversion {
@@ -61,13 +62,8 @@ impl Conversion {
         let player = format!("player-{}", random.u64(..PLAYERS));
         let mut callbacks = Vec::new();
         let mut add = |transaction: &str, effect: Effect| {
-            let original = (transaction != name).then(|| name.parse().unwrap());
-            let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original, effect };
-            let names = ("acme".parse().unwrap(), "game".parse().unwrap());
-            let mut event = Event::new(names.0, names.1, player.parse().unwrap(), kind);
-            event.endpoint = "offers".into();
-            event.query = format!("player={player}&tx={transaction}");
-            callbacks.push(event);
+            let original = (transaction != name).then_some(&*name);
+            callbacks.push(conversion(&player, transaction, original, effect));
         };
         let mut owed = 0;
         if random.bool() {
@@ -89,7 +85,7 @@ impl Conversion {
             add(&format!("{name}-revoked"), Effect::Revoked);
             owed = 0;
         }
-        let repeated: Vec<Event> = callbacks.iter().filter(|_| random.u8(..3) == 0).cloned().collect();
+        let repeated: Vec<_> = callbacks.iter().filter(|_| random.u8(..3) == 0).cloned().collect();
         callbacks.extend(repeated);
         random.shuffle(&mut callbacks);
         Self { name, player, owed, callbacks }
@@ -165,8 +161,8 @@ impl Storm {
             let conversion = Conversion::random(format!("{sender}-{}", sent.len()), &mut random);
             // Some at the same time, the others one after the other.
             let mut concurrent = JoinSet::new();
-            for event in conversion.callbacks.clone() {
-                let work = Arc::clone(&self).insist(event, random.fork());
+            for callback in conversion.callbacks.clone() {
+                let work = Arc::clone(&self).insist(callback, random.fork());
                 if random.bool() {
                     concurrent.spawn(work);
                 } else {
@@ -180,16 +176,16 @@ impl Storm {
     }
 
     /// Sends a callback to either process until it is answered 200.
-    async fn insist(self: Arc<Self>, event: Event, mut random: Rng) {
+    async fn insist(self: Arc<Self>, callback: Verified<Event>, mut random: Rng) {
         let started = Instant::now();
         loop {
             self.sent.fetch_add(1, Ordering::SeqCst);
-            match self.processes[random.usize(..2)].send(&event).await {
+            match self.processes[random.usize(..2)].send(&callback).await {
                 Some(true) => return,
                 Some(false) => self.refused.fetch_add(1, Ordering::SeqCst),
                 None => self.unanswered.fetch_add(1, Ordering::SeqCst),
             };
-            assert!(started.elapsed() < 2 * PATIENCE, "a callback is never answered 200: {event:?}");
+            assert!(started.elapsed() < 2 * PATIENCE, "a callback is never answered 200: {callback:?}");
             tokio::time::sleep(Duration::from_millis(random.u64(20..80))).await;
         }
     }

@@ -16,18 +16,14 @@ async fn open(server: &Postgres) -> PostgresStore {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_keeps_the_promises_of_a_plain_store() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     conformance::plain(async || open(&server).await).await;
     conformance::retention(async || open(&server).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_pools_see_each_others_changes() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let store = async || PostgresStore::with_options(pool(&url, 4), patient()).await.unwrap();
     conformance::shared(&store().await, &store().await).await;
@@ -35,9 +31,7 @@ async fn two_pools_see_each_others_changes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_keeps_the_promises_of_a_transactional_store() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     conformance::transactional(
         async || open(&server).await,
         |store, script| {

@@ -5,9 +5,7 @@ use postback_test_servers::{Example, Postgres};
 
 #[test]
 fn example_pays_once_and_survives_being_killed() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let database = server.create_database();
     let offer = |state: &str, gems: &str| {
         let query = format!("player=p1&tx=o1&gems={gems}&state={state}&ref=&offer=&task=");

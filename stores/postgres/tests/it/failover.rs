@@ -1,16 +1,14 @@
 //! A standby becomes the primary, under load.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use postback::Receipt;
 use postback::store::DedupStore as _;
 use postback_postgres::{PostgresOptions, sqlx};
 use postback_test_servers::Postgres;
-use tokio::task::JoinSet;
+use postback_test_servers::events::Load;
 
-use crate::game::{completed, game, insist, is_unavailable, key};
+use crate::game::{completed, game, insist, is_unavailable};
 
 /// Short limits, since connections to a dead primary must be given up.
 fn hurried() -> PostgresOptions {
@@ -23,58 +21,33 @@ fn hurried() -> PostgresOptions {
 async fn failover_to_a_synchronous_standby_loses_nothing() {
     for commit in ["on", "remote_apply"] {
         let setting = format!("synchronous_commit = {commit}");
-        let Some(primary) = Postgres::start(&[&setting]) else {
-            return;
-        };
+        let Some(primary) = Postgres::start(&[&setting]) else { return };
         let url = primary.create_database();
         let database = url.rsplit('/').next().unwrap().to_owned();
         let (receiver, wallet) = game(&url, 8, hurried()).await;
         let standby = primary.start_standby();
         primary.wait_for_standbys();
 
-        let (acknowledged, stop) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let senders: JoinSet<_> = (0..8)
-            .map(|sender| {
-                let receiver = receiver.clone();
-                let (acknowledged, stop) = (Arc::clone(&acknowledged), Arc::clone(&stop));
-                async move {
-                    let mut number = 0;
-                    while !stop.load(Ordering::SeqCst) {
-                        let transaction = format!("t{sender}-{number}");
-                        insist(&receiver, &completed(&transaction, 5)).await;
-                        acknowledged.lock().unwrap().push(transaction);
-                        number += 1;
-                    }
-                }
-            })
-            .collect();
-        let count = || acknowledged.lock().unwrap().len();
-        crate::game::eventually("callbacks are paid", async || count() > 200).await;
+        let load = Load::start(8, std::slice::from_ref(&receiver));
+        load.continues(100).await;
         primary.kill();
-        let before = count();
         standby.promote();
-        let new_primary = standby.url(&database).parse().unwrap();
-        wallet.pool.set_connect_options(new_primary);
-        crate::game::eventually("callbacks are paid", async || count() > before + 200).await;
-        stop.store(true, Ordering::SeqCst);
-        senders.join_all().await;
+        wallet.pool.set_connect_options(standby.url(&database).parse().unwrap());
+        load.continues(100).await;
+        let conversions = load.stop().await;
 
-        let acknowledged = acknowledged.lock().unwrap().clone();
-        let paid = i64::try_from(acknowledged.len()).unwrap();
-        assert_eq!(wallet.total().await, (paid * 5, paid), "{commit}");
-        for transaction in acknowledged {
-            let stored = receiver.store().load(&key(&transaction)).await.unwrap();
-            assert!(stored.is_some(), "{commit}: {transaction} is lost");
+        let count = i64::try_from(conversions.len()).unwrap();
+        assert_eq!(wallet.total().await, (Load::BALANCE * count, 2 * count), "{commit}");
+        for [reward, _] in conversions {
+            let stored = receiver.store().load(&reward.key()).await.unwrap();
+            assert!(stored.is_some_and(|stored| stored.record.entries().len() == 2), "{commit}: {reward:?} is lost");
         }
-        println!("{commit}: {before} before the failover, {paid} in all");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_acknowledged_without_the_synchronous_standby() {
-    let Some(primary) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(primary) = Postgres::start(&[]) else { return };
     let hurried = hurried().timeout(Duration::from_millis(500));
     let (receiver, wallet) = game(&primary.create_database(), 4, hurried).await;
     let standby = primary.start_standby();
@@ -92,9 +65,7 @@ async fn nothing_is_acknowledged_without_the_synchronous_standby() {
 /// What an asynchronous standby has not received is lost: record and wallet together, so that they still agree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failover_to_an_asynchronous_standby_loses_both_or_neither() {
-    let Some(primary) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(primary) = Postgres::start(&[]) else { return };
     let url = primary.create_database();
     let database = url.rsplit('/').next().unwrap().to_owned();
     let (receiver, wallet) = game(&url, 4, hurried()).await;

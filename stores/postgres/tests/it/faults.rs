@@ -9,14 +9,13 @@ use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, patient, pool, reversed,
+    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, new_game, patient, pool,
+    reversed,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_killed_mid_transaction_pays_nothing_by_itself() {
-    let Some(server) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(server) = Postgres::start(&[]) else { return };
     let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
     assert!(is_settled(&receiver.receive(completed("t1", 5)).await));
     wallet.then(Then::HangInStatement);
@@ -38,9 +37,7 @@ async fn server_killed_mid_transaction_pays_nothing_by_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_that_is_down_is_an_error() {
-    let Some(server) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(server) = Postgres::start(&[]) else { return };
     let url = server.create_database();
     let hurried = PostgresOptions::default().timeout(Duration::from_secs(1));
     let (receiver, wallet) = game(&url, 2, hurried).await;
@@ -56,9 +53,7 @@ async fn server_that_is_down_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_that_hangs_blocks_nobody_for_long() {
-    let Some(server) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(server) = Postgres::start(&[]) else { return };
     let hurried = patient().timeout(Duration::from_millis(500));
     let (receiver, wallet) = game(&server.create_database(), 1, hurried).await;
     let process: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&wallet.pool).await.unwrap();
@@ -75,9 +70,7 @@ async fn server_that_hangs_blocks_nobody_for_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn canceled_call_leaves_neither_lock_nor_transaction() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     for then in [Then::Hang, Then::HangInStatement] {
         let hurried = patient().timeout(Duration::from_secs(2));
         let (receiver, wallet) = game(&server.create_database(), 1, hurried).await;
@@ -97,10 +90,7 @@ async fn canceled_call_leaves_neither_lock_nor_transaction() {
 /// Every point at which a call can be dropped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_dropped_anywhere_pay_once() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     for number in 0..60_u64 {
         let callback = completed(&format!("t{number}"), 5);
         let limit = Duration::from_micros(number * 150);
@@ -112,13 +102,11 @@ async fn calls_dropped_anywhere_pay_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_that_hangs_loses_its_transaction() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (other, wallet) = game(&url, 4, patient()).await;
     let sleepy = Wallet::create(&wallet.pool).await;
-    sleepy.then(Then::Block(Duration::from_secs(5)));
+    sleepy.then(Then::Block);
     let slept = std::thread::spawn({
         let (sleepy, url) = (sleepy.clone(), url.clone());
         move || {
@@ -134,6 +122,7 @@ async fn process_that_hangs_loses_its_transaction() {
     });
     sleepy.called(1).await;
     insist(&other, &completed("t1", 500)).await;
+    sleepy.then(Then::Succeed);
     let slept = slept.join().unwrap();
     assert!(slept.is_err(), "its session was ended by the server: {slept:?}");
     assert_eq!(wallet.total().await, (500, 1));
@@ -141,11 +130,8 @@ async fn process_that_hangs_loses_its_transaction() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exhausted_pool_is_an_error_until_it_is_free() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
     let hurried = patient().timeout(Duration::from_millis(300));
-    let (receiver, wallet) = game(&server.create_database(), 2, hurried).await;
+    let Some((receiver, wallet)) = new_game(2, hurried).await else { return };
     let held = (wallet.pool.acquire().await.unwrap(), wallet.pool.acquire().await.unwrap());
     let result = receiver.receive(completed("t1", 1)).await;
     assert!(is_unavailable(&result), "{result:?}");
@@ -162,10 +148,7 @@ async fn exhausted_pool_is_an_error_until_it_is_free() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_pool_is_reported_as_closed() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 2, patient()).await;
+    let Some((receiver, wallet)) = new_game(2, patient()).await else { return };
     wallet.pool.close().await;
     let error = receiver.store().load(&key("t1")).await.unwrap_err();
     assert!(matches!(error, StoreError::Closed), "{error:?}");
@@ -173,9 +156,7 @@ async fn closed_pool_is_reported_as_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_only_database_pays_nothing() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (receiver, wallet) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
@@ -196,11 +177,8 @@ async fn read_only_database_pays_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_locked_by_others_is_an_error_in_time() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
     let hurried = patient().lock_timeout(Duration::from_millis(300));
-    let (receiver, wallet) = game(&server.create_database(), 4, hurried).await;
+    let Some((receiver, wallet)) = new_game(4, hurried).await else { return };
     assert!(is_settled(&receiver.receive(completed("t1", 5)).await));
     let mut held = wallet.pool.begin().await.unwrap();
     let lock = "SELECT FROM postback.records FOR UPDATE";
@@ -214,10 +192,7 @@ async fn row_locked_by_others_is_an_error_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminated_backend_is_an_error_and_pays_nothing() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     wallet.then(Then::HangInStatement);
     let cut_off = tokio::spawn({
         let receiver = receiver.clone();
@@ -240,12 +215,8 @@ async fn terminated_backend_is_an_error_and_pays_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_is_an_error_until_there_is_space() {
-    let Some(server) = Postgres::start(&[]) else {
-        return;
-    };
-    let Some(disk) = SmallDisk::mount(server.directory().join("disk"), 8) else {
-        return;
-    };
+    let Some(server) = Postgres::start(&[]) else { return };
+    let Some(disk) = SmallDisk::mount(server.directory().join("disk"), 8) else { return };
     let url = server.create_database();
     let database = url.rsplit('/').next().unwrap();
     let place = disk.directory();

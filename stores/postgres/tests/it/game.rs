@@ -2,50 +2,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use postback::store::DedupStore as _;
-use postback::{
-    Decimal, Decision, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
-    RecordKey, Verified,
-};
+use postback::{Decimal, Decision, HandlerError, InTransaction, Receipt, ReceiveError, Receiver};
 use postback_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use postback_postgres::sqlx::{self, Connection as _, PgConnection, PgPool};
 use postback_postgres::{PostgresOptions, PostgresStore};
-use postback_test_servers::PATIENCE;
+pub(crate) use postback_test_servers::events::{completed, completed_by, insist, is_settled, key, reversed};
 pub(crate) use postback_test_servers::eventually;
+use postback_test_servers::{PATIENCE, Postgres, wait_until};
 
 pub(crate) type Result<T = Receipt> = std::result::Result<T, ReceiveError>;
 pub(crate) type WalletReceiver = Receiver<PostgresStore, InTransaction<PostgresStore>>;
-
-pub(crate) fn event(player: &str, transaction: &str, effect: Effect) -> Event {
-    let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect };
-    let (network, app) = ("acme".parse().unwrap(), "game".parse().unwrap());
-    let mut event = Event::new(network, app, player.parse().unwrap(), kind);
-    event.endpoint = "offers".into();
-    event.query = format!("player={player}&tx={transaction}");
-    event
-}
-
-/// A player completed an offer.
-pub(crate) fn completed_by(player: &str, transaction: &str, amount: i64) -> Verified<Event> {
-    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
-    Verified::assume_genuine(event(player, transaction, effect))
-}
-
-pub(crate) fn completed(transaction: &str, amount: i64) -> Verified<Event> {
-    completed_by("player-7", transaction, amount)
-}
-
-/// The network takes some of it back.
-pub(crate) fn reversed(transaction: &str, amount: i64) -> Verified<Event> {
-    let effect = Effect::Adjusted { by: (-amount).into(), same_transaction: true };
-    Verified::assume_genuine(event("player-7", transaction, effect))
-}
-
-pub(crate) fn key(transaction: &str) -> RecordKey {
-    completed(transaction, 1).key()
-}
 
 /// A pool with this many connections. Waits for them as long as a test may take.
 pub(crate) fn pool(url: &str, connections: u32) -> PgPool {
@@ -75,8 +43,8 @@ pub(crate) enum Then {
     Run(&'static str),
     /// Leaves a nested transaction open.
     LeakNested,
-    /// Blocks its thread.
-    Block(Duration),
+    /// Blocks its thread until it is to do something else.
+    Block,
 }
 
 /// The tables `players` and `credits`, and a handler that pays into them.
@@ -85,6 +53,8 @@ pub(crate) struct Wallet {
     pub(crate) pool: PgPool,
     then: Arc<Mutex<Then>>,
     calls: Arc<AtomicUsize>,
+    /// Keeps the shared server running.
+    server: Option<Arc<Postgres>>,
 }
 
 impl Wallet {
@@ -98,7 +68,7 @@ impl Wallet {
 
     /// The wallet in tables that exist.
     pub(crate) fn of(pool: &PgPool) -> Self {
-        Self { pool: pool.clone(), then: Arc::new(Mutex::new(Then::Succeed)), calls: Arc::default() }
+        Self { pool: pool.clone(), then: Arc::new(Mutex::new(Then::Succeed)), calls: Arc::default(), server: None }
     }
 
     pub(crate) fn then(&self, then: Then) {
@@ -142,7 +112,7 @@ impl Wallet {
                 sqlx::raw_sql(statements).execute(tx).await?;
             }
             Then::LeakNested => std::mem::forget(tx.begin().await?),
-            Then::Block(span) => std::thread::sleep(span),
+            Then::Block => wait_until("the handler goes on", || *self.then.lock().unwrap() != Then::Block),
             _ => return self.end(),
         }
         Ok(())
@@ -192,28 +162,20 @@ pub(crate) async fn balance(pool: &PgPool, player: &str) -> Decimal {
     gems.map_or(Decimal::ZERO, |gems| gems.parse().unwrap())
 }
 
-/// A store and a wallet in a new database.
+/// A store and a wallet in a new database of the server that tests share. `None`: Postgres is not installed.
+pub(crate) async fn new_game(connections: u32, options: PostgresOptions) -> Option<(WalletReceiver, Wallet)> {
+    let server = Postgres::shared()?;
+    let (receiver, mut wallet) = game(&server.create_database(), connections, options).await;
+    wallet.server = Some(server);
+    Some((receiver, wallet))
+}
+
+/// A store and a wallet in an empty database.
 pub(crate) async fn game(url: &str, connections: u32, options: PostgresOptions) -> (WalletReceiver, Wallet) {
     let pool = pool(url, connections);
     let store = PostgresStore::with_options(pool.clone(), options).await.unwrap();
     let wallet = Wallet::create(&pool).await;
     (wallet.receiver(&store), wallet)
-}
-
-/// Sends a callback until it is answered, as a network does.
-pub(crate) async fn insist(receiver: &WalletReceiver, callback: &Verified<Event>) -> Receipt {
-    let started = Instant::now();
-    loop {
-        match receiver.receive(callback.clone()).await {
-            Ok(receipt) => return receipt,
-            Err(error) => assert!(started.elapsed() < PATIENCE, "never answered: {error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-pub(crate) fn is_settled(result: &Result) -> bool {
-    matches!(result, Ok(Receipt::Settled(_)))
 }
 
 pub(crate) fn is_unavailable(result: &Result) -> bool {

@@ -7,7 +7,7 @@ use postback::{Decision, DedupStore as _, HandlerError, ReceiveError, Receiver, 
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
 use postback_test_servers::{Postgres, free_port};
 
-use crate::game::{completed, game, is_settled, key, patient, pool, reversed};
+use crate::game::{completed, is_settled, key, new_game, patient, pool, reversed};
 
 async fn pay(_: Decision) -> Result<(), HandlerError> {
     Ok(())
@@ -48,9 +48,7 @@ async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
 
 #[tokio::test]
 async fn errors_say_what_is_wrong_without_credentials() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let roles = "CREATE ROLE secured; CREATE ROLE secured_game LOGIN PASSWORD 'right' IN ROLE secured";
     server.sql("postgres", roles);
     let nobody = free_port();
@@ -79,9 +77,7 @@ async fn errors_say_what_is_wrong_without_credentials() {
 
 #[tokio::test]
 async fn invalid_schema_name_is_rejected() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     for name in ["", "pg_own", "1st", "a\"b", "Upper", &"x".repeat(64)] {
         let options = PostgresOptions::default().schema(name);
@@ -94,9 +90,7 @@ async fn invalid_schema_name_is_rejected() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_processes_can_migrate_at_once() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let opened: tokio::task::JoinSet<_> = (0..8)
         .map(|_| {
@@ -112,9 +106,7 @@ async fn many_processes_can_migrate_at_once() {
 
 #[tokio::test]
 async fn tables_of_a_later_version_are_left_alone() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let store = PostgresStore::connect(&url).await.unwrap();
     let set = |version: &'static str| sqlx::raw_sql(version).execute(store.pool());
@@ -130,9 +122,7 @@ async fn tables_of_a_later_version_are_left_alone() {
 
 #[tokio::test]
 async fn missing_tables_are_an_error_without_migration() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let options = PostgresOptions::default().without_migration();
     let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
@@ -141,9 +131,7 @@ async fn missing_tables_are_an_error_without_migration() {
 
 #[tokio::test]
 async fn database_that_is_not_utf8_is_rejected() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     server.sql("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0");
     let error = PostgresStore::connect(&server.url("latin")).await.unwrap_err();
     assert!(error.to_string().contains("ENCODING 'UTF8'"), "{error}");
@@ -151,10 +139,7 @@ async fn database_that_is_not_utf8_is_rejected() {
 
 #[tokio::test]
 async fn view_shows_every_callback() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     receiver.receive(completed("t1", 500)).await.unwrap();
     receiver.receive(reversed("t1", 200)).await.unwrap();
     let select = "SELECT number, player, endpoint, action, balance_change::text, delivered IS NOT NULL, query \
@@ -170,10 +155,7 @@ async fn view_shows_every_callback() {
 
 #[tokio::test]
 async fn record_is_stored_byte_for_byte() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     let mut event = completed("t1", 500).into_inner();
     event.reason = Some("NUL \u{0}, \\u0000 and \u{1f48e}".into());
     let callback = postback::Verified::assume_genuine(event);
@@ -189,10 +171,7 @@ async fn record_is_stored_byte_for_byte() {
 
 #[tokio::test]
 async fn unreadable_record_is_never_paid_again() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     receiver.receive(completed("t1", 500)).await.unwrap();
     let damage = r#"UPDATE postback.records SET record = '{"format":1}', pending = true"#;
     sqlx::raw_sql(damage).execute(&wallet.pool).await.unwrap();

@@ -9,13 +9,11 @@ use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::{PATIENCE, Postgres};
 
-use crate::game::{balance, completed, completed_by, game, is_settled, patient};
+use crate::game::{Wallet, completed, completed_by, game, is_settled, patient};
 
 #[tokio::test]
 async fn pool_hooks_run() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let counts: [Arc<AtomicUsize>; 3] = Default::default();
     let [connected, acquired, released] = counts.clone();
@@ -40,25 +38,15 @@ async fn pool_hooks_run() {
         .connect(&url)
         .await
         .unwrap();
-    let tables = "CREATE SCHEMA game; CREATE TABLE players (id text PRIMARY KEY, gems numeric); \
-         INSERT INTO players VALUES ('player-7', 0)";
-    sqlx::raw_sql(tables).execute(&pool).await.unwrap();
+    sqlx::raw_sql("CREATE SCHEMA game").execute(&pool).await.unwrap();
     let store = PostgresStore::with_options(pool.clone(), patient()).await.unwrap();
-    let receiver = store.receiver(|tx, decision| {
-        Box::pin(async move {
-            sqlx::query("UPDATE players SET gems = gems + $2::text::numeric WHERE id = $1")
-                .bind(decision.player().as_str())
-                .bind(decision.balance_change().to_string())
-                .execute(&mut *tx)
-                .await?;
-            Ok(())
-        })
-    });
+    let wallet = Wallet::create(&pool).await;
+    let receiver = wallet.receiver(&store);
     for number in 0..10 {
         let result = receiver.receive(completed(&format!("t{number}"), 5)).await;
         assert!(is_settled(&result), "{result:?}");
     }
-    assert_eq!(balance(&pool, "player-7").await, 50.into());
+    assert_eq!(wallet.total().await, (50, 10));
     let [connected, acquired, released] = counts.map(|count| count.load(Ordering::SeqCst));
     assert!((1..=2).contains(&connected), "{connected}");
     assert!(acquired >= 10 && released >= 9, "{acquired} {released}");
@@ -68,9 +56,7 @@ async fn pool_hooks_run() {
 
 #[tokio::test]
 async fn role_and_row_security_apply_to_the_handler() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (owner, _) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();

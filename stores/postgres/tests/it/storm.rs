@@ -35,9 +35,7 @@ async fn storm_process() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_processes_and_servers_pay_each_reward_once() {
-    let Some(server) = Postgres::start(&[]) else {
-        return;
-    };
+    let Some(server) = Postgres::start(&[]) else { return };
     let url = server.create_database();
     let (receiver, wallet) = game(&url, 4, hurried()).await;
     let restart = || {

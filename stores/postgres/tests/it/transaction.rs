@@ -12,22 +12,20 @@ use postback::{
 use postback_postgres::sqlx::PgConnection;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
+use postback_test_servers::events::{PLAYER, conversion};
 use postback_test_servers::{PATIENCE, Postgres};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Result, Then, Wallet, balance, completed, completed_by, event, game, insist, is_pending, is_settled,
-    is_unavailable, key, patient, pool, reversed,
+    Result, Then, Wallet, balance, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable, key,
+    new_game, patient, pool, reversed,
 };
 
 /// Whatever the record was like before: absent, pending, settled, closed.
 #[tokio::test]
 async fn receipts_are_those_of_the_memory_store() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     let clock = ManualClock::new(Timestamp::from_millis(1_700_000_000_000));
     let receiver = receiver.clock(clock.clone());
     let model = MemoryStore::new().receiver({
@@ -67,14 +65,12 @@ fn any_event(random: &mut fastrand::Rng) -> Event {
         3 => Effect::Adjusted { by: -amount, same_transaction: true },
         _ => Effect::Revoked,
     };
-    event("player-7", &format!("t{}", random.u8(..40)), effect)
+    conversion(PLAYER, &format!("t{}", random.u8(..40)), None, effect).into_inner()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_64_identical_callbacks_pays() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     // As of two processes: two pools.
     let (one, wallet) = game(&url, 8, patient()).await;
@@ -95,9 +91,7 @@ async fn one_of_64_identical_callbacks_pays() {
 
 #[tokio::test]
 async fn failed_handler_leaves_a_pending_decision() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     for then in [Then::Fail, Then::Panic, Then::Hang, Then::HangInStatement, Then::IgnoreError, Then::ViolateDeferred] {
         let url = server.create_database();
         let (receiver, wallet) = game(&url, 4, patient()).await;
@@ -126,9 +120,7 @@ async fn failed_handler_leaves_a_pending_decision() {
 
 #[tokio::test]
 async fn handler_that_ends_the_transaction_is_detected() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     for then in [
         Then::Run("COMMIT"),
         Then::Run("ROLLBACK"),
@@ -155,10 +147,7 @@ async fn handler_that_ends_the_transaction_is_detected() {
 
 #[tokio::test]
 async fn nested_transactions_of_the_handler_work() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 2, patient()).await;
+    let Some((receiver, wallet)) = new_game(2, patient()).await else { return };
     let nested = receiver.store().receiver(|tx, decision| {
         Box::pin(async move {
             use postback_postgres::sqlx::Connection as _;
@@ -177,9 +166,7 @@ async fn nested_transactions_of_the_handler_work() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (slow, wallet) = game(&url, 4, patient()).await;
     let hurried = patient().lock_timeout(Duration::from_millis(200));
@@ -199,9 +186,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_that_recover_pay_each_decision_once() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let (one, wallet) = game(&url, 8, patient()).await;
     let (other, _) = game(&url, 8, patient()).await;
@@ -238,10 +223,7 @@ async fn add(tx: &mut PgConnection, player: &str, decision: &Decision) -> std::r
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocked_handlers_both_pay_once() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     let players = "INSERT INTO players VALUES ('alice', 0), ('bob', 0)";
     sqlx::raw_sql(players).execute(&wallet.pool).await.unwrap();
     // Each handler locks its own player, waits for the other to have done so, and then locks the other's.
@@ -272,9 +254,7 @@ async fn deadlocked_handlers_both_pay_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn serialization_failures_are_retried() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let serializable = PgPoolOptions::new()
         .max_connections(8)
         .acquire_timeout(PATIENCE)
@@ -305,10 +285,7 @@ async fn serialization_failures_are_retried() {
 
 #[tokio::test]
 async fn receivers_of_both_kinds_can_share_the_tables() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     let elsewhere = Receiver::new(receiver.store().clone(), async |_| Ok::<_, HandlerError>(()));
     let elsewhere = elsewhere.without_recovery();
     assert!(is_settled(&elsewhere.receive(completed("t1", 500)).await));
@@ -320,9 +297,7 @@ async fn receivers_of_both_kinds_can_share_the_tables() {
 
 #[tokio::test]
 async fn acknowledged_changes_are_durable_whatever_is_set() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
+    let Some(server) = Postgres::shared() else { return };
     let url = server.create_database();
     let name = url.rsplit('/').next().unwrap();
     server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));

@@ -19,17 +19,13 @@ async fn conforms(open: impl AsyncFn(&str) -> RedisStore) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_conforms_on_one_server() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     conforms(async |prefix| open(&server, prefix).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_conforms_over_the_users_connection() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let client = redis::Client::open(server.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     conforms(async |prefix| {
@@ -41,9 +37,7 @@ async fn store_conforms_over_the_users_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_conforms_in_a_cluster() {
-    let Some(cluster) = RedisCluster::start(&[]) else {
-        return;
-    };
+    let Some(cluster) = RedisCluster::start(&[]) else { return };
     let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
     let connection = client.get_async_connection().await.unwrap();
     conforms(async |prefix| {

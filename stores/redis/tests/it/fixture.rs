@@ -7,45 +7,16 @@ use std::time::{Duration, Instant};
 use postback::store::Record;
 use postback::store::StoreError;
 use postback::testing::guard::{Applied, apply};
-use postback::{
-    Decimal, Decision, DedupStore, Effect, Event, EventKind, Handler, HandlerError, Receipt, Receiver, Timestamp,
-    Timing, Verified,
-};
+use postback::{Decimal, Decision, DedupStore, Event, Handler, HandlerError, Receiver, Timestamp, Timing, Verified};
 use postback_redis::{RedisOptions, RedisStore};
 pub(crate) use postback_test_servers::chain;
+pub(crate) use postback_test_servers::events::{PLAYER, completed, completed_by, insist, pending, reversed};
 use postback_test_servers::{PATIENCE, Redis};
 
-pub(crate) fn conversion(player: &str, transaction: &str, effect: Effect) -> Event {
-    let kind = EventKind::Conversion { transaction: transaction.parse().unwrap(), original: None, effect };
-    let mut event = Event::new("bitlabs".parse().unwrap(), "game".parse().unwrap(), player.parse().unwrap(), kind);
-    event.endpoint = "offers".into();
-    event.query = format!("player={player}&tx={transaction}");
-    event
-}
-
-pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
-    completed_by("p1", transaction, amount)
-}
-
-pub(crate) fn completed_by(player: &str, transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
-    conversion(player, transaction, effect)
-}
-
-pub(crate) fn pending(transaction: &str) -> Event {
-    let effect = Effect::Pending { stage: "PENDING".into(), amount: None };
-    conversion("p1", transaction, effect)
-}
-
-pub(crate) fn reversed(transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Adjusted { by: (-amount).into(), same_transaction: true };
-    conversion("p1", transaction, effect)
-}
-
 /// The record of a callback whose decision is pending.
-pub(crate) fn pending_record(event: Event) -> Record {
+pub(crate) fn pending_record(callback: Verified<Event>) -> Record {
     let at = Timestamp::from_millis(1_700_000_000_123);
-    match apply(&Record::new(event.key()), &Arc::new(event), at) {
+    match apply(&Record::new(callback.key()), &Arc::new(callback.into_inner()), at) {
         Applied::Decided(record) => record,
         other => panic!("{other:?}"),
     }
@@ -99,22 +70,6 @@ pub(crate) fn receiver<S: DedupStore>(store: S, wallet: &Wallet) -> Receiver<S, 
     Receiver::new(store, pay).timing(timing()).without_recovery()
 }
 
-pub(crate) fn genuine(event: &Event) -> Verified<Event> {
-    Verified::assume_genuine(event.clone())
-}
-
-/// Delivers as a network does: again and again, until it is answered 200.
-pub(crate) async fn deliver<H: Handler>(receiver: &Receiver<RedisStore, H>, event: &Event) -> Receipt {
-    let started = Instant::now();
-    loop {
-        match receiver.receive(genuine(event)).await {
-            Ok(receipt) => return receipt,
-            Err(error) => assert!(started.elapsed() < PATIENCE, "{error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// The first success.
 pub(crate) async fn eventually<T, E: std::fmt::Debug>(attempt: impl AsyncFn() -> Result<T, E>) -> T {
     let started = Instant::now();
@@ -130,6 +85,16 @@ pub(crate) async fn eventually<T, E: std::fmt::Debug>(attempt: impl AsyncFn() ->
 /// A server that loses nothing it has acknowledged.
 pub(crate) fn start_durable() -> Option<Redis> {
     Redis::start(Redis::DURABLE)
+}
+
+/// A server with these arguments, a receiver whose store is on it, and the wallet. `None`: Redis is not installed.
+pub(crate) async fn start_game(
+    arguments: &[&str],
+) -> Option<(Redis, Receiver<RedisStore, impl Handler + use<>>, Wallet)> {
+    let server = Redis::start(arguments)?;
+    let wallet = Wallet::default();
+    let receiver = receiver(open(&server, "s").await, &wallet);
+    Some((server, receiver, wallet))
 }
 
 /// A store with this prefix.

@@ -7,28 +7,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use postback::store::SwapOutcome;
-use postback::{BanStatus, Decision, DedupStore as _, Event, EventKind, HandlerError, Receipt, Receiver};
+use postback::{Decision, DedupStore as _, HandlerError, Receipt, Receiver};
 use postback_test_servers::Redis;
+use postback_test_servers::events::banned;
 
 use crate::fixture::{
-    Wallet, completed, deliver, genuine, open, pending, pending_record, receiver, reversed, start_durable, timing,
+    Wallet, completed, insist, open, pending, pending_record, receiver, reversed, start_durable, start_game, timing,
 };
 
 #[tokio::test]
 async fn repeated_callback_gets_the_lost_decisions_id() {
-    let Some(server) = start_durable() else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
+    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
     let callbacks = [pending("o1"), completed("o1", 500), reversed("o1", 200)];
     for callback in &callbacks {
-        deliver(&receiver, callback).await;
+        insist(&receiver, callback).await;
     }
     let first = wallet.calls();
     server.ask(&["FLUSHALL"]);
     for callback in &callbacks {
-        let receipt = deliver(&receiver, callback).await;
+        let receipt = insist(&receiver, callback).await;
         assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
     }
     assert_eq!(wallet.calls(), [&*first, &*first].concat());
@@ -38,19 +35,15 @@ async fn repeated_callback_gets_the_lost_decisions_id() {
 /// Decisions are numbered within their record, and one that was lost begins again at 1.
 #[tokio::test]
 async fn another_decision_never_gets_a_lost_decisions_id() {
-    let Some(server) = start_durable() else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
-    deliver(&receiver, &pending("o1")).await;
+    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
+    insist(&receiver, &pending("o1")).await;
     server.ask(&["FLUSHALL"]);
-    deliver(&receiver, &completed("o1", 500)).await;
+    insist(&receiver, &completed("o1", 500)).await;
     server.ask(&["FLUSHALL"]);
     // Without its original nothing is known to take back.
-    deliver(&receiver, &reversed("o1", 500)).await;
+    insist(&receiver, &reversed("o1", 500)).await;
     server.ask(&["FLUSHALL"]);
-    deliver(&receiver, &completed("o1", 700)).await;
+    insist(&receiver, &completed("o1", 700)).await;
     let ids = wallet.calls();
     assert!(ids.iter().all(|id| id.contains("#1-")), "{ids:?}");
     let distinct: std::collections::HashSet<_> = ids.iter().collect();
@@ -61,15 +54,11 @@ async fn another_decision_never_gets_a_lost_decisions_id() {
 /// The limit of what an id can do: a decision is also numbered, so its predecessors must be repeated first.
 #[tokio::test]
 async fn decision_without_its_lost_predecessor_gets_another_id() {
-    let Some(server) = start_durable() else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
-    deliver(&receiver, &pending("o1")).await;
-    deliver(&receiver, &completed("o1", 500)).await;
+    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
+    insist(&receiver, &pending("o1")).await;
+    insist(&receiver, &completed("o1", 500)).await;
     server.ask(&["FLUSHALL"]);
-    deliver(&receiver, &completed("o1", 500)).await;
+    insist(&receiver, &completed("o1", 500)).await;
     let ids = wallet.calls();
     assert!(ids[1].contains("#2-") && ids[2].contains("#1-"), "{ids:?}");
     assert_eq!(wallet.balance(), 1000.into(), "paid again");
@@ -78,17 +67,12 @@ async fn decision_without_its_lost_predecessor_gets_another_id() {
 /// A ban has no transaction, so the time of its arrival is part of its id.
 #[tokio::test]
 async fn ban_after_a_lost_ban_gets_another_id() {
-    let Some(server) = start_durable() else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
-    let mut ban = completed("o1", 0);
-    ban.kind = EventKind::Ban(BanStatus::Banned);
-    deliver(&receiver, &ban).await;
+    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
+    let ban = banned();
+    insist(&receiver, &ban).await;
     server.ask(&["FLUSHALL"]);
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    deliver(&receiver, &ban).await;
+    insist(&receiver, &ban).await;
     let ids = wallet.calls();
     assert_ne!(ids[0], ids[1]);
 }
@@ -96,9 +80,7 @@ async fn ban_after_a_lost_ban_gets_another_id() {
 /// The version of a lost record must not fit its successor, or else the callback in it is overwritten.
 #[tokio::test]
 async fn lost_version_is_a_conflict() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let store = open(&server, "s").await;
     let lost = pending_record(completed("o1", 500));
     let SwapOutcome::Replaced(version) = store.swap(None, &lost).await.unwrap() else {
@@ -116,9 +98,7 @@ async fn lost_version_is_a_conflict() {
 /// The record is lost while its handler runs, and another callback of the conversion takes its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callback_lost_while_its_handler_runs_is_stored_again() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let server = Arc::new(server);
     for other in [None, Some(pending("o1"))] {
         let store = open(&server, "s").await;
@@ -134,7 +114,7 @@ async fn callback_lost_while_its_handler_runs_is_stored_again() {
                     server.ask(&["FLUSHALL"]);
                     if let Some(other) = other {
                         let other_receiver = receiver(store, &Wallet::default());
-                        other_receiver.accept(genuine(&other)).await?;
+                        other_receiver.accept(other.clone()).await?;
                     }
                 }
                 Ok::<(), HandlerError>(())
@@ -142,7 +122,7 @@ async fn callback_lost_while_its_handler_runs_is_stored_again() {
         };
         let receiver = Receiver::new(store.clone(), pay).timing(timing()).without_recovery();
         let event = completed("o1", 500);
-        let receipt = receiver.receive(genuine(&event)).await.unwrap();
+        let receipt = receiver.receive(event.clone()).await.unwrap();
         assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
         let stored = store.load(&event.key()).await.unwrap().unwrap();
         assert_eq!(stored.record.balance(), 500.into());
@@ -173,21 +153,17 @@ const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everyse
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_everysec_server_loses_nothing_acknowledged() {
-    let Some(server) = Redis::start(EVERY_SECOND) else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
+    let Some((server, receiver, wallet)) = start_game(EVERY_SECOND).await else { return };
     for round in 0..3 {
         for number in 0..50 {
-            deliver(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
+            insist(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
         }
         server.kill();
         tokio::task::block_in_place(|| server.restart());
     }
     for round in 0..3 {
         for number in 0..50 {
-            let known = deliver(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
+            let known = insist(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
             assert_eq!(known, Receipt::Duplicate);
         }
     }
@@ -196,26 +172,22 @@ async fn killed_everysec_server_loses_nothing_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
-    let Some(server) = Redis::start(EVERY_SECOND) else {
-        return;
-    };
-    let wallet = Wallet::default();
-    let receiver = receiver(open(&server, "s").await, &wallet);
-    let kept: Vec<Event> = (0..20).map(|n| completed(&format!("kept-{n}"), 1)).collect();
-    let lost: Vec<Event> = (0..20).map(|n| completed(&format!("lost-{n}"), 1)).collect();
+    let Some((server, receiver, wallet)) = start_game(EVERY_SECOND).await else { return };
+    let kept: Vec<_> = (0..20).map(|n| completed(&format!("kept-{n}"), 1)).collect();
+    let lost: Vec<_> = (0..20).map(|n| completed(&format!("lost-{n}"), 1)).collect();
     for event in &kept {
-        deliver(&receiver, event).await;
+        insist(&receiver, event).await;
     }
     let flushed = append_only_file(&server).metadata().unwrap().len();
     for event in &lost {
-        deliver(&receiver, event).await;
+        insist(&receiver, event).await;
     }
     assert_eq!(wallet.balance(), 40.into());
     tokio::task::block_in_place(|| cut_power(&server, flushed));
 
     // A reversal of a lost conversion finds nothing to take back, before the conversion is repeated and after.
     for event in [&reversed("lost-0", 1), &lost[0]] {
-        let receipt = deliver(&receiver, event).await;
+        let receipt = insist(&receiver, event).await;
         let Receipt::Settled(decision) = receipt else {
             panic!("{receipt:?}");
         };
@@ -223,10 +195,10 @@ async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
     }
     // What the networks repeat is decided again, with the same id.
     for event in &kept {
-        assert_eq!(deliver(&receiver, event).await, Receipt::Duplicate);
+        assert_eq!(insist(&receiver, event).await, Receipt::Duplicate);
     }
     for event in &lost[1..] {
-        let receipt = deliver(&receiver, event).await;
+        let receipt = insist(&receiver, event).await;
         assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
     }
     assert_eq!(wallet.balance(), 40.into());

@@ -14,7 +14,7 @@ use postback_redis::DurabilityRisk::{
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::free_port;
 
-use crate::fixture::{chain, completed, is_unavailable, open, pending_record, start_durable};
+use crate::fixture::{PLAYER, chain, completed, is_unavailable, open, pending_record, start_durable};
 
 async fn open_error(url: &str) -> String {
     let options = RedisOptions::new().prefix("s").connect_timeout(Duration::from_secs(2));
@@ -30,9 +30,7 @@ async fn open_error(url: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_error_names_server_cause_and_fix() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let (port, closed) = (server.port(), free_port());
     // One that speaks HTTP, and one that says nothing.
     let http = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -82,9 +80,7 @@ async fn open_error_names_server_cause_and_fix() {
 
 #[tokio::test]
 async fn foreign_or_newer_layout_is_an_error() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let store = open(&server, "s").await;
     let record = pending_record(completed("o1", 5));
     store.swap(None, &record).await.unwrap();
@@ -111,9 +107,7 @@ async fn foreign_or_newer_layout_is_an_error() {
 
 #[tokio::test]
 async fn read_only_user_inspects_and_opening_writes_nothing() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     drop(open(&server, "s").await);
     assert_eq!(server.ask(&["DBSIZE"]), "0", "opening must write nothing");
 
@@ -130,7 +124,7 @@ async fn read_only_user_inspects_and_opening_writes_nothing() {
     assert_eq!(stored.record, record);
     assert_eq!(reader.list_pending(None, 10).await.unwrap().len(), 1);
     assert_eq!(reader.list_unusable(None, 10).await.unwrap(), []);
-    let player = "p1".parse().unwrap();
+    let player = PLAYER.parse().unwrap();
     assert_eq!(reader.list_by_player(&player, None, 10).await.unwrap().len(), 1);
     let swapped = reader.swap(Some(stored.version), &record).await;
     assert!(is_unavailable(&swapped), "{swapped:?}");
@@ -139,9 +133,7 @@ async fn read_only_user_inspects_and_opening_writes_nothing() {
 
 #[tokio::test]
 async fn granting_what_the_error_names_is_enough() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     server.ask(&["ACL", "SETUSER", "game", "on", ">pw", "~{s}:*", "-@all"]);
     let url = format!("redis://game:pw@127.0.0.1:{}/0", server.port());
     let text = open_error(&url).await;
@@ -166,9 +158,7 @@ async fn granting_what_the_error_names_is_enough() {
 
 #[tokio::test]
 async fn risky_settings_are_found() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let risks = async || open(&server, "s").await.durability_risks().to_vec();
     assert_eq!(risks().await, []);
     let eviction = |policy: &str| Some(Eviction { policy: policy.to_owned() });
@@ -190,9 +180,7 @@ async fn risky_settings_are_found() {
 
 #[tokio::test]
 async fn replication_is_a_risk() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     let replica = server.start_replica(&["--appendonly", "yes", "--appendfsync", "always"]);
     let store = open(&server, "s").await;
     assert_eq!(store.durability_risks(), [AsynchronousReplication]);
@@ -217,9 +205,7 @@ impl std::io::Write for Log {
 
 #[tokio::test]
 async fn risks_are_logged_with_their_fix() {
-    let Some(server) = start_durable() else {
-        return;
-    };
+    let Some(server) = start_durable() else { return };
     server.ask(&["CONFIG", "SET", "appendfsync", "everysec"]);
     let log = Log::default();
     let writer = log.clone();

@@ -60,9 +60,7 @@ async fn pay(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_processes_and_server_lose_nothing() {
-    let Some(server) = Redis::start(Redis::DURABLE) else {
-        return;
-    };
+    let Some(server) = Redis::start(Redis::DURABLE) else { return };
     let restart = || {
         server.kill();
         server.restart();

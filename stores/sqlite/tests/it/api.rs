@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use postback::{Decision, HandlerError, Receipt, Receiver};
 use postback_sqlite::SqliteStore;
 
-use crate::fixture::{Game, completed, genuine};
+use crate::fixture::{Game, completed};
 
 #[tokio::test]
 async fn wallet_in_the_same_file_is_paid_once() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,8 +21,8 @@ async fn wallet_in_the_same_file_is_paid_once() -> Result<(), Box<dyn std::error
         )?;
         Ok(())
     });
-    let first = receiver.receive(genuine(completed("o1", 500))).await?;
-    let second = receiver.receive(genuine(completed("o1", 500))).await?;
+    let first = receiver.receive(completed("o1", 500)).await?;
+    let second = receiver.receive(completed("o1", 500)).await?;
     assert!(matches!(first, Receipt::Settled(_)), "{first:?}");
     assert_eq!(second, Receipt::Duplicate);
     let gems: i64 = game.connect().query_row("SELECT gems FROM players", [], |row| row.get(0))?;
@@ -40,8 +40,8 @@ async fn wallet_elsewhere_is_paid_once() -> Result<(), Box<dyn std::error::Error
     let game = Game::without_file();
     let store = game.open();
     let receiver = Receiver::new(store.clone(), pay);
-    receiver.receive(genuine(completed("o1", 500))).await?;
-    receiver.receive(genuine(completed("o1", 500))).await?;
+    receiver.receive(completed("o1", 500)).await?;
+    receiver.receive(completed("o1", 500)).await?;
 
     let paid = Arc::new(Mutex::new(Vec::new()));
     let wallet = Arc::clone(&paid);
@@ -52,8 +52,8 @@ async fn wallet_elsewhere_is_paid_once() -> Result<(), Box<dyn std::error::Error
             Ok(())
         }
     });
-    receiver.receive(genuine(completed("o1", 500))).await?;
-    receiver.receive(genuine(completed("o2", 7))).await?;
+    receiver.receive(completed("o1", 500)).await?;
+    receiver.receive(completed("o2", 7)).await?;
     assert_eq!(*paid.lock().unwrap(), [7.into()]);
     Ok(())
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use postback::store::RecordStatus;
-use postback::{Clock, Decision, HandlerError, Receipt, ReceiveError, StoreError};
+use postback::{Clock, Decision, HandlerError, ReceiveError, StoreError};
 use postback_sqlite::{SqliteStore, SqliteTransaction};
 use proptest::prelude::*;
 
 use crate::fixture::{
-    Calls, Game, Holder, Received, calls_for, completed, credit, genuine, is_settled, paying, receive_in_one_batch,
-    recover, start, status,
+    Calls, Game, Holder, calls_for, completed, credit, is_settled, paying, receive_in_one_batch, recover, start, status,
 };
 
 /// What the handler does for a delivery. All of them write to the wallet first.
@@ -217,7 +216,7 @@ async fn what_is_queued_shares_one_commit() {
     let holder = Holder::new(&store, "holder").await;
     let mut started = Vec::new();
     for number in 0..100 {
-        started.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+        started.push(start(receiver.receive(completed(&format!("o{number}"), 1))).await);
     }
     assert_eq!(version(), before, "nothing is committed yet");
     holder.release().await.unwrap();
@@ -274,7 +273,7 @@ async fn handler_cannot_leave_the_transaction() {
         let received = receive_in_one_batch(&meddling, events).await;
         assert!(received.iter().all(|one| is_settled(one) == is_ignored), "{received:?}");
         assert_eq!(game.wallet().1, if is_ignored { 6 } else { 1 });
-        assert!(is_settled(&paying(&store).receive(genuine(completed("good", 1))).await));
+        assert!(is_settled(&paying(&store).receive(completed("good", 1)).await));
     }
 }
 
@@ -296,19 +295,8 @@ async fn handler_may_use_the_connection_freely_otherwise() {
             credit(tx, decision)
         })
         .without_recovery();
-    assert!(is_settled(&receiver.receive(genuine(completed("o1", 5))).await));
+    assert!(is_settled(&receiver.receive(completed("o1", 5)).await));
     assert_eq!(game.wallet(), (5, 1));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn repeated_callbacks_in_one_batch_pay_once() {
-    let (game, store) = prepare();
-    let events = (0..64).map(|_| completed("o1", 500)).collect();
-    let received = receive_in_one_batch(&paying(&store), events).await;
-    let duplicate = |one: &&Received| matches!(one, Ok(Receipt::Duplicate));
-    assert!(is_settled(&received[0]));
-    assert_eq!(received.iter().filter(duplicate).count(), 63);
-    assert_eq!(game.wallet(), (501, 2));
 }
 
 #[tokio::test]
@@ -324,9 +312,9 @@ async fn panic_outside_the_handler_is_an_error_and_no_more() {
     }
     let (game, store) = prepare();
     let broken = paying(&store).clock(BrokenClock);
-    let failed = broken.receive(genuine(completed("o1", 500))).await;
+    let failed = broken.receive(completed("o1", 500)).await;
     let is_unavailable = matches!(failed, Err(ReceiveError::Store(StoreError::Unavailable { .. })));
     assert!(is_unavailable, "{failed:?}");
-    assert!(is_settled(&paying(&store).receive(genuine(completed("o1", 500))).await));
+    assert!(is_settled(&paying(&store).receive(completed("o1", 500)).await));
     assert_eq!(game.wallet(), (500, 1));
 }

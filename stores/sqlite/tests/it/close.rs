@@ -8,7 +8,7 @@ use postback_sqlite::SqliteStore;
 use postback_sqlite::rusqlite::backup::Backup;
 use postback_sqlite::rusqlite::{Connection, OpenFlags};
 
-use crate::fixture::{Game, Holder, completed, eventually, genuine, is_settled, paying, start, stored};
+use crate::fixture::{Game, Holder, completed, eventually, is_settled, paying, start, stored};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_leaves_a_single_file() {
@@ -18,7 +18,7 @@ async fn closing_leaves_a_single_file() {
         let receiver = paying(&store);
         let (first, second) = (format!("o{round}"), format!("p{round}"));
         let (received, loaded, listed) = tokio::join!(
-            receiver.receive(genuine(completed(&first, 1))),
+            receiver.receive(completed(&first, 1)),
             stored(&store, "absent"),
             store.list_pending(None, 10),
         );
@@ -29,7 +29,7 @@ async fn closing_leaves_a_single_file() {
             // Without closing, the last clone does it.
             tokio::select! {
                 biased;
-                _ = receiver.receive(genuine(completed(&second, 1))) => {}
+                _ = receiver.receive(completed(&second, 1)) => {}
                 // The caller goes away after it has queued its work.
                 () = std::future::ready(()) => {}
             }
@@ -49,11 +49,11 @@ async fn closed_store_finishes_what_is_queued_and_refuses_more() {
     let holder = Holder::new(&store, "holder").await;
     let mut queued = Vec::new();
     for number in 0..10 {
-        queued.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+        queued.push(start(receiver.receive(completed(&format!("o{number}"), 1))).await);
     }
     let (one, other) = (store.clone(), store.clone());
     let closing = [start(async move { one.close().await }).await, start(async move { other.close().await }).await];
-    let late = receiver.receive(genuine(completed("late", 1))).await;
+    let late = receiver.receive(completed("late", 1)).await;
     assert!(matches!(late, Err(ReceiveError::Store(StoreError::Closed))), "{late:?}");
     let late = store.list_pending(None, 1).await;
     assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
@@ -73,7 +73,7 @@ async fn closed_store_finishes_what_is_queued_and_refuses_more() {
 async fn log_is_moved_into_the_file_although_others_use_it() {
     let game = Game::new();
     let store = game.open();
-    paying(&store).receive(genuine(completed("o1", 5))).await.unwrap();
+    paying(&store).receive(completed("o1", 5)).await.unwrap();
     let other = game.connect();
     let count = "SELECT count(*) FROM credits";
     let _: i64 = other.query_row(count, [], |row| row.get(0)).unwrap();
@@ -103,13 +103,13 @@ async fn restored_backup_is_consistent_and_goes_on() {
         let receiver = paying(&store);
         for number in 0..50 {
             let event = completed(&format!("before-{number}"), 1);
-            receiver.receive(genuine(event)).await.unwrap();
+            receiver.receive(event).await.unwrap();
         }
         // Callbacks keep coming while the backup is made.
         let busy = tokio::spawn(async move {
             for number in 0..200 {
                 let event = completed(&format!("during-{number}"), 1);
-                receiver.receive(genuine(event)).await.unwrap();
+                receiver.receive(event).await.unwrap();
             }
         });
         let (from, to) = (game.file(), game.directory().join("backup.db"));
@@ -130,11 +130,11 @@ async fn restored_backup_is_consistent_and_goes_on() {
 
         let store = SqliteStore::builder().open_existing(game.file()).unwrap();
         let receiver = paying(&store);
-        let known = receiver.receive(genuine(completed("before-0", 1))).await.unwrap();
+        let known = receiver.receive(completed("before-0", 1)).await.unwrap();
         assert_eq!(known, Receipt::Duplicate);
         for number in 0..200 {
             let event = completed(&format!("during-{number}"), 1);
-            receiver.receive(genuine(event)).await.unwrap();
+            receiver.receive(event).await.unwrap();
         }
         assert_eq!(game.wallet(), (250, 250), "what came after the backup is paid again");
         store.close().await;

@@ -13,8 +13,8 @@ use postback_sqlite::rusqlite::Connection;
 use postback_test_servers::{SmallDisk, skip_anyway};
 
 use crate::fixture::{
-    Calls, Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, genuine,
-    impatient, is_settled, paying, record, recover, start, status, stored,
+    Calls, Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, impatient,
+    is_settled, paying, record, recover, start, status, stored,
 };
 
 fn is_unavailable(received: &Received) -> bool {
@@ -30,11 +30,10 @@ async fn lock_of_another_process_is_an_error_until_released() {
     let game = Game::new();
     let store = impatient().open(game.file()).unwrap();
     let receiver = paying(&store);
-    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
+    receiver.receive(completed("o1", 500)).await.unwrap();
     let other = game.connect();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (one, two) =
-        tokio::join!(receiver.receive(genuine(completed("o2", 1))), receiver.accept(genuine(completed("o3", 1))),);
+    let (one, two) = tokio::join!(receiver.receive(completed("o2", 1)), receiver.accept(completed("o3", 1)),);
     assert!(is_unavailable(&one) && is_unavailable(&two), "{one:?} {two:?}");
     let text = chain(&one.unwrap_err());
     assert!(text.contains("holds the file locked"), "{text}");
@@ -42,7 +41,7 @@ async fn lock_of_another_process_is_an_error_until_released() {
     assert_eq!(stored(&store, "o2").await, None);
     other.execute_batch("ROLLBACK").unwrap();
     for transaction in ["o2", "o3"] {
-        let again = receiver.receive(genuine(completed(transaction, 1))).await;
+        let again = receiver.receive(completed(transaction, 1)).await;
         assert!(is_settled(&again), "{again:?}");
     }
     assert_eq!(game.wallet(), (502, 3));
@@ -53,7 +52,7 @@ async fn reading_waits_neither_for_the_writer_nor_for_listings() {
     let game = Game::new();
     let store = game.open();
     let receiver = paying(&store);
-    receiver.receive(genuine(completed("o1", 5))).await.unwrap();
+    receiver.receive(completed("o1", 5)).await.unwrap();
     let holder = Holder::new(&store, "holder").await;
     assert_eq!(status(&store, "o1").await, RecordStatus::Settled);
     assert_eq!(store.list_pending(None, 10).await.unwrap(), []);
@@ -70,16 +69,16 @@ async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
     let receiver = paying(&store);
     let holder = Holder::new(&store, "holder").await;
     for number in 0..3 {
-        let late = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        let late = receiver.receive(completed(&format!("o{number}"), 1)).await;
         assert!(is_overloaded(&late), "{late:?}");
     }
     // Up to the length of the queue they wait; beyond that they get the error at once.
     let mut waiting = Vec::new();
     for number in 3..64 {
-        waiting.push(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+        waiting.push(start(receiver.receive(completed(&format!("o{number}"), 1))).await);
     }
     let start = Instant::now();
-    let full = receiver.receive(genuine(completed("beyond", 1))).await;
+    let full = receiver.receive(completed("beyond", 1)).await;
     assert!(is_overloaded(&full), "{full:?}");
     assert!(start.elapsed() < PATIENCE);
     for one in waiting {
@@ -91,10 +90,10 @@ async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
     assert!(is_overloaded(&holder.release().await));
     eventually("everything queued is done", async || game.wallet() == (65, 65)).await;
     for number in 0..64 {
-        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        let again = receiver.receive(completed(&format!("o{number}"), 1)).await;
         assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
     }
-    let again = receiver.receive(genuine(completed("beyond", 1))).await;
+    let again = receiver.receive(completed("beyond", 1)).await;
     assert!(is_settled(&again), "{again:?}");
     assert_eq!(game.wallet(), (66, 66));
 }
@@ -106,11 +105,11 @@ async fn callback_whose_caller_is_gone_is_done_once() {
     let receiver = paying(&store);
     let holder = Holder::new(&store, "holder").await;
     for number in 0..20 {
-        drop(start(receiver.receive(genuine(completed(&format!("o{number}"), 1)))).await);
+        drop(start(receiver.receive(completed(&format!("o{number}"), 1))).await);
     }
     holder.release().await.unwrap();
     for number in 0..20 {
-        let again = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        let again = receiver.receive(completed(&format!("o{number}"), 1)).await;
         assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
     }
     assert_eq!(game.wallet(), (21, 21));
@@ -127,7 +126,7 @@ async fn pending_decisions_survive_a_restart() {
         })
         .without_recovery();
     for number in 0..30 {
-        let event = genuine(completed(&format!("o{number}"), 1));
+        let event = completed(&format!("o{number}"), 1);
         assert!(failing.receive(event).await.is_err());
     }
     store.close().await;
@@ -145,12 +144,12 @@ async fn unreadable_record_is_an_error_and_never_absent() {
     let game = Game::new();
     let store = game.open();
     let receiver = paying(&store);
-    receiver.receive(genuine(completed("o1", 500))).await.unwrap();
+    receiver.receive(completed("o1", 500)).await.unwrap();
     let intact = record(&store, "o1").await;
     for (json, word) in broken {
         let update = "UPDATE postback_records SET record = ?1 WHERE key LIKE '%/o1'";
         game.connect().execute(update, [json]).unwrap();
-        let received = receiver.receive(genuine(completed("o1", 500))).await;
+        let received = receiver.receive(completed("o1", 500)).await;
         let Err(ReceiveError::Store(error)) = &received else { panic!("{json}: {received:?}") };
         assert_eq!(error.as_str(), word, "{json}");
         let loaded = store.load(intact.key()).await.unwrap_err();
@@ -160,9 +159,9 @@ async fn unreadable_record_is_an_error_and_never_absent() {
     }
     let bytes = "UPDATE postback_records SET record = CAST(x'ff' AS TEXT)";
     game.connect().execute(bytes, []).unwrap();
-    let received = receiver.receive(genuine(completed("o1", 500))).await;
+    let received = receiver.receive(completed("o1", 500)).await;
     assert!(matches!(received, Err(ReceiveError::Store(StoreError::Unreadable { .. }))));
-    assert!(is_settled(&receiver.receive(genuine(completed("o2", 1))).await));
+    assert!(is_settled(&receiver.receive(completed("o2", 1)).await));
     assert_eq!(game.wallet(), (501, 2), "the others are paid");
 }
 
@@ -172,7 +171,7 @@ async fn damaged_file_is_an_error_with_advice() {
     let store = game.open();
     let receiver = paying(&store);
     for number in 0..200 {
-        receiver.receive(genuine(completed(&format!("o{number}"), 1))).await.unwrap();
+        receiver.receive(completed(&format!("o{number}"), 1)).await.unwrap();
     }
     store.close().await;
     let mut bytes = std::fs::read(game.file()).unwrap();
@@ -184,7 +183,7 @@ async fn damaged_file_is_an_error_with_advice() {
     let receiver = paying(&store);
     let mut errors = Vec::new();
     for number in 0..200 {
-        let received = receiver.receive(genuine(completed(&format!("o{number}"), 1))).await;
+        let received = receiver.receive(completed(&format!("o{number}"), 1)).await;
         match received {
             Ok(Receipt::Duplicate) => {}
             Ok(other) => panic!("known before: {other:?}"),
@@ -212,7 +211,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
         let mut calls = tokio::task::JoinSet::new();
         for part in 0..8 {
             let receiver = receiver.clone();
-            let event = genuine(completed(&format!("o{paid}-{part}"), 1));
+            let event = completed(&format!("o{paid}-{part}"), 1);
             calls.spawn(async move { receiver.receive(event).await });
         }
         let received = calls.join_all().await;
@@ -227,7 +226,7 @@ async fn full_disk_is_an_error_until_there_is_space() {
     let count = || -> i64 { db.query_row("SELECT count(*) FROM credits", [], |row| row.get(0)).unwrap() };
     assert_eq!(count(), paid, "no more and no less than what was settled");
     std::fs::remove_file(&ballast).unwrap();
-    let again = receiver.receive(genuine(completed("afterwards", 1))).await;
+    let again = receiver.receive(completed("afterwards", 1)).await;
     assert!(is_settled(&again), "{again:?}");
     assert_eq!(count(), paid + 1);
     store.close().await;
@@ -325,7 +324,7 @@ async fn process_pays_on_a_slow_disk() {
     let receive_all = async || {
         let mut received = tokio::task::JoinSet::new();
         for number in 0..100 {
-            let (receiver, event) = (receiver.clone(), genuine(completed(&format!("o{number}"), 1)));
+            let (receiver, event) = (receiver.clone(), completed(&format!("o{number}"), 1));
             received.spawn(async move { receiver.receive(event).await });
         }
         received.join_all().await
@@ -343,7 +342,7 @@ async fn process_pays_on_a_slow_disk() {
         receive_all().await.iter().all(|one| matches!(one, Ok(Receipt::Duplicate)))
     })
     .await;
-    eventually("a new one is paid", async || receiver.receive(genuine(completed("new", 1))).await.is_ok()).await;
+    eventually("a new one is paid", async || receiver.receive(completed("new", 1)).await.is_ok()).await;
     store.close().await;
     assert_eq!(calls.lock().unwrap().len(), 101, "each is handled once");
 }
@@ -373,7 +372,7 @@ async fn process_pays_what_it_reads() {
     let store = SqliteStore::open(file).unwrap();
     let receiver = paying(&store);
     for line in std::io::stdin().lines() {
-        let received = receiver.receive(genuine(completed(&line.unwrap(), 1))).await;
+        let received = receiver.receive(completed(&line.unwrap(), 1)).await;
         let answer = received.map_or_else(|error| chain(&error), |receipt| receipt.as_str().into());
         println!("\nanswer: {answer}");
     }

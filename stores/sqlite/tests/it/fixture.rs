@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use postback::store::{Record, RecordStatus, Stored};
 use postback::{
-    Decision, DedupStore, Effect, Event, EventKind, HandlerError, InTransaction, Receipt, ReceiveError, Receiver,
-    Recovery, RecoverySummary, Verified,
+    Decision, DedupStore, Event, HandlerError, InTransaction, Receipt, ReceiveError, Receiver, Recovery,
+    RecoverySummary, Verified,
 };
 use postback_sqlite::rusqlite::Connection;
 use postback_sqlite::{SqliteBuilder, SqliteStore, SqliteTransaction};
+pub(crate) use postback_test_servers::events::{completed, is_settled, key};
 pub(crate) use postback_test_servers::{PATIENCE, chain, eventually};
 
 pub(crate) type GameReceiver = Receiver<SqliteStore, InTransaction<SqliteStore>>;
@@ -94,40 +95,8 @@ pub(crate) async fn recover(receiver: &GameReceiver) -> RecoverySummary {
     receiver.clone().recovery(at_once).recover().await.unwrap()
 }
 
-pub(crate) fn conversion(transaction: &str, original: Option<&str>, effect: Effect) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: transaction.parse().unwrap(),
-        original: original.map(|original| original.parse().unwrap()),
-        effect,
-    };
-    let names = ("bitlabs".parse().unwrap(), "game".parse().unwrap());
-    let mut event = Event::new(names.0, names.1, "player-7".parse().unwrap(), kind);
-    event.endpoint = "offers".into();
-    event.query = format!("tx={transaction}");
-    event
-}
-
-pub(crate) fn completed(transaction: &str, amount: i64) -> Event {
-    let effect = Effect::Completed { amount: amount.into(), milestone: None, reinstates: false };
-    conversion(transaction, None, effect)
-}
-
-/// Changes what a conversion is worth.
-pub(crate) fn adjusted(transaction: &str, original: &str, by: i64) -> Event {
-    let effect = Effect::Adjusted { by: by.into(), same_transaction: false };
-    conversion(transaction, Some(original), effect)
-}
-
-pub(crate) fn genuine(event: Event) -> Verified<Event> {
-    Verified::assume_genuine(event)
-}
-
-pub(crate) fn is_settled(received: &Received) -> bool {
-    matches!(received, Ok(Receipt::Settled(_)))
-}
-
 pub(crate) async fn stored(store: &SqliteStore, transaction: &str) -> Option<Stored> {
-    store.load(&completed(transaction, 1).key()).await.unwrap()
+    store.load(&key(transaction)).await.unwrap()
 }
 
 pub(crate) async fn record(store: &SqliteStore, transaction: &str) -> Record {
@@ -168,7 +137,7 @@ impl Holder {
                 credit(tx, decision)
             })
             .without_recovery();
-        let event = genuine(completed(transaction, 1));
+        let event = completed(transaction, 1);
         let received = tokio::spawn(async move { receiver.receive(event).await });
         is_held.recv().await.unwrap();
         Self { release, received }
@@ -182,11 +151,11 @@ impl Holder {
 }
 
 /// Receives all of these in one batch, in this order.
-pub(crate) async fn receive_in_one_batch(receiver: &GameReceiver, events: Vec<Event>) -> Vec<Received> {
+pub(crate) async fn receive_in_one_batch(receiver: &GameReceiver, events: Vec<Verified<Event>>) -> Vec<Received> {
     let holder = Holder::new(receiver.store(), &format!("holder-{}", unique())).await;
     let mut started = Vec::new();
     for event in events {
-        started.push(start(receiver.receive(genuine(event))).await);
+        started.push(start(receiver.receive(event)).await);
     }
     holder.release().await.unwrap();
     let mut received = Vec::new();

@@ -3,38 +3,30 @@
 use std::collections::BTreeSet;
 
 use postback::store::Retention;
-use postback::{BanStatus, DedupStore, Effect, EventKind, HandlerError, PlayerId};
+use postback::{DedupStore, Effect, HandlerError, PlayerId};
 use postback_sqlite::rusqlite::Connection;
+use postback_test_servers::events::{PLAYER, banned, completed, conversion, key, pending, reversed};
 
-use crate::fixture::{Game, adjusted, completed, conversion, credit, genuine, paying};
+use crate::fixture::{Game, credit, paying};
 
 #[tokio::test]
 async fn history_shows_every_callback() {
     let game = Game::new();
     let store = game.open();
     let receiver = paying(&store);
-    let stage = Effect::Pending { stage: "PENDING".into(), amount: None };
-    let events = [
-        conversion("o1", None, stage),
-        completed("o1", 500),
-        adjusted("r1", "o1", -200),
-        conversion("x1", Some("o1"), Effect::Revoked),
-    ];
-    for event in events {
-        receiver.receive(genuine(event)).await.unwrap();
+    let revoked = conversion(PLAYER, "x1", Some("o1"), Effect::Revoked);
+    for callback in [pending("o1"), completed("o1", 500), reversed("o1", 200), revoked, banned()] {
+        receiver.receive(callback).await.unwrap();
     }
-    let mut ban = completed("none", 0);
-    ban.kind = EventKind::Ban(BanStatus::Banned);
-    receiver.receive(genuine(ban)).await.unwrap();
     let refusing = store
         .receiver(|tx, decision| {
             credit(tx, decision)?;
             Err(HandlerError::declined("no such player"))
         })
         .without_recovery();
-    refusing.receive(genuine(completed("o2", 7))).await.unwrap();
-    refusing.receive(genuine(adjusted("r2", "o2", -7))).await.unwrap();
-    receiver.accept(genuine(completed("o3", 9))).await.unwrap();
+    refusing.receive(completed("o2", 7)).await.unwrap();
+    refusing.receive(reversed("o2", 7)).await.unwrap();
+    receiver.accept(completed("o3", 9)).await.unwrap();
 
     let select = "SELECT conversion, number, event, action, amount, state, player, received, delivered \
                   FROM postback_history ORDER BY conversion, number";
@@ -74,7 +66,7 @@ async fn history_skips_unreadable_records() {
     let store = game.open();
     let receiver = paying(&store);
     for transaction in ["o1", "o2"] {
-        receiver.receive(genuine(completed(transaction, 1))).await.unwrap();
+        receiver.receive(completed(transaction, 1)).await.unwrap();
     }
     let db = game.connect();
     db.execute("UPDATE postback_records SET record = 'x' WHERE id = 1", []).unwrap();
@@ -124,7 +116,7 @@ async fn player_is_found_in_a_history_with_gaps() {
     for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] {
         let event = completed(&format!("o{number}"), 1);
         expected.insert(event.key());
-        receiver.receive(genuine(event)).await.unwrap();
+        receiver.receive(event).await.unwrap();
     }
     let db = game.connect();
     // As if thousands had come before each, and most of them had been removed since.
@@ -151,10 +143,10 @@ async fn row_with_a_broken_key_hides_no_others() {
     let store = game.open();
     let receiver = paying(&store);
     for transaction in ["o1", "o2", "o3"] {
-        receiver.accept(genuine(completed(transaction, 1))).await.unwrap();
+        receiver.accept(completed(transaction, 1)).await.unwrap();
     }
     let broken = "UPDATE postback_records SET key = 'bitlabs/game/broken' WHERE id = 2";
     game.connect().execute(broken, []).unwrap();
     let listed = store.list_pending(None, 2).await.unwrap();
-    assert_eq!(listed, [completed("o1", 1).key(), completed("o3", 1).key()]);
+    assert_eq!(listed, [key("o1"), key("o3")]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use postback::{DedupStore, StoreError};
 use postback_sqlite::SqliteStore;
 
-use crate::fixture::{Game, chain, child, completed, genuine, impatient, is_settled, paying, stored};
+use crate::fixture::{Game, chain, child, completed, impatient, is_settled, paying, stored};
 
 #[tokio::test]
 async fn error_names_the_file_the_cause_and_the_remedy() {
@@ -142,7 +142,7 @@ async fn read_only_store_reads_and_changes_nothing() {
     assert!(text.contains("no receiver has stored records"), "{text}");
     let store = game.open();
     let receiver = paying(&store);
-    receiver.receive(genuine(completed("o1", 5))).await.unwrap();
+    receiver.receive(completed("o1", 5)).await.unwrap();
 
     // While the game runs, and afterwards.
     for is_running in [true, false] {
@@ -154,11 +154,11 @@ async fn read_only_store_reads_and_changes_nothing() {
         assert_eq!(view.list_pending(None, 10).await.unwrap(), []);
         let denied = view.swap(Some(found.version), &found.record).await.unwrap_err();
         assert!(chain(&denied).contains("opened read-only"), "{denied}");
-        let denied = paying(&view).receive(genuine(completed("o2", 5))).await;
+        let denied = paying(&view).receive(completed("o2", 5)).await;
         assert!(denied.is_err(), "{denied:?}");
         view.close().await;
     }
     assert_eq!(game.files(), ["game.db"]);
     let store = game.open();
-    assert!(is_settled(&paying(&store).receive(genuine(completed("o2", 5))).await));
+    assert!(is_settled(&paying(&store).receive(completed("o2", 5)).await));
 }
