@@ -39,6 +39,7 @@ async fn wallet_elsewhere_is_paid_once() -> Result<(), Box<dyn std::error::Error
     }
     let game = Game::without_file();
     let store = game.open();
+    assert!(format!("{store:?}").contains("game.db"));
     let receiver = Receiver::new(store.clone(), pay);
     receiver.receive(completed("o1", 500)).await?;
     receiver.receive(completed("o1", 500)).await?;
