@@ -1,7 +1,8 @@
 //! Cases that several measurements share, and the README as a test.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use postback::bitlabs::{App, BitlabsConfigError, BitlabsEndpoint, OfferCallback};
+use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback};
+use postback::network::ConfigError;
 use postback::testing::bitlabs::Signer;
 use sha1::Sha1;
 
@@ -22,7 +23,7 @@ pub const URL: &str = "https://game.example/callbacks/offers?player=[%USER:UID%]
 ///
 /// # Errors
 /// None: the URL is valid.
-pub fn offers() -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
+pub fn offers() -> Result<BitlabsEndpoint<OfferCallback>, ConfigError> {
     App::new("my-game", SECRET)?.offers(URL)
 }
 

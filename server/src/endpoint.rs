@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use axum::routing::MethodRouter;
 use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
-use postback::bitlabs::{App, BitlabsConfigError, Family, OfferState};
+use postback::bitlabs::{App, Family, OfferState};
 use postback::network::{
     self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders,
     Shape,
@@ -235,7 +235,7 @@ impl ConfiguredEndpoint {
             return Err(problem("url", "missing key: add the URL from the dashboard, macros included"));
         };
         let mut app = App::new(settings.app, secret).map_err(|error| match error {
-            BitlabsConfigError::AppName(_) => problem("app", error),
+            ConfigError::Name(_) => problem("app", error),
             _ => problem("secret", error),
         })?;
         if let Some(state) = settings.text("only")? {

@@ -130,6 +130,39 @@ pub enum ConfigError {
         /// The entry.
         entry: String,
     },
+    /// A BitLabs endpoint cannot be set up.
+    #[error("{endpoint}: {error}")]
+    Endpoint {
+        /// The endpoint: `offers`, `surveys` …
+        endpoint: &'static str,
+        /// Why not.
+        #[source]
+        error: Box<Self>,
+    },
+    /// A macro is not one of the network's.
+    #[error("{name}=[%{text}%] in the callback URL is not a BitLabs macro: {fix}")]
+    UnknownMacro {
+        /// The parameter.
+        name: String,
+        /// The macro as typed.
+        text: String,
+        /// What to type instead.
+        fix: String,
+    },
+    /// Two parameters stand for the same thing, in two spellings.
+    #[error("{first:?} and {second:?} in the callback URL stand for the same thing: remove one of them")]
+    RepeatedField {
+        /// The first parameter.
+        first: String,
+        /// The second parameter.
+        second: String,
+    },
+    /// An option does not apply to this endpoint.
+    #[error("option `{option}` does not apply to this endpoint: remove it")]
+    Option {
+        /// The option's method.
+        option: &'static str,
+    },
     /// A verification key cannot be used.
     #[error("invalid verification key {id}: use an ECDSA P-256 public key")]
     Key {

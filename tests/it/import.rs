@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::{self, genuine};
 use postback::import::{Exposure, ImportError, Importer, Milestone, Outcome, PastCallback};
-use postback::store::Entry;
-use postback::store::Record;
+use postback::store::{Entry, Record, erase_player};
 use postback::testing::bitlabs::Signer;
 use postback::{
     Action, ConflictKind, Decimal, Decision, DedupStore, Event, Handler, HandlerError, IgnoreReason, MemoryStore,
@@ -381,6 +380,18 @@ async fn late_row_restores_what_was_taken_back_too_much() {
     assert_eq!(game.decided().await, 0.into());
     let last = game.wallet.decisions.lock().unwrap().last().cloned();
     assert!(matches!(last.unwrap().action(), Action::Reward(reward) if reward.is_restored()));
+}
+
+#[tokio::test]
+async fn correction_of_an_erased_callback_goes_to_its_player() {
+    let game = Game::new();
+    game.import_run([paid(500)]).await;
+    game.receive(reconciled(500)).await;
+    erase_player(&game.store, &player("p1")).await.unwrap();
+    game.import_run([taken_back_by("r1", 200)]).await;
+    assert_eq!(game.actions(), ["reversal", "reward"]);
+    let decisions = game.wallet.decisions.lock().unwrap();
+    assert_eq!(*decisions[1].player(), "p1");
 }
 
 #[tokio::test]

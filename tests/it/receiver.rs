@@ -556,6 +556,30 @@ async fn unusable_callback_stays_kept_while_its_handler_fails() {
 }
 
 #[tokio::test]
+async fn replay_ends_when_the_store_fails() {
+    let typed = CALLBACKS.replace("gems=", "coins=");
+    let app = App::new("game", "secret").unwrap();
+    let (wrong, fixed) = (app.offers(CALLBACKS).unwrap(), app.offers(&*typed).unwrap());
+    let signer = Signer::new("secret", typed);
+    for (is_about_one_record, failed) in [(false, None), (true, Some(2))] {
+        let store = HookedStore::new(move |operation, key| match (operation, key) {
+            ("load", Some(key)) if is_about_one_record => {
+                Err(StoreError::Unreadable { key: key.clone(), source: "cut off".into() })
+            }
+            ("load", _) => Err(StoreError::Overloaded),
+            _ => Ok(()),
+        });
+        let receiver = Receiver::new(store, failing).without_recovery();
+        for transaction in ["o1", "o2"] {
+            let values = [("player", "p1"), ("tx", transaction), ("coins", "500"), ("state", "COMPLETED")];
+            receiver.handle(&wrong, &Request::get(&signer.sign(&values).target())).await.unwrap_err();
+        }
+        let summary = receiver.replay(&fixed).await.ok();
+        assert_eq!(summary.map(|summary| summary.failed), failed);
+    }
+}
+
+#[tokio::test]
 async fn unusable_callback_is_answered_only_after_it_is_kept() {
     let store = HookedStore::new(|operation, _| match operation {
         "keep_unusable" => Err(StoreError::Overloaded),

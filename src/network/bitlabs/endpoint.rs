@@ -5,11 +5,11 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::App;
 use super::callback::BitlabsCallback;
 use super::setup::{Received, Setup};
-use super::{App, BitlabsConfigError};
 use crate::event::UnusableCallback;
-use crate::network::{Endpoint, EndpointLabels, Responses, Verified};
+use crate::network::{ConfigError, Endpoint, EndpointLabels, Responses, Verified};
 use crate::verify::{KeyId, Problem, Request, UrlTemplate, VerifyError, check_target};
 
 /// An endpoint for one family of callbacks of one app. Cheap to clone.
@@ -21,8 +21,10 @@ pub struct BitlabsEndpoint<C> {
 }
 
 impl<C: BitlabsCallback> BitlabsEndpoint<C> {
-    pub(super) fn new(app: App, url: &str) -> Result<Self, BitlabsConfigError> {
-        Ok(Self { setup: Arc::new(Setup::new(app, C::FAMILY, url)?), callback: PhantomData })
+    pub(super) fn new(app: App, url: &str) -> Result<Self, ConfigError> {
+        let setup = Setup::new(app, C::FAMILY, url)
+            .map_err(|error| ConfigError::Endpoint { endpoint: C::FAMILY.as_str(), error: Box::new(error) })?;
+        Ok(Self { setup: Arc::new(setup), callback: PhantomData })
     }
 
     /// The path to route to this endpoint: that of the configured URL, or `/` if it has none.

@@ -40,8 +40,9 @@ pub use endpoint::BitlabsEndpoint;
 pub use macros::{Vocabulary, describe_macro};
 pub use words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType};
 
-use crate::id::{AppName, IdError, NetworkName};
-use crate::verify::{KeyRing, SecretError, UrlError};
+use crate::id::{AppName, NetworkName};
+use crate::network::ConfigError;
+use crate::verify::{KeyRing, SecretError};
 
 /// One app of the network: its name, its App Secret or several, and options for its endpoints.
 ///
@@ -53,7 +54,7 @@ use crate::verify::{KeyRing, SecretError, UrlError};
 /// let app = App::new("my-game", "JLOIAUNMHFli7ZJOQVEzm98rzqnm9")?;
 /// let url = "https://game.example/completed?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]";
 /// let completed = app.clone().only(OfferState::Completed).offers(url)?;
-/// # Ok::<(), postback::bitlabs::BitlabsConfigError>(())
+/// # Ok::<(), postback::network::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct App {
@@ -80,19 +81,14 @@ impl App {
     /// The name is part of every key in the store: never change it, and give each app its own.
     ///
     /// # Errors
-    /// [`BitlabsConfigError`], if the name or a secret cannot be used.
-    pub fn new<K>(name: impl AsRef<str>, secret: K) -> Result<Self, BitlabsConfigError>
+    /// [`ConfigError`], if the name or a secret cannot be used.
+    pub fn new<K>(name: impl AsRef<str>, secret: K) -> Result<Self, ConfigError>
     where
         K: TryInto<KeyRing>,
         K::Error: Into<SecretError>,
     {
-        let keys = secret.try_into().map_err(|error| BitlabsConfigError::Secret(error.into()))?;
-        Ok(Self {
-            network: NetworkName::new("bitlabs").map_err(BitlabsConfigError::AppName)?,
-            name: AppName::new(name).map_err(BitlabsConfigError::AppName)?,
-            keys,
-            options: Options::default(),
-        })
+        let keys = secret.try_into().map_err(Into::into)?;
+        Ok(Self { network: NetworkName::new("bitlabs")?, name: AppName::new(name)?, keys, options: Options::default() })
     }
 
     /// The app's name.
@@ -104,8 +100,8 @@ impl App {
     /// [`only`](Self::only) is set.
     ///
     /// # Errors
-    /// [`BitlabsConfigError`]: what is wrong with the URL and what to type instead. The same for all endpoints.
-    pub fn offers(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<OfferCallback>, BitlabsConfigError> {
+    /// [`ConfigError`]: what is wrong with the URL and what to type instead. The same for all endpoints.
+    pub fn offers(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<OfferCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -113,7 +109,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn purchases(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<PurchaseCallback>, BitlabsConfigError> {
+    pub fn purchases(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<PurchaseCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -121,7 +117,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn surveys(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<SurveyCallback>, BitlabsConfigError> {
+    pub fn surveys(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<SurveyCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -129,7 +125,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn receipts(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<ReceiptCallback>, BitlabsConfigError> {
+    pub fn receipts(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<ReceiptCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -137,7 +133,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn cashback(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<CashbackCallback>, BitlabsConfigError> {
+    pub fn cashback(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<CashbackCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -145,7 +141,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn rewards(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<RewardCallback>, BitlabsConfigError> {
+    pub fn rewards(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<RewardCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -153,7 +149,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn bans(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<BanCallback>, BitlabsConfigError> {
+    pub fn bans(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<BanCallback>, ConfigError> {
         self.endpoint(url)
     }
 
@@ -161,7 +157,7 @@ impl App {
     ///
     /// # Errors
     /// See [`offers`](Self::offers).
-    pub fn endpoint<C: BitlabsCallback>(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<C>, BitlabsConfigError> {
+    pub fn endpoint<C: BitlabsCallback>(&self, url: impl AsRef<str>) -> Result<BitlabsEndpoint<C>, ConfigError> {
         BitlabsEndpoint::new(self.clone(), url.as_ref())
     }
 
@@ -260,73 +256,4 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Why an app or an endpoint cannot be set up. Every message says what to do instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BitlabsConfigError {
-    /// The app's name cannot be one.
-    #[error("invalid app name: use letters, digits, '.', '_' and '-'")]
-    AppName(#[source] IdError),
-    /// A secret cannot be used.
-    #[error("invalid App Secret: {0}")]
-    Secret(#[source] SecretError),
-    /// The callback URL cannot be used.
-    #[error("invalid {endpoint} URL: {error}")]
-    Url {
-        /// The endpoint.
-        endpoint: Family,
-        /// What is wrong with the URL, and what to type.
-        #[source]
-        error: UrlError,
-    },
-    /// A macro is not one of the network's.
-    #[error("{name}=[%{text}%] in the {endpoint} URL is not a BitLabs macro: {advice}")]
-    UnknownMacro {
-        /// The endpoint.
-        endpoint: Family,
-        /// The parameter.
-        name: String,
-        /// The macro as typed.
-        text: String,
-        /// What to type instead.
-        advice: String,
-    },
-    /// Two parameters stand for the same thing, in two spellings.
-    #[error("{first:?} and {second:?} in the {endpoint} URL stand for the same thing: remove one of them")]
-    RepeatedField {
-        /// The endpoint.
-        endpoint: Family,
-        /// The first parameter.
-        first: String,
-        /// The second parameter.
-        second: String,
-    },
-    /// The URL lacks a parameter without which the endpoint would be unsafe.
-    #[error("no {what} in the {endpoint} URL: add {advice}")]
-    Required {
-        /// The endpoint.
-        endpoint: Family,
-        /// What is missing.
-        what: &'static str,
-        /// What to type.
-        advice: String,
-    },
-    /// The parameter that should contain the state has a static value.
-    #[error("static value for the state {name:?} in the {endpoint} URL: type {name}= and the state's macro")]
-    StaticState {
-        /// The endpoint.
-        endpoint: Family,
-        /// The parameter.
-        name: String,
-    },
-    /// An option does not apply to this endpoint.
-    #[error("option `{option}` does not apply to {endpoint}: remove it")]
-    Option {
-        /// The endpoint.
-        endpoint: Family,
-        /// The option's method.
-        option: &'static str,
-    },
 }

@@ -8,10 +8,10 @@ use rust_decimal::Decimal;
 
 use super::macros::{Field, nearest};
 use super::words::OfferState;
-use super::{App, BitlabsConfigError, Family, Options};
+use super::{App, Family, Options};
 use crate::event::{Event, EventKind, UnusableCallback};
 use crate::id::{IdError, PlayerId};
-use crate::network::EndpointLabels;
+use crate::network::{ConfigError, EndpointLabels};
 use crate::verify::{
     Encoding, HashFunction, KeyId, MacroStyle, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate,
     UrlValue, UrlVerifier, VerifyError, decode, parse_amount, values,
@@ -32,9 +32,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    pub(super) fn new(app: App, family: Family, url: &str) -> Result<Self, BitlabsConfigError> {
-        let template = UrlTemplate::parse(url, MacroStyle::Percent, &[SIGNATURE, TEST_FLAG])
-            .map_err(|error| BitlabsConfigError::Url { endpoint: family, error })?;
+    pub(super) fn new(app: App, family: Family, url: &str) -> Result<Self, ConfigError> {
+        let template = UrlTemplate::parse(url, MacroStyle::Percent, &[SIGNATURE, TEST_FLAG])?;
         app.options.check(family)?;
         let mut places = [None; Field::COUNT];
         for (at, parameter) in template.parameters().iter().enumerate() {
@@ -45,8 +44,7 @@ impl Setup {
                 continue;
             };
             if let Some(first) = place.and_then(|first: usize| template.parameters().get(first)) {
-                return Err(BitlabsConfigError::RepeatedField {
-                    endpoint: family,
+                return Err(ConfigError::RepeatedField {
                     first: first.name().to_owned(),
                     second: parameter.name().to_owned(),
                 });
@@ -94,8 +92,8 @@ impl Setup {
 
 impl Options {
     /// Rejects options that would have no effect although somebody relies on them.
-    fn check(&self, family: Family) -> Result<(), BitlabsConfigError> {
-        let option = |option| Err(BitlabsConfigError::Option { endpoint: family, option });
+    fn check(&self, family: Family) -> Result<(), ConfigError> {
+        let option = |option| Err(ConfigError::Option { option });
         match family {
             _ if self.only.is_some() && !matches!(family, Family::Offers | Family::Purchases) => option("only"),
             _ if self.state_parameter.is_some() && named_state(family).is_none() => option("state_parameter"),
@@ -110,11 +108,11 @@ impl Options {
     }
 
     /// What a parameter of the URL contains. `None` for a static one, and for an allowed macro that is not known.
-    fn field(&self, family: Family, parameter: &UrlParameter) -> Result<Option<Field>, BitlabsConfigError> {
+    fn field(&self, family: Family, parameter: &UrlParameter) -> Result<Option<Field>, ConfigError> {
         let state = self.state_parameter(family).filter(|(name, _)| *name == parameter.name());
         let text = match (parameter.value(), state) {
             (UrlValue::Static(_), Some((name, _))) => {
-                return Err(BitlabsConfigError::StaticState { endpoint: family, name: name.to_owned() });
+                return Err(ConfigError::StaticValue { name: name.to_owned(), what: "state".to_owned() });
             }
             (UrlValue::Static(_), None) => return Ok(None),
             (UrlValue::Macro(_), Some((_, field))) => return Ok(Some(field)),
@@ -122,11 +120,10 @@ impl Options {
         };
         let field = Field::of_macro(text);
         if field.is_none() && !self.allowed_macros.iter().any(|allowed| allowed == text) {
-            return Err(BitlabsConfigError::UnknownMacro {
-                endpoint: family,
+            return Err(ConfigError::UnknownMacro {
                 name: parameter.name().to_owned(),
                 text: text.to_owned(),
-                advice: match nearest(text) {
+                fix: match nearest(text) {
                     Some(meant) => format!("did you mean [%{meant}%]?"),
                     None => "take one from the dashboard's list, or allow it with `allow_macro`".to_owned(),
                 },
@@ -136,9 +133,9 @@ impl Options {
     }
 
     /// Rejects a URL without a parameter that the family's rules need.
-    fn check_required(&self, family: Family, has: impl Fn(Field) -> bool) -> Result<(), BitlabsConfigError> {
+    fn check_required(&self, family: Family, has: impl Fn(Field) -> bool) -> Result<(), ConfigError> {
         let typed = |name: &str, field: Field| format!("{name}=[%{}%]", field.macro_text());
-        let missing = |what, advice| Err(BitlabsConfigError::Required { endpoint: family, what, advice });
+        let missing = |what: &str, fix| Err(ConfigError::MissingParameter { what: what.to_owned(), fix });
         if !has(Field::Player) {
             return missing("player", typed("player", Field::Player));
         }
@@ -165,10 +162,10 @@ impl Options {
                     format!(", best with {}", typed("ref", Field::Original))
                 };
                 missing(
-                    "state, so that pending rewards would be paid",
+                    "state",
                     format!(
-                        "{state}{reference} (the state is NONE while stateful callbacks are off, so this suits either \
-                         setting), or set the one state of this URL with `only`"
+                        "{state}{reference}, or pending rewards would be paid (the state is NONE while stateful \
+                         callbacks are off, so it suits either setting), or set the one state of this URL with `only`"
                     ),
                 )
             }

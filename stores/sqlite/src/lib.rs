@@ -65,6 +65,7 @@ mod error;
 mod rows;
 mod schema;
 mod store;
+mod sync;
 mod transaction;
 mod writer;
 

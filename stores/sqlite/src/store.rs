@@ -4,9 +4,7 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::{self, SyncSender, TrySendError};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use postback::store::{KeptCallback, KeptId, Record, Retention, Stored, SwapOutcome, TransactionWork, Version, json};
@@ -15,11 +13,14 @@ use postback::{
     TransactionalStore,
 };
 use rusqlite::{Connection, Params};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tracing::Span;
 
 use crate::error::{no_reply, open_failed, roll_back, unavailable};
 use crate::rows;
+use crate::sync::mpsc::{self, SyncSender, TrySendError};
+use crate::sync::thread::{self, JoinHandle};
+use crate::sync::{RwLock, oneshot, timeout};
 use crate::transaction::{SqliteHandler, SqliteTransaction, WriteConnection, swap_outcome};
 use crate::writer::{Task, Work, Writer};
 
@@ -211,7 +212,7 @@ impl SqliteStore {
         operation: &'static str,
         answer: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(self.shared.timeout, answer).await {
+        match timeout(self.shared.timeout, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(no_reply(operation))),
             Err(_) => Err(StoreError::Overloaded),
         }

@@ -3,13 +3,13 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use postback::StoreError;
 use rusqlite::{Connection, ErrorCode};
-use tokio::sync::oneshot;
 
 use crate::error::{no_reply, unavailable};
+use crate::sync::mpsc::Receiver;
+use crate::sync::oneshot;
 use crate::transaction::WriteConnection;
 
 /// One caller's work in a batch.

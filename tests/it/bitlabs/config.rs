@@ -1,7 +1,8 @@
 //! Which dashboard URLs are rejected, and that each error says what to type instead.
 
 use postback::Secret;
-use postback::bitlabs::{BitlabsConfigError, OfferState};
+use postback::bitlabs::OfferState;
+use postback::network::ConfigError;
 use postback::verify::{KeyId, SecretError, UrlError};
 use postback::{AppName, KeyRing};
 
@@ -13,7 +14,7 @@ fn url(query: &str) -> String {
     format!("https://game.example/cb?{query}")
 }
 
-fn rejection<C: BitlabsCallback>(endpoint: Result<BitlabsEndpoint<C>, BitlabsConfigError>) -> String {
+fn rejection<C: BitlabsCallback>(endpoint: Result<BitlabsEndpoint<C>, ConfigError>) -> String {
     endpoint.unwrap_err().to_string()
 }
 
@@ -32,7 +33,7 @@ fn url_must_have_what_makes_the_endpoint_safe() {
         (rejection(app().receipts(base(""))), "magic_receipt_state="),
         (rejection(app().cashback(base(""))), "cashback_state="),
         (rejection(app().state_parameter("st").receipts(base(""))), "st="),
-        (rejection(app().receipts(base("&magic_receipt_state=COMPLETED"))), "the state's macro"),
+        (rejection(app().receipts(base("&magic_receipt_state=COMPLETED"))), "the network's macro"),
         (rejection(app().bans(url("p=[%UID%]"))), "ban_status=[%BAN:STATUS%]"),
         (rejection(app().bans(url("s=[%BAN_STATE%]"))), "player=[%USER:UID%]"),
         (rejection(app().only(OfferState::Completed).surveys(SURVEYS)), "`only`"),
@@ -98,7 +99,8 @@ fn unknown_macro_is_rejected_with_the_one_that_was_meant() {
 fn c8_url_pasted_from_html_is_rejected() {
     let pasted = OFFERS.replace('&', "&amp;");
     let error = app().offers(pasted).unwrap_err();
-    assert!(matches!(&error, BitlabsConfigError::Url { error: UrlError::HtmlEscaped, .. }), "{error}");
+    let expected = Box::new(ConfigError::Url(UrlError::HtmlEscaped));
+    assert_eq!(error, ConfigError::Endpoint { endpoint: "offers", error: expected });
     assert!(error.to_string().contains("plain &"), "{error}");
 }
 
@@ -110,13 +112,13 @@ fn app_takes_secrets_in_every_form_and_a_valid_name() {
     assert!(App::new(AppName::new("my-game").unwrap(), secret()).is_ok());
     assert!(App::new("my-game", KeyRing::new(KeyId::new("spring").unwrap(), secret())).is_ok());
     for name in ["", "my game", "a/b", "ä"] {
-        assert!(matches!(App::new(name, "secret"), Err(BitlabsConfigError::AppName(_))), "{name:?}");
+        assert!(matches!(App::new(name, "secret"), Err(ConfigError::Name(_))), "{name:?}");
     }
     for secret in ["", "secret\n", "one,,two"] {
         let error = App::new("my-game", secret).unwrap_err();
-        assert!(matches!(error, BitlabsConfigError::Secret(_)), "{secret:?}");
+        assert!(matches!(error, ConfigError::Secret(_)), "{secret:?}");
         assert!(!error.to_string().contains("one"));
     }
     let empty = App::new("my-game", "").unwrap_err();
-    assert_eq!(empty, BitlabsConfigError::Secret(SecretError::Empty { position: 1 }));
+    assert_eq!(empty, ConfigError::Secret(SecretError::Empty { position: 1 }));
 }

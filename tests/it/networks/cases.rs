@@ -583,6 +583,17 @@ fn urls_are_read_by_their_macros_not_their_names() {
 }
 
 #[test]
+fn optional_parameters_are_suggested_only_if_absent() {
+    let network = preset("lootably").unwrap();
+    let url = network.dashboard_url("https://game.example");
+    let suggests = |url: &str| {
+        let findings = network.check_url(url);
+        findings.iter().any(|finding| finding.text.contains("add &revenue={revenue} if you want it"))
+    };
+    assert!(!suggests(&url) && suggests(&url.replace("&revenue={revenue}", "")));
+}
+
+#[test]
 fn secrets_in_the_path_are_not_part_of_the_route() {
     let network = Network::preset("keitaro");
     assert_eq!(network.endpoint.path(), "/callbacks/keitaro/{secret}/postback");

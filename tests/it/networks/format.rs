@@ -8,6 +8,7 @@ use postback::network::{
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::verify::NotGenuine;
+use postback::web::CallbackResponse;
 use postback::{Effect, Endpoint as _, IgnoreReason, Request, Secret, VerifyError};
 
 const MAC: &str = "kind = \"url-mac\"\nhash = \"hmac-sha1\"\nin = \"signature\"\n";
@@ -387,13 +388,18 @@ fn credentials_are_accepted_in_their_forms_only() {
         bare().set("key", "parameter secret&").extra("key", "parameter secret&"),
         basic("network", PASSWORD).set("key", "x").extra("key", "y"),
     ];
-    let challenge = Some("Basic realm=\"callbacks\"");
+    let scheme = "Basic realm=\"callbacks\"";
+    let challenge = Some(scheme);
     for draft in rejected {
         for sent in every_form(&draft) {
             let result = endpoint.verify(&sent.request());
             assert_eq!(result.unwrap_err(), VerifyError::NotGenuine(NotGenuine::Credentials { challenge }), "{sent:?}");
         }
     }
+    let error = endpoint.verify(&bare().sign().request()).unwrap_err().into();
+    let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
+    let headers: Vec<_> = response.headers().collect();
+    assert_eq!((response.status, headers), (401, vec![("www-authenticate", scheme.into())]));
     let keyed = preset("phonexa")
         .unwrap()
         .app("game")
