@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postback::bitlabs::{BitlabsConfigError, OfferState};
+use postback::bitlabs::OfferState;
 use postback::{BanStatus, Decimal};
 
 use super::*;
@@ -139,18 +139,17 @@ impl Cell {
         values.extend(self.callback_type.map(|word| ("type", word)));
         let callback = sign(&url, &values);
         let endpoint = endpoints.entry((self.family, url.clone())).or_insert_with(|| match self.family {
-            "offers" => Self::endpoint(app().offers(url)),
-            "purchases" => Self::endpoint(app().purchases(url)),
-            "surveys" => Self::endpoint(app().surveys(url)),
-            "rewards" => Self::endpoint(app().rewards(url)),
-            "receipts" => Self::endpoint(app().receipts(url)),
-            _ => Self::endpoint(app().cashback(url)),
+            "offers" => Self::endpoint(app().offers(url).unwrap()),
+            "purchases" => Self::endpoint(app().purchases(url).unwrap()),
+            "surveys" => Self::endpoint(app().surveys(url).unwrap()),
+            "rewards" => Self::endpoint(app().rewards(url).unwrap()),
+            "receipts" => Self::endpoint(app().receipts(url).unwrap()),
+            _ => Self::endpoint(app().cashback(url).unwrap()),
         });
         endpoint(&callback)
     }
 
-    fn endpoint<C: BitlabsCallback>(endpoint: Result<BitlabsEndpoint<C>, BitlabsConfigError>) -> Outcome {
-        let endpoint = endpoint.unwrap();
+    fn endpoint<C: BitlabsCallback>(endpoint: BitlabsEndpoint<C>) -> Outcome {
         Box::new(move |callback| effect(&endpoint, callback))
     }
 
