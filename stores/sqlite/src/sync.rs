@@ -10,7 +10,6 @@ pub(crate) use std::{
 pub(crate) use tokio::{sync::oneshot, time::timeout};
 
 #[cfg(shuttle)]
-#[path = "../schedules/src/sync.rs"]
 mod scheduled;
 #[cfg(shuttle)]
 pub(crate) use scheduled::{RwLock, mpsc, oneshot, thread, timeout};

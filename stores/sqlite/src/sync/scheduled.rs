@@ -1,4 +1,4 @@
-//! What `stores/sqlite/src/sync.rs` names, under shuttle's control.
+//! The same names, under shuttle's control.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
