@@ -18,7 +18,7 @@ use postback::{
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::common::{HookedStore, Wallet, ban, completed, decimal, eventually, genuine, pending, reconciled};
+use crate::common::{HookedStore, Wallet, ban, completed, decimal, eventually, genuine, pending};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -69,22 +69,6 @@ async fn concurrent_repetitions_are_paid_once() {
         assert!(matches!(result, Ok(_) | Err(ReceiveError::Busy { .. })));
     }
     assert_eq!(balance(&wallet), decimal("500"));
-}
-
-#[tokio::test]
-async fn failed_decision_is_retried_first_and_unchanged() {
-    let store = MemoryStore::new();
-    let down = Receiver::new(store.clone(), failing).without_recovery();
-    let error = down.receive(genuine(completed("o1", "500"))).await.unwrap_err();
-    let ReceiveError::Handler { id, source } = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "wallet down");
-    let wallet = Shared::default();
-    let up = Receiver::new(store, paying(&wallet)).without_recovery();
-    up.receive(genuine(reconciled("o1", "200"))).await.unwrap();
-    let wallet = wallet.lock().unwrap();
-    assert_eq!(*wallet.log[0].id(), id);
-    assert_eq!(wallet.actions(), ["reward", "reversal"]);
-    assert_eq!(wallet.balance, decimal("300"));
 }
 
 #[tokio::test]
@@ -449,19 +433,6 @@ async fn deferred_callbacks_are_delivered_in_the_background() {
     }
     eventually("the others are paid", || balance(&wallet) == decimal("40")).await;
     assert_eq!(calls.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn accepted_callbacks_of_one_conversion_keep_their_order() {
-    let wallet = Shared::default();
-    let receiver = Receiver::new(MemoryStore::new(), paying(&wallet)).deferred();
-    let events = [pending("o1", "500"), completed("o1", "500"), reconciled("o1", "200")];
-    for event in events {
-        receiver.receive(genuine(event)).await.unwrap();
-    }
-    eventually("all are delivered", || wallet.lock().unwrap().log.len() == 3).await;
-    let actions = wallet.lock().unwrap().actions();
-    assert_eq!(actions, ["pending", "reward", "reversal"]);
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
             "env:UNSET_SECRET",
             ":15: endpoint 1.secret: environment variable UNSET_SECRET is not set: set it",
         ),
-        ("first,second", "first,,second", ":15: endpoint 1.secret: invalid App Secret: empty secret (number 2)"),
+        ("first,second", "first,,second", ":15: endpoint 1.secret: empty secret (number 2): copy it from"),
         (r#"family  = "offers""#, r#"family = "offer""#, ":16: endpoint 1.family: unknown family: use one of offers,"),
         ("&state=[%OFFER:TASK:STATE%]", "&state=[%OFFER:STATE%]", ":17: endpoint 1.url:"),
         ("&tx=[%TX%]", "&amp;tx=[%TX%]", ":17: endpoint 1.url:"),

@@ -144,6 +144,7 @@ fn lost_record_reuses_an_id_only_for_the_same_decision() {
     assert_eq!(ids_of(&[reward.clone()]), ids_of(&[of_scale]));
     let second = |events: &[Event]| ids_of(events).pop().unwrap();
     let alternatives = [
+        ids_of(&[pending("o1", "500")]).pop().unwrap(),
         ids_of(&[reward.clone()]).pop().unwrap(),
         ids_of(&[other]).pop().unwrap(),
         ids_of(&[reconciled("o1", "500")]).pop().unwrap(),

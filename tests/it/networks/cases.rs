@@ -6,7 +6,7 @@ use sha2::Sha256;
 
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
-use postback::network::{AfterReversal, ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
+use postback::network::{ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
 use postback::{Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -543,19 +543,6 @@ fn each_bad_field_has_its_own_problem() {
     assert_eq!(network.endpoint.verify(&Request::get(&fragment)).unwrap_err().as_str(), "fragment");
     let long = acme_call(&format!("{good}&x={}", "y".repeat(70_000)));
     assert_eq!(network.endpoint.verify(&Request::get(&long)).unwrap_err().as_str(), "url_too_long");
-}
-
-#[tokio::test]
-async fn a_completed_callback_after_a_reversal_pays_only_if_chosen() {
-    let network = |after| Network::with(preset("affise").unwrap(), |builder| builder.after_reversal(after));
-    for (after, left) in [(AfterReversal::Ignored, "0"), (AfterReversal::Reinstates, "500")] {
-        let (game, network) = (Game::new(), network(after));
-        let (reward, reversal) = (network.draft("t1").sign(), network.reversal("t1").sign());
-        for sent in [&reward, &reversal, &reward, &reward] {
-            game.settle(&network, sent).await;
-        }
-        assert_eq!(game.balance().await, decimal(left));
-    }
 }
 
 #[test]

@@ -2,14 +2,14 @@
 //! configuration.
 
 use super::cases::acme;
-use super::{Game, SECRET, decimal, effect};
+use super::{Game, SECRET, decimal};
 use postback::network::{
     AfterReversal, ConfigError, Credential, DescribedBuilder, DescribedEndpoint, Description, Meaning, Role, preset,
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::verify::NotGenuine;
 use postback::web::CallbackResponse;
-use postback::{Effect, Endpoint as _, IgnoreReason, Request, Secret, VerifyError};
+use postback::{Endpoint as _, Request, Secret, VerifyError};
 
 const MAC: &str = "kind = \"url-mac\"\nhash = \"hmac-sha1\"\nin = \"signature\"\n";
 
@@ -218,17 +218,6 @@ async fn rejected_takes_back_its_goal_and_blocks_a_late_done() {
         builder().parameter(Role::Goal, "goal").after_reversal(AfterReversal::Reinstates).build().unwrap();
     assert_eq!(balance_after(&reinstating, &there_and_back).await, "500");
     assert_eq!(balance_after(&reinstating, &[rejected, done]).await, "500");
-}
-
-#[test]
-fn unknown_statuses_are_kept_and_not_paid() {
-    let endpoint = builder().build().unwrap();
-    for word in ["Approved", " Done"] {
-        let sent = postback("c1", word, "500").get().sign();
-        let callback = endpoint.verify(&sent.request()).unwrap();
-        let status = word.to_owned().into();
-        assert_eq!(effect(&callback), &Effect::Ignored { status, reason: IgnoreReason::UnknownState });
-    }
 }
 
 #[test]

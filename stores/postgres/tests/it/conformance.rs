@@ -1,5 +1,7 @@
 //! The suite that every store must pass.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use postback::testing::conformance;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::Postgres;
@@ -17,8 +19,13 @@ async fn open(server: &Postgres) -> PostgresStore {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_keeps_the_promises_of_a_plain_store() {
     let Some(server) = Postgres::shared() else { return };
-    conformance::plain(async || open(&server).await).await;
-    conformance::retention(async || open(&server).await).await;
+    let (url, schemas) = (server.create_database(), AtomicUsize::new(0));
+    let open = async || {
+        let schema = format!("store_{}", schemas.fetch_add(1, Ordering::Relaxed));
+        PostgresStore::with_options(pool(&url, 8), patient().schema(schema)).await.unwrap()
+    };
+    conformance::plain(open).await;
+    conformance::retention(open).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

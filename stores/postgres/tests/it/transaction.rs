@@ -91,37 +91,38 @@ async fn one_of_64_identical_callbacks_pays() {
 
 #[tokio::test]
 async fn failed_handler_leaves_a_pending_decision() {
-    let Some(server) = Postgres::shared() else { return };
-    for then in [Then::Fail, Then::Panic, Then::Hang, Then::HangInStatement, Then::IgnoreError, Then::ViolateDeferred] {
-        let url = server.create_database();
-        let (receiver, wallet) = game(&url, 4, patient()).await;
-        let hurried = match then {
-            Then::Hang => patient().handler_timeout(Duration::from_millis(300)),
-            // The handler gives up on a statement that still runs; then the server does.
-            Then::HangInStatement => {
-                patient().handler_timeout(Duration::from_millis(300)).timeout(Duration::from_secs(2))
-            }
-            _ => patient(),
-        };
-        let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
+    let brief = patient().handler_timeout(Duration::from_millis(300));
+    for (paid, (then, options)) in (0..).zip([
+        (Then::Fail, patient()),
+        (Then::Panic, patient()),
+        (Then::Hang, brief.clone()),
+        // The handler gives up on a statement that still runs; then the server does.
+        (Then::HangInStatement, brief.timeout(Duration::from_secs(2))),
+        (Then::IgnoreError, patient()),
+        (Then::ViolateDeferred, patient()),
+    ]) {
+        let name = format!("t{paid}");
+        let store = PostgresStore::with_options(wallet.pool.clone(), options).await.unwrap();
         wallet.then(then);
-        let error = wallet.receiver(&store).receive(completed("t1", 500)).await.unwrap_err();
+        let error = wallet.receiver(&store).receive(completed(&name, 500)).await.unwrap_err();
         assert!(matches!(error, ReceiveError::Handler { .. }), "{then:?}: {error:?}");
-        assert_eq!(wallet.total().await, (0, 0), "{then:?}: the work is undone");
-        assert!(is_pending(&receiver, "t1").await, "{then:?}: the decision is stored");
+        assert_eq!(wallet.total().await, (500 * paid, paid), "{then:?}: the work is undone");
+        assert!(is_pending(&receiver, &name).await, "{then:?}: the decision is stored");
         wallet.then(Then::Succeed);
-        let receipt = receiver.deliver(key("t1")).await.unwrap();
+        let receipt = receiver.deliver(key(&name)).await.unwrap();
         assert_eq!(receipt, Receipt::NothingPending, "{then:?}");
-        let repeated = receiver.receive(completed("t1", 500)).await.unwrap();
+        let repeated = receiver.receive(completed(&name, 500)).await.unwrap();
         assert_eq!(repeated, Receipt::Duplicate, "{then:?}");
-        assert_eq!(wallet.total().await, (500, 1), "{then:?}");
+        assert_eq!(wallet.total().await, (500 * (paid + 1), paid + 1), "{then:?}");
     }
 }
 
 #[tokio::test]
 async fn handler_that_ends_the_transaction_is_detected() {
-    let Some(server) = Postgres::shared() else { return };
-    for then in [
+    // One connection: it must be usable afterwards.
+    let Some((receiver, wallet)) = new_game(1, patient()).await else { return };
+    for (paid, then) in (0..).zip([
         Then::Run("COMMIT"),
         Then::Run("ROLLBACK"),
         Then::Run("COMMIT; BEGIN"),
@@ -129,19 +130,18 @@ async fn handler_that_ends_the_transaction_is_detected() {
         Then::Run("ROLLBACK; BEGIN; SAVEPOINT postback"),
         Then::Run("ROLLBACK TO SAVEPOINT postback"),
         Then::LeakNested,
-    ] {
-        // One connection: it must be usable afterwards.
-        let (receiver, wallet) = game(&server.create_database(), 1, patient()).await;
+    ]) {
+        let name = format!("t{paid}");
         wallet.then(then);
-        let result = receiver.receive(completed("t1", 500)).await;
+        let result = receiver.receive(completed(&name, 500)).await;
         assert!(is_unavailable(&result), "{then:?}: {result:?}");
         let (gems, credits) = wallet.total().await;
-        let stored = receiver.store().load(&key("t1")).await.unwrap();
-        assert_eq!(stored.is_some(), credits == 1, "{then:?}: both are there or neither");
+        let stored = receiver.store().load(&key(&name)).await.unwrap();
+        assert_eq!(stored.is_some(), credits == paid + 1, "{then:?}: both are there or neither");
         assert_eq!(gems, 500 * credits);
         wallet.then(Then::Succeed);
-        receiver.receive(completed("t1", 500)).await.unwrap();
-        assert_eq!(wallet.total().await, (500, 1), "{then:?}");
+        receiver.receive(completed(&name, 500)).await.unwrap();
+        assert_eq!(wallet.total().await, (500 * (paid + 1), paid + 1), "{then:?}");
     }
 }
 

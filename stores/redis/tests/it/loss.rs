@@ -3,17 +3,12 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use postback::store::SwapOutcome;
-use postback::{Decision, DedupStore as _, HandlerError, Receipt, Receiver};
+use postback::{DedupStore as _, Receipt};
 use postback_test_servers::Redis;
-use postback_test_servers::events::banned;
 
-use crate::fixture::{
-    Wallet, completed, insist, open, pending, pending_record, receiver, reversed, start_durable, start_game, timing,
-};
+use crate::fixture::{completed, insist, open, pending, pending_record, reversed, start_durable, start_game};
 
 #[tokio::test]
 async fn repeated_callback_gets_the_lost_decisions_id() {
@@ -32,51 +27,6 @@ async fn repeated_callback_gets_the_lost_decisions_id() {
     assert_eq!(wallet.balance(), 300.into());
 }
 
-/// Decisions are numbered within their record, and one that was lost begins again at 1.
-#[tokio::test]
-async fn another_decision_never_gets_a_lost_decisions_id() {
-    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
-    insist(&receiver, &pending("o1")).await;
-    server.ask(&["FLUSHALL"]);
-    insist(&receiver, &completed("o1", 500)).await;
-    server.ask(&["FLUSHALL"]);
-    // Without its original nothing is known to take back.
-    insist(&receiver, &reversed("o1", 500)).await;
-    server.ask(&["FLUSHALL"]);
-    insist(&receiver, &completed("o1", 700)).await;
-    let ids = wallet.calls();
-    assert!(ids.iter().all(|id| id.contains("#1-")), "{ids:?}");
-    let distinct: std::collections::HashSet<_> = ids.iter().collect();
-    assert_eq!(distinct.len(), 4, "{ids:?}");
-    assert_eq!(wallet.balance(), 1200.into());
-}
-
-/// The limit of what an id can do: a decision is also numbered, so its predecessors must be repeated first.
-#[tokio::test]
-async fn decision_without_its_lost_predecessor_gets_another_id() {
-    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
-    insist(&receiver, &pending("o1")).await;
-    insist(&receiver, &completed("o1", 500)).await;
-    server.ask(&["FLUSHALL"]);
-    insist(&receiver, &completed("o1", 500)).await;
-    let ids = wallet.calls();
-    assert!(ids[1].contains("#2-") && ids[2].contains("#1-"), "{ids:?}");
-    assert_eq!(wallet.balance(), 1000.into(), "paid again");
-}
-
-/// A ban has no transaction, so the time of its arrival is part of its id.
-#[tokio::test]
-async fn ban_after_a_lost_ban_gets_another_id() {
-    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
-    let ban = banned();
-    insist(&receiver, &ban).await;
-    server.ask(&["FLUSHALL"]);
-    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    insist(&receiver, &ban).await;
-    let ids = wallet.calls();
-    assert_ne!(ids[0], ids[1]);
-}
-
 /// The version of a lost record must not fit its successor, or else the callback in it is overwritten.
 #[tokio::test]
 async fn lost_version_is_a_conflict() {
@@ -93,42 +43,6 @@ async fn lost_version_is_a_conflict() {
     let current = store.load(other.key()).await.unwrap();
     assert_eq!(swapped, SwapOutcome::Conflict(current.clone()));
     assert_eq!(current.unwrap().record, other);
-}
-
-/// The record is lost while its handler runs, and another callback of the conversion takes its place.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callback_lost_while_its_handler_runs_is_stored_again() {
-    let Some(server) = start_durable() else { return };
-    let server = Arc::new(server);
-    for other in [None, Some(pending("o1"))] {
-        let store = open(&server, "s").await;
-        let wallet = Wallet::default();
-        let (paying, flushing, has_lost) = (wallet.clone(), Arc::clone(&server), AtomicBool::new(false));
-        let (second, other) = (store.clone(), other.clone());
-        let pay = move |decision: Decision| {
-            paying.pay(&decision);
-            let is_first = !has_lost.swap(true, Ordering::SeqCst);
-            let (server, store, other) = (flushing.clone(), second.clone(), other.clone());
-            async move {
-                if is_first {
-                    server.ask(&["FLUSHALL"]);
-                    if let Some(other) = other {
-                        let other_receiver = receiver(store, &Wallet::default());
-                        other_receiver.accept(other.clone()).await?;
-                    }
-                }
-                Ok::<(), HandlerError>(())
-            }
-        };
-        let receiver = Receiver::new(store.clone(), pay).timing(timing()).without_recovery();
-        let event = completed("o1", 500);
-        let receipt = receiver.receive(event.clone()).await.unwrap();
-        assert!(matches!(receipt, Receipt::Settled(_)), "{receipt:?}");
-        let stored = store.load(&event.key()).await.unwrap().unwrap();
-        assert_eq!(stored.record.balance(), 500.into());
-        assert!(!stored.record.is_pending());
-        server.ask(&["FLUSHALL"]);
-    }
 }
 
 /// The file that the server appends to.

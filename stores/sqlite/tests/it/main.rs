@@ -8,7 +8,6 @@
 )]
 #![allow(clippy::similar_names, reason = "a receiver has received something")]
 
-mod api;
 mod batches;
 mod close;
 mod conformance;

@@ -141,6 +141,7 @@ async fn read_only_store_reads_and_changes_nothing() {
     let text = chain(&SqliteStore::builder().open_read_only(game.file()).unwrap_err());
     assert!(text.contains("no receiver has stored records"), "{text}");
     let store = game.open();
+    assert!(format!("{store:?}").contains("game.db"));
     let receiver = paying(&store);
     receiver.receive(completed("o1", 5)).await.unwrap();
 
