@@ -154,6 +154,7 @@ mod tests {
         ] {
             let read = |text: &str| HashValue::decode(function, Encoding::Hex, text.as_bytes()).unwrap();
             let mut mac = PreparedMac::new(function, b"key");
+            assert_eq!(format!("{mac:?}"), "PreparedMac { .. }");
             mac.update(b"https://net.example");
             assert!(mac.finish_with(b"/cb?a=1").matches(&read(keyed)), "{function:?}");
             assert!(!mac.finish_with(b"/cb?a=2").matches(&read(keyed)), "{function:?}");

@@ -383,6 +383,16 @@ async fn late_row_restores_what_was_taken_back_too_much() {
 }
 
 #[tokio::test]
+async fn row_is_about_the_reversal_that_moved_nothing() {
+    let game = Game::new();
+    game.receive(completed(200)).await;
+    game.receive(adjusted("r1", -200)).await;
+    assert_eq!(game.import(taken_back(200)).await, Outcome::AlreadyReceived);
+    game.receive(adjusted("r2", -200)).await;
+    assert_eq!(game.import(taken_back(200)).await, Outcome::Imported);
+}
+
+#[tokio::test]
 async fn correction_of_an_erased_callback_goes_to_its_player() {
     let game = Game::new();
     game.import_run([paid(500)]).await;

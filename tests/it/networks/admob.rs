@@ -10,6 +10,7 @@ use crate::common::paying;
 use postback::network::admob::{self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
+use postback::web::CallbackResponse;
 use postback::{Effect, Endpoint as _, IgnoreReason, Receipt, Request, VerifyError};
 
 fn google() -> VerificationKeys {
@@ -24,6 +25,14 @@ fn endpoint() -> AdmobEndpoint {
 
 fn production(id: &str) -> String {
     format!("/callbacks/admob?{}", vector(id)["query"].as_str().unwrap())
+}
+
+#[test]
+fn missing_keys_are_answered_with_a_time_to_retry() {
+    let error = VerifyError::KeysUnavailable.into();
+    let response = CallbackResponse::new(Err(&error), endpoint().responses(), None);
+    let headers: Vec<_> = response.headers().collect();
+    assert_eq!((response.status, headers), (503, vec![("retry-after", "5".into())]));
 }
 
 #[test]
