@@ -492,6 +492,9 @@ async fn unusable_callback_is_kept_and_pays_once_when_replayed() {
     assert_eq!(kept.len(), 1, "repetitions are kept once");
     assert!(!kept[0].callback.query.contains("hash"), "without the signature");
 
+    let other = App::new("other", "secret").unwrap().offers(CALLBACKS).unwrap();
+    let summary = receiver.replay(&other).await.unwrap();
+    assert_eq!((summary.replayed, summary.unusable), (0, 0), "another app's");
     let summary = receiver.replay(&wrong).await.unwrap();
     assert_eq!((summary.replayed, summary.unusable), (0, 1));
     let summary = receiver.replay(&fixed).await.unwrap();
