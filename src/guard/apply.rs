@@ -56,7 +56,7 @@ pub struct OutOfRange;
 /// What should have been paid by now according to the messages that count, in the app's currency.
 ///
 /// # Errors
-/// The amounts cannot be added exactly. [`apply`] never lets such a message count.
+/// If the amounts cannot be added exactly. [`apply`] never lets such a message count.
 pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
     target_of(active_effects(record))
 }

@@ -164,8 +164,8 @@ mod route {
         endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
     }
 
-    /// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of its own, so that
-    /// the work goes on if the caller disconnects.
+    /// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of their own, so
+    /// that the work goes on if the caller disconnects.
     pub(super) async fn respond<E: Endpoint, R: Receive>(
         endpoint: &E,
         receiver: &R,
