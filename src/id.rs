@@ -152,25 +152,16 @@ impl PlayerId {
 /// Keys are ordered by their text.
 ///
 /// ```
-/// use postback::{RecordKey, Subject};
+/// use postback::RecordKey;
 ///
 /// let key: RecordKey = "bitlabs/my-game/conversion/o233".parse()?;
-/// assert_eq!((key.network(), key.app()), ("bitlabs", "my-game"));
-/// assert_eq!(key.subject(), Subject::Conversion("o233"));
+/// assert_eq!((key.network(), key.app(), key.id()), ("bitlabs", "my-game", "o233"));
+/// assert!(!key.is_player());
 /// # Ok::<(), postback::IdError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RecordKey(Arc<str>);
-
-/// What a record is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject<'a> {
-    /// One conversion, named by its original transaction.
-    Conversion(&'a str),
-    /// One player: banned or not.
-    Player(&'a str),
-}
 
 const CONVERSION: &str = "conversion";
 const PLAYER: &str = "player";
@@ -206,12 +197,14 @@ impl RecordKey {
         self.part(1)
     }
 
-    /// The conversion or the player.
-    pub fn subject(&self) -> Subject<'_> {
-        match self.part(2) {
-            PLAYER => Subject::Player(self.part(3)),
-            _ => Subject::Conversion(self.part(3)),
-        }
+    /// Whether it is a player's record, and not a conversion's.
+    pub fn is_player(&self) -> bool {
+        self.part(2) == PLAYER
+    }
+
+    /// The conversion's original transaction, or the player.
+    pub fn id(&self) -> &str {
+        self.part(3)
     }
 
     /// Names contain no slash and the id is the last part, so splitting is unambiguous.
@@ -221,9 +214,10 @@ impl RecordKey {
 
     /// The text for a log: `bitlabs/my-game/player/[player]` for a player's record.
     pub fn redacted(&self) -> String {
-        match self.subject() {
-            Subject::Conversion(_) => self.as_str().to_owned(),
-            Subject::Player(_) => [self.network(), "/", self.app(), "/", PLAYER, "/", REDACTED_PLAYER].concat(),
+        if self.is_player() {
+            [self.network(), "/", self.app(), "/", PLAYER, "/", REDACTED_PLAYER].concat()
+        } else {
+            self.as_str().to_owned()
         }
     }
 }

@@ -92,18 +92,15 @@ mod telemetry;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use decision::{Action, ConflictKind, Decision, DecisionId, NothingReason, Reversal, Reward};
-pub use error::Origin;
+pub use error::{ConfigError, Origin};
 pub use event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 pub use handler::{Handler, HandlerError};
-pub use id::{AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, Subject, TransactionId};
+pub use id::{AppName, IdError, MAX_ID_BYTES, NetworkName, PlayerId, RecordKey, TransactionId};
 #[cfg(feature = "admob")]
 pub use network::admob;
 pub use network::{Callback, Endpoint, EndpointLabels, Responses, Verified, bitlabs};
 pub use protocol::{Receipt, Timing};
-pub use receiver::{
-    Deliver, InTransaction, Job, Receive, ReceiveError, Receiver, Recovery, RecoverySummary, ReplaySummary,
-    RequestError,
-};
+pub use receiver::{Deliver, InTransaction, Receive, ReceiveError, Receiver, Recovery, RecoverySummary, ReplaySummary};
 #[doc(no_inline)]
 pub use rust_decimal::Decimal;
 pub use store::{DedupStore, MemoryStore, StoreError, TransactionalStore};

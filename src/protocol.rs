@@ -325,14 +325,15 @@ impl Protocol {
         Self::new(key, None, Mode::Lease, timing.busy_timeout(Duration::ZERO))
     }
 
-    /// Receives a callback inside a transaction of the store: record and handler's work commit together.
-    pub fn receive_in_transaction(event: Arc<Event>, timing: Timing) -> Self {
-        Self::new(event.key(), Some(event), Mode::Transaction, timing.busy_timeout(Duration::ZERO))
+    /// The same from the beginning, inside a transaction of the store: record and handler's work commit together.
+    #[must_use]
+    pub fn in_transaction(self) -> Self {
+        Self::new(self.key, self.event, Mode::Transaction, self.timing.busy_timeout(Duration::ZERO))
     }
 
-    /// Delivers everything that is pending of a record, inside a transaction of the store.
-    pub fn deliver_in_transaction(key: RecordKey, timing: Timing) -> Self {
-        Self::new(key, None, Mode::Transaction, timing.busy_timeout(Duration::ZERO))
+    /// Whether there is nothing to deliver.
+    pub(crate) fn only_accepts(&self) -> bool {
+        self.mode == Mode::Accept
     }
 
     fn new(key: RecordKey, event: Option<Arc<Event>>, mode: Mode, timing: Timing) -> Self {

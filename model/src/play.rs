@@ -98,10 +98,10 @@ impl Setting {
             (Job::Accept(message), _) => Protocol::accept(event(message), timing()),
             (Job::Receive(message), WalletKind::Idempotent) => Protocol::receive(event(message), timing()),
             (Job::Receive(message), WalletKind::Transaction) => {
-                Protocol::receive_in_transaction(event(message), timing())
+                Protocol::receive(event(message), timing()).in_transaction()
             }
             (Job::Recover, WalletKind::Idempotent) => Protocol::deliver(key(), timing()),
-            (Job::Recover, WalletKind::Transaction) => Protocol::deliver_in_transaction(key(), timing()),
+            (Job::Recover, WalletKind::Transaction) => Protocol::deliver(key(), timing()).in_transaction(),
         }
     }
 

@@ -8,8 +8,7 @@ use axum::routing::MethodRouter;
 use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
 use postback::bitlabs::{App, Family, OfferState};
 use postback::network::{
-    self, AfterReversal, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders,
-    Shape,
+    self, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders, Shape,
 };
 use postback::store::StoreError;
 use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
@@ -350,9 +349,9 @@ impl ConfiguredEndpoint {
             builder = builder.shape(role("shapes", name)?, shape);
         }
         if let Some(word) = settings.text("after_reversal")? {
-            builder = builder.after_reversal(match word {
-                "ignore" => AfterReversal::Ignored,
-                "reinstate" => AfterReversal::Reinstates,
+            builder = builder.reinstates(match word {
+                "ignore" => false,
+                "reinstate" => true,
                 _ => {
                     return Err(problem("after_reversal", "unknown word: use \"ignore\" or \"reinstate\""));
                 }
@@ -368,7 +367,7 @@ impl ConfiguredEndpoint {
         let endpoint = builder.build().map_err(|error| {
             let key = match &error {
                 ConfigError::Name(_) => "app",
-                ConfigError::Secret(_) | ConfigError::NoSecret { .. } | ConfigError::PathSecret => "secret",
+                ConfigError::Secret { .. } | ConfigError::NoSecret { .. } | ConfigError::PathSecret => "secret",
                 ConfigError::NoMeaning => "meaning",
                 _ => "url",
             };

@@ -41,8 +41,8 @@ use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
 use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, MAX_URL_BYTES, MacroStyle, NotGenuine, Occurrence, Problem, Query, Request, Unusable, UrlTemplate,
-    VerifyError, locate, parse_amount,
+    BadRequest, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Query, Request, Unusable, UrlTemplate, VerifyError,
+    locate, parse_amount,
 };
 
 /// How old keys may be before they are fetched again.
@@ -69,9 +69,9 @@ impl VerificationKeys {
     /// Adds a public key in PEM.
     ///
     /// # Errors
-    /// [`ConfigError::Key`], if it is not a P-256 key.
+    /// [`ConfigError::Keys`], if it is not a P-256 key.
     pub fn with_pem(mut self, id: u64, pem: &str) -> Result<Self, ConfigError> {
-        let key = VerifyingKey::from_public_key_pem(pem).map_err(|_| ConfigError::Key { id })?;
+        let key = VerifyingKey::from_public_key_pem(pem).map_err(|_| invalid_key(id))?;
         self.keys.insert(id, key);
         Ok(self)
     }
@@ -79,10 +79,10 @@ impl VerificationKeys {
     /// Adds a public key in base64, as in Google's list (a `SubjectPublicKeyInfo` in DER).
     ///
     /// # Errors
-    /// [`ConfigError::Key`], if it is not a P-256 key.
+    /// [`ConfigError::Keys`], if it is not a P-256 key.
     pub fn with_base64(mut self, id: u64, text: &str) -> Result<Self, ConfigError> {
-        let der = STANDARD.decode(text).map_err(|_| ConfigError::Key { id })?;
-        let key = VerifyingKey::from_public_key_der(&der).map_err(|_| ConfigError::Key { id })?;
+        let der = STANDARD.decode(text).map_err(|_| invalid_key(id))?;
+        let key = VerifyingKey::from_public_key_der(&der).map_err(|_| invalid_key(id))?;
         self.keys.insert(id, key);
         Ok(self)
     }
@@ -90,8 +90,8 @@ impl VerificationKeys {
     /// Reads Google's list: `{"keys":[{"keyId":1,"pem":"…","base64":"…"}]}`. Keys on other curves are left out.
     ///
     /// # Errors
-    /// [`KeyError`], if it is not such a list, or has no usable key.
-    pub fn from_json(text: &str) -> Result<Self, KeyError> {
+    /// [`ConfigError::Keys`], if it is not such a list, or has no usable key.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         #[derive(Deserialize)]
         struct List {
             keys: Vec<Entry>,
@@ -102,7 +102,8 @@ impl VerificationKeys {
             key_id: u64,
             base64: String,
         }
-        let list: List = serde_json::from_str(text).map_err(KeyError::new)?;
+        let list: List = serde_json::from_str(text)
+            .map_err(|error| unusable_keys(format!("invalid list of verification keys: {error}")))?;
         let mut keys = Self::new();
         for entry in list.keys {
             // One unknown kind of key must not cost the others.
@@ -111,7 +112,7 @@ impl VerificationKeys {
             }
         }
         if keys.keys.is_empty() {
-            return Err(KeyError::new("no P-256 key in the list"));
+            return Err(unusable_keys("no P-256 key in the list of verification keys"));
         }
         Ok(keys)
     }
@@ -128,22 +129,18 @@ impl fmt::Debug for VerificationKeys {
     }
 }
 
-/// Why keys cannot be fetched.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot fetch verification keys: {source}")]
-pub struct KeyError {
-    source: Box<dyn std::error::Error + Send + Sync>,
+fn unusable_keys(problem: impl Into<String>) -> ConfigError {
+    ConfigError::Keys { problem: problem.into() }
 }
 
-impl KeyError {
-    /// From any error or text.
-    pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: source.into() }
-    }
+pub(crate) fn invalid_key(id: u64) -> ConfigError {
+    unusable_keys(format!("invalid verification key {id}: use an ECDSA P-256 public key"))
 }
 
-/// A future of keys.
-pub type KeyFuture<'a> = Pin<Box<dyn Future<Output = Result<VerificationKeys, KeyError>> + Send + 'a>>;
+/// A future of keys. Its error is logged.
+pub type KeyFuture<'a> = Pin<Box<dyn Future<Output = Result<VerificationKeys, FetchError>> + Send + 'a>>;
+
+type FetchError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Where the keys come from: [`VerificationKeys`] themselves, `HttpsKeys` (feature `admob-fetch`), or your own HTTP client.
 pub trait KeySource: Send + Sync + 'static {
@@ -187,16 +184,17 @@ impl HttpsKeys {
     /// Trusts only these root certificates, in PEM. For proxies with a certificate authority of their own, and for tests.
     ///
     /// # Errors
-    /// [`KeyError`], if there is no certificate in it.
-    pub fn with_roots(mut self, pem: &[u8]) -> Result<Self, KeyError> {
+    /// [`ConfigError::Keys`], if there is no certificate in it.
+    pub fn with_roots(mut self, pem: &[u8]) -> Result<Self, ConfigError> {
         let mut roots = Vec::new();
         for item in ureq::tls::parse_pem(pem) {
-            if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(KeyError::new)? {
+            let item = item.map_err(|error| unusable_keys(format!("invalid root certificate: {error}")))?;
+            if let ureq::tls::PemItem::Certificate(certificate) = item {
                 roots.push(certificate);
             }
         }
         if roots.is_empty() {
-            return Err(KeyError::new("no certificate in the PEM text"));
+            return Err(unusable_keys("no root certificate in the PEM text"));
         }
         self.agent = Self::agent(ureq::tls::RootCerts::Specific(Arc::new(roots)));
         Ok(self)
@@ -224,13 +222,13 @@ impl KeySource for HttpsKeys {
         const MAX_LIST_BYTES: u64 = 256 * 1024;
         let Self { url, agent } = self.clone();
         let get = move || {
-            let mut response = agent.get(&url).call().map_err(KeyError::new)?;
+            let mut response = agent.get(&url).call()?;
             let body = response.body_mut().with_config().limit(MAX_LIST_BYTES).read_to_string();
-            VerificationKeys::from_json(&body.map_err(KeyError::new)?)
+            Ok(VerificationKeys::from_json(&body?)?)
         };
         Box::pin(async move {
             let task = tokio::task::spawn_blocking(get);
-            task.await.unwrap_or_else(|error| Err(KeyError::new(error)))
+            task.await?
         })
     }
 }
@@ -302,7 +300,7 @@ impl AdmobBuilder {
     /// # Errors
     /// [`ConfigError`]: what is wrong, and what to do instead.
     pub fn build(self) -> Result<AdmobEndpoint, ConfigError> {
-        let template = UrlTemplate::parse_optional(&self.url, MacroStyle::Any, &NAMES)?;
+        let template = UrlTemplate::parse_any(&self.url, &NAMES)?;
         let keys = self.source.fixed();
         let cache = Cache {
             is_fixed: keys.is_some(),
@@ -485,7 +483,7 @@ impl Setup {
         }
         let result = tokio::time::timeout(FETCH_TIMEOUT, self.source.fetch()).await;
         let mut cache = self.cache();
-        match result.unwrap_or_else(|_| Err(KeyError::new("timeout"))) {
+        match result.unwrap_or_else(|_| Err("timeout".into())) {
             Ok(keys) => {
                 cache.keys = keys;
                 cache.fetched = Some((self.now)());

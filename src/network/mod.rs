@@ -7,21 +7,21 @@
 pub mod admob;
 pub mod bitlabs;
 
-mod config_error;
 pub(crate) mod described;
 mod senders;
 
-pub use config_error::ConfigError;
 pub use described::{
-    AfterReversal, Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Evidence, Meaning,
-    Role, Shape, UrlFinding, preset, presets,
+    Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Evidence, Meaning, Role, Shape,
+    UrlFinding, preset, presets,
 };
-pub use senders::{AddressRange, Senders};
+pub(crate) use senders::AddressRange;
+pub use senders::Senders;
 
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 
+pub use crate::error::ConfigError;
 use crate::event::{Event, UnusableCallback};
 use crate::verify::{Request, VerifyError};
 

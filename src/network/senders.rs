@@ -1,6 +1,5 @@
 //! The addresses that a network calls from: reported by default, enforced only if configured.
 
-use std::fmt;
 use std::net::IpAddr;
 
 use crate::network::{ConfigError, EndpointLabels};
@@ -8,7 +7,7 @@ use crate::verify::Request;
 
 /// An address, or a network of addresses such as `192.0.2.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressRange {
+pub(crate) struct AddressRange {
     network: IpAddr,
     prefix: u32,
 }
@@ -18,7 +17,7 @@ impl AddressRange {
     ///
     /// # Errors
     /// [`ConfigError::Address`], which names the entry.
-    pub fn parse(entry: &str) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(entry: &str) -> Result<Self, ConfigError> {
         let invalid = || ConfigError::Address { entry: entry.to_owned() };
         let (address, prefix) = match entry.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -35,7 +34,7 @@ impl AddressRange {
     }
 
     /// Whether the address is in it. `::ffff:192.0.2.1` is the same as `192.0.2.1`.
-    pub fn contains(&self, address: IpAddr) -> bool {
+    fn contains(&self, address: IpAddr) -> bool {
         let same = |a: u128, b: u128, bits: u32| {
             let shift = bits.saturating_sub(self.prefix);
             a.checked_shr(shift) == b.checked_shr(shift)
@@ -163,12 +162,6 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
         Some(socket.ip())
     });
     address.map(|address| address.to_canonical())
-}
-
-impl fmt::Display for AddressRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.network, self.prefix)
-    }
 }
 
 #[cfg(test)]

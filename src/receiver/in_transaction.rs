@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::pending;
 use std::sync::Arc;
 
-use super::{Deliver, Failure, Job, ReceiveError, Receiver, bounded, handler_result, outcome};
+use super::{Deliver, Failure, ReceiveError, Receiver, bounded, handler_result, outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::decision::Decision;
 use crate::guard::Record;
@@ -54,21 +54,17 @@ impl MemoryStore {
 }
 
 impl<S: TransactionalStore, C: Clock> Deliver<S, C> for InTransaction<S> {
-    async fn run(&self, receiver: &Receiver<S, Self, C>, job: Job) -> Result<Receipt, ReceiveError> {
-        let timing = receiver.timing;
-        let protocol = match job {
-            Job::Receive(event) => Protocol::receive_in_transaction(event, timing),
-            Job::Accept(event) => return accept(receiver, Protocol::accept(event, timing)).await,
-            Job::Deliver(key) => Protocol::deliver_in_transaction(key, timing),
-            // Loaded again, inside the transaction.
-            Job::DeliverLoaded(stored) => Protocol::deliver_in_transaction(stored.record.key().clone(), timing),
-        };
+    async fn run(&self, receiver: &Receiver<S, Self, C>, protocol: Protocol) -> Result<Receipt, ReceiveError> {
+        if protocol.only_accepts() {
+            return accept(receiver, protocol).await;
+        }
+        let protocol = protocol.in_transaction();
         let key = protocol.key().clone();
         let work = Work::new(protocol, Arc::clone(&receiver.clock))?;
         let timer = Timer::start();
         let transacted = receiver.store.transact(&key, &self.handler, work).await;
         match telemetry::record_store("transaction", transacted, timer) {
-            Err(StoreError::Locked) => Err(ReceiveError::Busy { retry_after: timing.busy_timeout }),
+            Err(StoreError::Locked) => Err(ReceiveError::Busy { retry_after: receiver.timing.busy_timeout }),
             transacted => transacted?,
         }
     }

@@ -32,10 +32,15 @@ use crate::verify::{Request, Unusable, VerifyError};
 /// The longest time that a network is asked to wait before it retries.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// Why a verified callback was not dealt with. The network should retry; what was stored is not lost.
+/// Why a callback was not dealt with.
+///
+/// Unless it was [rejected](Self::Rejected), it is verified, and the network should retry; what was stored is not lost.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
+    /// The request was not accepted as a callback. Only from [`Receiver::handle`].
+    #[error(transparent)]
+    Rejected(#[from] VerifyError),
     /// The store failed. Respond with 503.
     #[error("failed to store the callback")]
     Store(#[from] StoreError),
@@ -60,6 +65,7 @@ impl ReceiveError {
     /// Who is at fault.
     pub fn origin(&self) -> Origin {
         match self {
+            Self::Rejected(error) => error.origin(),
             Self::Store(_) | Self::Busy { .. } => Origin::Store,
             Self::Handler { .. } => Origin::Handler,
         }
@@ -68,23 +74,12 @@ impl ReceiveError {
     /// One fixed word, for logs and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Rejected(error) => error.as_str(),
             Self::Store(_) => "store_failed",
             Self::Busy { .. } => "busy",
             Self::Handler { .. } => "handler_failed",
         }
     }
-}
-
-/// Why a request was not dealt with.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// It was not accepted.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// It is genuine and could not be dealt with now.
-    #[error(transparent)]
-    Receive(#[from] ReceiveError),
 }
 
 /// Takes verified callbacks. Implemented by [`Receiver`]; web routes accept anything that implements it.
@@ -108,28 +103,15 @@ pub trait Receive: Clone + Send + Sync + 'static {
     fn start(&self);
 }
 
-/// How decisions reach the game: through a [`Handler`], or [`InTransaction`] of the store.
+/// How decisions reach the game: through a [`Handler`], or [`InTransaction`] of the store. Implemented by this crate
+/// only.
 pub trait Deliver<S, C>: Send + Sync + Sized + 'static {
-    /// Runs the protocol to its end: for a callback, or for what is pending of a record.
+    /// Runs the protocol to its end.
     fn run(
         &self,
         receiver: &Receiver<S, Self, C>,
-        job: Job,
+        protocol: Protocol,
     ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send;
-}
-
-/// What to run the protocol for.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Job {
-    /// Store a callback and deliver up to its decision.
-    Receive(Arc<Event>),
-    /// Store a callback.
-    Accept(Arc<Event>),
-    /// Deliver what is pending.
-    Deliver(RecordKey),
-    /// Deliver what is pending of a record that was just loaded.
-    DeliverLoaded(Box<Stored>),
 }
 
 /// Receives verified callbacks, stores them, and delivers their decisions. Cheap to clone; clones share everything.
@@ -268,9 +250,11 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// # Errors
     /// [`ReceiveError`]: the network should retry. Except after [`ReceiveError::Store`], the callback is stored.
     pub async fn receive(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
+        if self.defers {
+            return self.accept(callback).await;
+        }
         let event = Arc::new(callback.into().into_inner());
-        let job = if self.defers { Job::Accept(Arc::clone(&event)) } else { Job::Receive(Arc::clone(&event)) };
-        self.run_for(&event, job).await
+        self.run_for(&event, Protocol::receive(Arc::clone(&event), self.timing)).await
     }
 
     /// Stores a verified callback durably. Its decision is delivered later, in the background.
@@ -279,7 +263,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// [`ReceiveError::Store`]: the network should retry.
     pub async fn accept(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
         let event = Arc::new(callback.into().into_inner());
-        self.run_for(&event, Job::Accept(Arc::clone(&event))).await
+        self.run_for(&event, Protocol::accept(Arc::clone(&event), self.timing)).await
     }
 
     /// Delivers what is pending of one record.
@@ -287,7 +271,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// # Errors
     /// [`ReceiveError`]: something is still pending.
     pub async fn deliver(&self, key: RecordKey) -> Result<Receipt, ReceiveError> {
-        self.handler.run(self, Job::Deliver(key)).await
+        self.handler.run(self, Protocol::deliver(key, self.timing)).await
     }
 
     /// As [`deliver`](Self::deliver), for a record that was just loaded: it is not loaded again. If it changed since, the
@@ -296,21 +280,23 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// # Errors
     /// [`ReceiveError`]: something is still pending.
     pub async fn deliver_loaded(&self, stored: Stored) -> Result<Receipt, ReceiveError> {
-        self.handler.run(self, Job::DeliverLoaded(Box::new(stored))).await
+        let mut protocol = Protocol::deliver(stored.record.key().clone(), self.timing);
+        protocol.advance(Input::Loaded(Some(stored)), self.clock.now());
+        self.handler.run(self, protocol).await
     }
 
     /// Verifies a request and deals with it: receives a callback, keeps one that cannot be used.
     ///
     /// # Errors
-    /// [`RequestError`]: what to respond.
-    pub async fn handle<E: Endpoint>(&self, endpoint: &E, request: &Request<'_>) -> Result<Receipt, RequestError> {
+    /// [`ReceiveError`]: what to respond.
+    pub async fn handle<E: Endpoint>(&self, endpoint: &E, request: &Request<'_>) -> Result<Receipt, ReceiveError> {
         endpoint.prepare(request).await;
         match endpoint.verify(request) {
-            Ok(callback) => Ok(self.receive(callback).await?),
+            Ok(callback) => self.receive(callback).await,
             Err(error) => {
                 telemetry::record_rejected(endpoint.labels(), &error);
                 if let VerifyError::Unusable(unusable) = &error {
-                    self.keep(unusable).await.map_err(ReceiveError::Store)?;
+                    self.keep(unusable).await?;
                 }
                 Err(error.into())
             }
@@ -369,10 +355,10 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         }
     }
 
-    async fn run_for(&self, event: &Arc<Event>, job: Job) -> Result<Receipt, ReceiveError> {
+    async fn run_for(&self, event: &Event, protocol: Protocol) -> Result<Receipt, ReceiveError> {
         self.start();
         let span = CallbackSpan::new(event);
-        let result = self.handler.run(self, job).instrument(span.span()).await;
+        let result = self.handler.run(self, protocol).instrument(span.span()).await;
         if let Ok(Receipt::Accepted(decision)) = &result {
             self.background.deliver_soon(decision.conversion().clone());
         }
@@ -424,35 +410,21 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receive for Receiver<S, H, C> {
 
 /// The driver for handlers outside the store.
 impl<S: DedupStore, H: Handler, C: Clock> Deliver<S, C> for H {
-    async fn run(&self, receiver: &Receiver<S, Self, C>, job: Job) -> Result<Receipt, ReceiveError> {
-        let timing = receiver.timing;
+    async fn run(&self, receiver: &Receiver<S, Self, C>, protocol: Protocol) -> Result<Receipt, ReceiveError> {
         let (store, clock) = (&receiver.store, &*receiver.clock);
-        let mut loaded = None;
-        let mut protocol = Box::new(match job {
-            Job::Receive(event) => Protocol::receive(event, timing),
-            Job::Accept(event) => Protocol::accept(event, timing),
-            Job::Deliver(key) => Protocol::deliver(key, timing),
-            Job::DeliverLoaded(stored) => {
-                let key = stored.record.key().clone();
-                loaded = Some(*stored);
-                Protocol::deliver(key, timing)
-            }
-        });
+        let mut protocol = Box::new(protocol);
         let mut failure = None;
         let mut command = protocol.command();
         loop {
             let timer = Timer::start();
             let input = match command {
-                Command::Load(key) => match loaded.take() {
-                    Some(stored) => Input::Loaded(Some(stored)),
-                    None => Input::Loaded(telemetry::record_store("load", store.load(&key).await, timer)?),
-                },
+                Command::Load(key) => Input::Loaded(telemetry::record_store("load", store.load(&key).await, timer)?),
                 Command::Swap { expected, record } => {
                     let swapped = store.swap(expected, &record).await;
                     Input::Swapped(telemetry::record_store("swap", swapped, timer)?)
                 }
                 Command::Handle { decision, lease } => {
-                    let result = match timing.handler_limit(&lease, clock.now()) {
+                    let result = match receiver.timing.handler_limit(&lease, clock.now()) {
                         None => Err(Failure::NotStarted),
                         Some(limit) => {
                             let work = async { self.handle(decision.clone()).await };

@@ -147,7 +147,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     }
 
     async fn recover_one(&self, key: RecordKey, recovery: Recovery) -> Result<Recovered, StoreError> {
-        match self.store.load(&key).await {
+        let stored = match self.store.load(&key).await {
             Ok(Some(stored)) => {
                 let left = stored.record.retry().map_or(Duration::ZERO, |retry| {
                     let wait = recovery.backoff_after(retry.attempts);
@@ -157,6 +157,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
                 if !left.is_zero() && left <= recovery.max_backoff {
                     return Ok(Recovered::Waiting);
                 }
+                stored
             }
             Ok(None) => return Ok(Recovered::Delivered),
             Err(error) if error.is_about_one_record() => {
@@ -164,10 +165,10 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
                 return Ok(Recovered::Failed);
             }
             Err(error) => return Err(error),
-        }
-        match self.deliver(key.clone()).await {
+        };
+        match self.deliver_loaded(stored).await {
             Ok(Receipt::NothingPending) => Ok(Recovered::Delivered),
-            Ok(_) | Err(ReceiveError::Handler { .. }) => Ok(Recovered::Failed),
+            Ok(_) | Err(ReceiveError::Handler { .. } | ReceiveError::Rejected(_)) => Ok(Recovered::Failed),
             Err(ReceiveError::Busy { .. }) => Ok(Recovered::Busy),
             Err(ReceiveError::Store(error)) if error.is_about_one_record() => {
                 telemetry::log_unreadable(&key, &error);

@@ -46,7 +46,7 @@ struct Tables {
 }
 
 /// The handler of a [`MemoryStore`] inside its transaction.
-pub type MemoryHandler = dyn Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError> + Send + Sync;
+type MemoryHandler = dyn Fn(&mut MemoryTransaction, &Decision) -> Result<(), HandlerError> + Send + Sync;
 
 impl MemoryStore {
     /// An empty store.

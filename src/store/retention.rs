@@ -7,7 +7,7 @@ use std::future::Future;
 
 use super::{DedupStore, KeptCallback, StoreError, SwapOutcome, Version};
 use crate::clock::Timestamp;
-use crate::id::{PlayerId, RecordKey, Subject};
+use crate::id::{PlayerId, RecordKey};
 use crate::verify::Query;
 
 /// A store from which records can be removed. What to remove is decided by [`prune`] and [`erase_player`].
@@ -149,7 +149,7 @@ async fn erase_record<S: Retention>(store: &S, key: &RecordKey, erased: &mut Era
             erased.pending += 1;
             return Ok(());
         };
-        if matches!(key.subject(), Subject::Player(_)) {
+        if key.is_player() {
             if store.remove(key, stored.version).await? {
                 erased.removed += 1;
                 return Ok(());

@@ -23,7 +23,7 @@ use p256::elliptic_curve::Generate as _;
 use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 
 use crate::network::ConfigError;
-use crate::network::admob::VerificationKeys;
+use crate::network::admob::{VerificationKeys, invalid_key};
 
 /// Google, with a private key of your own.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl AdmobSigner {
     /// # Errors
     /// [`ConfigError::Key`], if it is not a P-256 key.
     pub fn from_pem(id: u64, pem: &str) -> Result<Self, ConfigError> {
-        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| ConfigError::Key { id })?;
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| invalid_key(id))?;
         Ok(Self { id, key })
     }
 

@@ -1,6 +1,5 @@
 //! Secrets, and rings of them for rotation.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::error::ConfigError;
 use crate::id::{AppName, IdError};
 
 /// A key shared with a network. It is never printed and wiped from memory when dropped.
@@ -20,7 +20,7 @@ use crate::id::{AppName, IdError};
 /// assert_eq!(format!("{secret:?}"), "Secret([redacted])");
 /// // A key read from a file often ends with a line feed. Every signature under it would be wrong.
 /// assert!(Secret::new("JLOIAUNMHFli7\n").is_err());
-/// # Ok::<(), postback::verify::SecretError>(())
+/// # Ok::<(), postback::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -29,16 +29,21 @@ impl Secret {
     /// Takes the key exactly as the network's dashboard shows it.
     ///
     /// # Errors
-    /// [`SecretError`], if it is empty (anybody could sign) or has white space around it.
-    pub fn new(key: impl Into<String>) -> Result<Self, SecretError> {
+    /// [`ConfigError::Secret`], if it is empty (anybody could sign) or has white space around it.
+    pub fn new(key: impl Into<String>) -> Result<Self, ConfigError> {
         Self::at(1, Zeroizing::new(key.into()))
     }
 
-    fn at(position: usize, key: Zeroizing<String>) -> Result<Self, SecretError> {
+    fn at(position: usize, key: Zeroizing<String>) -> Result<Self, ConfigError> {
         if key.is_empty() {
-            Err(SecretError::Empty { position })
+            Err(invalid(format!(
+                "empty secret (number {position}): copy it from the network's dashboard, and check that the \
+                 environment variable is set"
+            )))
         } else if key.trim().len() != key.len() {
-            Err(SecretError::WhiteSpace { position })
+            Err(invalid(format!(
+                "white space around secret number {position}: remove it (a file's trailing line feed counts)"
+            )))
         } else {
             Ok(Self(key))
         }
@@ -53,7 +58,7 @@ impl Secret {
     /// let secret = Secret::new("a long random text")?;
     /// assert!(secret.matches(b"a long random text"));
     /// assert!(!secret.matches(b"a long random tex"));
-    /// # Ok::<(), postback::verify::SecretError>(())
+    /// # Ok::<(), postback::ConfigError>(())
     /// ```
     pub fn matches(&self, presented: impl AsRef<[u8]>) -> bool {
         let hash = |text: &[u8]| <[u8; 32]>::from(Sha256::digest(text));
@@ -66,42 +71,13 @@ impl Secret {
     }
 }
 
+fn invalid(problem: String) -> ConfigError {
+    ConfigError::Secret { problem }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret([redacted])")
-    }
-}
-
-/// Why a text cannot be a secret, or secrets cannot be a ring.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SecretError {
-    /// A secret is empty: anybody can sign with an empty key.
-    #[error(
-        "empty secret (number {position}): copy it from the network's dashboard, and check that the environment \
-         variable is set"
-    )]
-    Empty {
-        /// Its place in the list, from 1.
-        position: usize,
-    },
-    /// A secret begins or ends with white space, for example with a line feed from a file.
-    #[error("white space around secret number {position}: remove it (a file's trailing line feed counts)")]
-    WhiteSpace {
-        /// Its place in the list, from 1.
-        position: usize,
-    },
-    /// Two keys of a ring have the same name.
-    #[error("two keys named {id:?}: give each its own name", id = id.as_str())]
-    DuplicateKeyId {
-        /// The name.
-        id: KeyId,
-    },
-}
-
-impl From<Infallible> for SecretError {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }
 
@@ -143,7 +119,7 @@ impl fmt::Display for KeyId {
 ///
 /// ```
 /// use postback::{KeyRing, Secret};
-/// use postback::verify::{KeyId, SecretError};
+/// use postback::verify::KeyId;
 ///
 /// let ring = KeyRing::try_from("old-secret,new-secret")?;
 /// assert_eq!(ring.ids().map(KeyId::as_str).collect::<Vec<_>>(), ["key-1", "key-2"]);
@@ -167,10 +143,10 @@ impl KeyRing {
     /// Adds a key.
     ///
     /// # Errors
-    /// [`SecretError::DuplicateKeyId`], if the ring has a key of that name.
-    pub fn with(mut self, id: KeyId, secret: Secret) -> Result<Self, SecretError> {
+    /// [`ConfigError::Secret`], if the ring has a key of that name.
+    pub fn with(mut self, id: KeyId, secret: Secret) -> Result<Self, ConfigError> {
         if self.ids().any(|known| *known == id) {
-            return Err(SecretError::DuplicateKeyId { id });
+            return Err(invalid(format!("two keys named {:?}: give each its own name", id.as_str())));
         }
         self.keys.push((id, secret));
         Ok(self)
@@ -187,8 +163,8 @@ impl KeyRing {
 }
 
 impl TryFrom<&str> for KeyRing {
-    type Error = SecretError;
-    fn try_from(list: &str) -> Result<Self, SecretError> {
+    type Error = ConfigError;
+    fn try_from(list: &str) -> Result<Self, ConfigError> {
         let mut keys = Vec::new();
         for (position, key) in (1..).zip(list.split(',')) {
             let secret = Secret::at(position, Zeroizing::new(key.to_owned()))?;
@@ -199,15 +175,15 @@ impl TryFrom<&str> for KeyRing {
 }
 
 impl TryFrom<String> for KeyRing {
-    type Error = SecretError;
-    fn try_from(list: String) -> Result<Self, SecretError> {
+    type Error = ConfigError;
+    fn try_from(list: String) -> Result<Self, ConfigError> {
         Self::try_from(Zeroizing::new(list).as_str())
     }
 }
 
 impl TryFrom<&String> for KeyRing {
-    type Error = SecretError;
-    fn try_from(list: &String) -> Result<Self, SecretError> {
+    type Error = ConfigError;
+    fn try_from(list: &String) -> Result<Self, ConfigError> {
         Self::try_from(list.as_str())
     }
 }
@@ -231,15 +207,15 @@ mod tests {
 
     #[test]
     fn empty_secret_is_refused_with_advice() {
-        let error = Secret::new("").unwrap_err();
-        assert_eq!(error, SecretError::Empty { position: 1 });
-        assert!(error.to_string().contains("copy it from"));
+        let error = Secret::new("").unwrap_err().to_string();
+        assert!(error.starts_with("empty secret (number 1): copy it from"), "{error}");
     }
 
     #[test]
     fn white_space_around_a_secret_is_refused() {
         for key in [" key", "key ", "key\n", "\tkey", "key\r\n", "\u{a0}key", "\n"] {
-            assert_eq!(Secret::new(key).unwrap_err(), SecretError::WhiteSpace { position: 1 }, "{key:?}");
+            let error = Secret::new(key).unwrap_err().to_string();
+            assert!(error.starts_with("white space around secret number 1: remove it"), "{key:?}: {error}");
         }
         assert!(Secret::new("inner space is fine").is_ok());
     }
@@ -248,16 +224,13 @@ mod tests {
     fn ring_refuses_equal_names_and_gaps_in_a_list() {
         let key = || Secret::new("k").unwrap();
         let id = || KeyId::new("a").unwrap();
-        assert!(matches!(KeyRing::new(id(), key()).with(id(), key()), Err(SecretError::DuplicateKeyId { .. })));
+        let twice = KeyRing::new(id(), key()).with(id(), key()).unwrap_err().to_string();
+        assert!(twice.starts_with("two keys named \"a\": give"), "{twice}");
         assert_eq!(KeyRing::try_from("s1,s2").unwrap().ids().count(), 2);
         assert_eq!(KeyRing::from(Secret::new("s1,s2").unwrap()).ids().count(), 1);
         for (list, at) in [("", 1), (",", 1), ("s1,", 2), ("s1, s2", 2), ("s1,,s2", 2)] {
-            let (SecretError::Empty { position } | SecretError::WhiteSpace { position }) =
-                KeyRing::try_from(list).unwrap_err()
-            else {
-                panic!("{list:?}");
-            };
-            assert_eq!(position, at, "{list:?}");
+            let error = KeyRing::try_from(list).unwrap_err().to_string();
+            assert!(error.contains(&format!("number {at}")), "{list:?}: {error}");
         }
     }
 

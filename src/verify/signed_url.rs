@@ -7,7 +7,7 @@ use super::query::{self, Occurrence};
 use super::request::Request;
 use super::secret::KeyId;
 use super::signature::UrlVerifier;
-use super::url_template::{UrlParameter, UrlTemplate, UrlValue};
+use super::url_template::{UrlParameter, UrlTemplate};
 
 /// The longest request target that endpoints read, in bytes: as much as the HTTP servers accept. A shorter limit would
 /// let players make their own reversals unreadable with long parameters in the offer wall's URL.
@@ -53,7 +53,7 @@ impl SignedUrl {
             return Err(Problem::Repeated { name });
         }
         for (parameter, occurrence) in self.template.parameters().iter().zip(&found) {
-            if let UrlValue::Static(expected) = parameter.value() {
+            if let Some(expected) = parameter.static_value() {
                 check_static(query, parameter.name(), expected, *occurrence)?;
             }
         }

@@ -4,22 +4,21 @@
 use std::fmt;
 
 use super::query::decode;
+use crate::error::ConfigError;
 
 /// A callback URL as typed into a dashboard.
 ///
 /// ```
-/// use postback::verify::{MacroStyle, UrlTemplate, UrlValue};
+/// use postback::verify::UrlTemplate;
 ///
-/// let template = UrlTemplate::parse(
-///     "https://game.example/callbacks?player=[%USER:UID%]&tx=[%TX%]&source=bitlabs",
-///     MacroStyle::Percent,
-///     &["hash"],
-/// )?;
+/// let url = "https://game.example/callbacks?player=[%USER:UID%]&tx=[%TX%]&source=bitlabs";
+/// let template = UrlTemplate::parse(url, &["hash"])?;
 /// assert_eq!(template.prefix(), "https://game.example/callbacks");
 /// assert_eq!(template.path(), "/callbacks");
-/// let tx = &template.parameters()[1];
-/// assert_eq!((tx.name(), tx.value()), ("tx", &UrlValue::Macro("TX".into())));
-/// # Ok::<(), postback::verify::UrlError>(())
+/// let [_, tx, source] = template.parameters() else { panic!() };
+/// assert_eq!((tx.name(), tx.macro_name()), ("tx", Some("TX")));
+/// assert_eq!((source.name(), source.static_value()), ("source", Some("bitlabs")));
+/// # Ok::<(), postback::ConfigError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlTemplate {
@@ -32,77 +31,75 @@ pub struct UrlTemplate {
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlParameter {
     name: Box<str>,
-    value: UrlValue,
-    macro_text: Option<Box<str>>,
+    value: Value,
 }
 
-/// What a parameter of a [`UrlTemplate`] is set to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "a value contains a macro or it does not")]
-pub enum UrlValue {
-    /// A macro that the network replaces. With [`MacroStyle::Percent`] the text between `[%` and `%]`, otherwise all
-    /// of it.
-    Macro(Box<str>),
-    /// The publisher's own text, decoded. The network sends it as it is.
+#[derive(Clone, PartialEq, Eq)]
+enum Value {
+    /// A macro as typed, and its name.
+    Macro { typed: Box<str>, name: Box<str> },
+    /// The publisher's own text, decoded.
     Static(Box<str>),
 }
 
-/// How a network writes its macros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MacroStyle {
-    /// `[%NAME%]`. Anything that resembles a macro of another style is an error.
-    Percent,
-    /// Any style (`{tx}`, `[tx]`, `%tx%`, `$tx` …): a value is a macro if it contains a bracket, a `$`, or a `%` that
-    /// is no escape.
-    Any,
-}
-
 impl UrlTemplate {
-    /// Parses a URL as typed, macros included. White space around it is dropped.
+    /// Parses a URL as typed, with macros of the form `[%NAME%]`: anything that resembles a macro of another form is an
+    /// error. White space around the URL is dropped.
     ///
     /// `reserved` are names that the network itself adds to every callback.
     ///
     /// # Errors
-    /// [`UrlError`]: what is wrong and what to type instead.
-    pub fn parse(typed: &str, style: MacroStyle, reserved: &[&str]) -> Result<Self, UrlError> {
-        let template = Self::parse_optional(typed, style, reserved)?;
+    /// [`ConfigError::Url`]: what is wrong and what to type instead.
+    pub fn parse(typed: &str, reserved: &[&str]) -> Result<Self, ConfigError> {
+        let template = Self::of(typed, UrlParameter::parse_percent, reserved)?;
         if template.parameters.is_empty() {
-            return Err(UrlError::NoParameters);
+            return Err(invalid(
+                "no parameters in callback URL: type them after a '?', such as ?player=[%USER:UID%]&tx=[%TX%]",
+            ));
+        }
+        for (at, parameter) in template.parameters.iter().enumerate() {
+            let mut before = template.parameters.iter().take(at);
+            if let Some(text) = parameter.macro_text()
+                && let Some(first) = before.find(|known| known.macro_text() == Some(text))
+            {
+                let (first, second) = (first.name(), parameter.name());
+                return Err(invalid(format!("{text} is the value of both {first:?} and {second:?}: type it once")));
+            }
         }
         Ok(template)
     }
 
-    /// The same for networks that add all parameters themselves: the URL may have none.
-    pub(crate) fn parse_optional(typed: &str, style: MacroStyle, reserved: &[&str]) -> Result<Self, UrlError> {
+    /// Parses a URL with macros of any form (`{tx}`, `[tx]`, `%tx%`, `$tx` …): a value is a macro if it contains a
+    /// bracket, a `$`, or a `%` that is no escape. It may have no parameters, for networks that add them all.
+    pub(crate) fn parse_any(typed: &str, reserved: &[&str]) -> Result<Self, ConfigError> {
+        Self::of(typed, UrlParameter::parse_any, reserved)
+    }
+
+    fn of(
+        typed: &str,
+        parse: impl Fn(&str) -> Result<UrlParameter, ConfigError>,
+        reserved: &[&str],
+    ) -> Result<Self, ConfigError> {
         let typed = typed.trim();
         let (prefix, query) = split(typed)?;
         let path_at = check_prefix(prefix)?;
         let query = query.unwrap_or_default();
         if query.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(UrlError::WhiteSpace);
+            return Err(invalid(WHITE_SPACE));
         }
         let mut parameters: Vec<UrlParameter> = Vec::new();
         for piece in query.split('&').filter(|_| !query.is_empty()) {
-            let parameter = match style {
-                MacroStyle::Percent => UrlParameter::parse_percent(piece)?,
-                MacroStyle::Any => UrlParameter::parse_any(piece)?,
-            };
-            let name = || parameter.name.to_string();
-            if reserved.contains(&&*parameter.name) {
-                return Err(UrlError::ReservedName { name: name() });
+            let parameter = parse(piece)?;
+            let name = parameter.name();
+            if reserved.contains(&name) {
+                return Err(invalid(format!(
+                    "the network itself adds {name:?} to every callback: type the URL without it, or use another name"
+                )));
             }
             if parameters.iter().any(|known| known.name == parameter.name) {
-                return Err(UrlError::RepeatedName { name: name() });
-            }
-            if let (MacroStyle::Percent, UrlValue::Macro(text)) = (style, &parameter.value)
-                && let Some(first) = parameters.iter().find(|known| known.value == parameter.value)
-            {
-                return Err(UrlError::RepeatedMacro {
-                    text: text.to_string(),
-                    first: first.name.to_string(),
-                    second: name(),
-                });
+                return Err(invalid(format!(
+                    "two parameters named {name:?} in callback URL: type another name for one of them"
+                )));
             }
             parameters.push(parameter);
         }
@@ -152,44 +149,63 @@ impl UrlParameter {
         &self.name
     }
 
-    /// Its value.
-    pub fn value(&self) -> &UrlValue {
-        &self.value
+    /// The text that the network sends as it is, decoded; `None` for a macro.
+    pub fn static_value(&self) -> Option<&str> {
+        match &self.value {
+            Value::Static(text) => Some(text),
+            Value::Macro { .. } => None,
+        }
+    }
+
+    /// The macro's name: the text between `[%` and `%]`. All of it for a macro of another form; `None` for a static
+    /// value.
+    pub fn macro_name(&self) -> Option<&str> {
+        match &self.value {
+            Value::Macro { name, .. } => Some(name),
+            Value::Static(_) => None,
+        }
     }
 
     /// The macro exactly as typed (`[%TX%]`); `None` for a static value. A callback that contains it was sent
     /// with the macro not replaced.
     pub fn macro_text(&self) -> Option<&str> {
-        self.macro_text.as_deref()
+        match &self.value {
+            Value::Macro { typed, .. } => Some(typed),
+            Value::Static(_) => None,
+        }
     }
 
     /// One parameter in a URL whose macros have the form `[%NAME%]`.
-    fn parse_percent(piece: &str) -> Result<Self, UrlError> {
+    fn parse_percent(piece: &str) -> Result<Self, ConfigError> {
         let (name, value) = split_name(piece)?;
         if let Some(suggestion) = macro_meant_by(name) {
-            return Err(UrlError::MacroWithoutName { suggestion });
+            return Err(invalid(format!("macro without a parameter name in callback URL: type name={suggestion}")));
         }
         let name = decode_name(name)?;
         if let Some(text) = percent_macro(value) {
-            return Ok(Self { name, value: UrlValue::Macro(text.into()), macro_text: Some(value.into()) });
+            return Ok(Self { name, value: Value::Macro { typed: value.into(), name: text.into() } });
         }
         if let Some(suggestion) = macro_meant_by(value) {
-            return Err(UrlError::MalformedMacro { name: name.into(), suggestion });
+            return Err(invalid(format!(
+                "the value of {name:?} in the callback URL is not a macro by itself: type {suggestion}"
+            )));
         }
         match decode(value) {
-            Some(text) => Ok(Self { name, value: UrlValue::Static(text.into()), macro_text: None }),
-            None => Err(UrlError::StaticEncoding { name: name.into() }),
+            Some(text) => Ok(Self { name, value: Value::Static(text.into()) }),
+            None => Err(invalid(format!(
+                "the value of {name:?} in the callback URL is not percent-encoded text: use letters and digits, %20 for a space"
+            ))),
         }
     }
 
     /// One parameter in a URL whose macros may have any form.
-    fn parse_any(piece: &str) -> Result<Self, UrlError> {
+    fn parse_any(piece: &str) -> Result<Self, ConfigError> {
         let (name, value) = split_name(piece)?;
         let name = decode_name(name)?;
         let is_static = |text: &str| !text.contains(['[', ']', '{', '}', '<', '>', '$']);
         Ok(match decode(value).filter(|text| is_static(text)) {
-            Some(text) => Self { name, value: UrlValue::Static(text.into()), macro_text: None },
-            None => Self { name, value: UrlValue::Macro(value.into()), macro_text: Some(value.into()) },
+            Some(text) => Self { name, value: Value::Static(text.into()) },
+            None => Self { name, value: Value::Macro { typed: value.into(), name: value.into() } },
         })
     }
 }
@@ -197,134 +213,40 @@ impl UrlParameter {
 impl fmt::Debug for UrlParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            UrlValue::Macro(text) if text.bytes().all(is_name_byte) => {
+            Value::Macro { name: text, .. } if text.bytes().all(is_name_byte) => {
                 write!(f, "{}=[%{text}%]", self.name)
             }
-            UrlValue::Macro(_) => write!(f, "{}=(macro)", self.name),
-            UrlValue::Static(_) => write!(f, "{}=…", self.name),
+            Value::Macro { .. } => write!(f, "{}=(macro)", self.name),
+            Value::Static(_) => write!(f, "{}=…", self.name),
         }
     }
 }
 
-/// Why a callback URL cannot be used. Every message says what to type instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// Nothing was typed.
-    #[error("empty callback URL: paste the URL from the network's dashboard, macros included")]
-    Empty,
-    /// It is enclosed in brackets or quotation marks.
-    #[error("brackets or quotation marks around the callback URL: remove them")]
-    Enclosed,
-    /// It was copied from HTML, and its `&` are written `&amp;`.
-    #[error("\"&amp;\" in callback URL: it was copied from HTML, so type a plain & between the parameters")]
-    HtmlEscaped,
-    /// It has no scheme.
-    #[error("no scheme in callback URL: type https:// or http://, whichever the dashboard has, before the host")]
-    NoScheme,
-    /// Its scheme is not `http` or `https`.
-    #[error("unsupported scheme in callback URL: begin with https:// or http:// in lower case")]
-    UnsupportedScheme,
-    /// It has no host.
-    #[error("no host in callback URL: type one after the scheme, as in https://game.example/callbacks?…")]
-    NoHost,
-    /// Its host contains characters that a host cannot have.
-    #[error("invalid host in callback URL: type it as in https://game.example/callbacks?…")]
-    InvalidHost,
-    /// Its port is not a number from 1 to 65535.
-    #[error(
-        "invalid port in callback URL: type a number from 1 to 65535 as in https://game.example:8443/…, or no port"
-    )]
-    InvalidPort,
-    /// Its path contains characters that a URL cannot have.
-    #[error("invalid character in the path of the callback URL: type it percent-encoded")]
-    InvalidPath,
-    /// A user name or password precedes the host.
-    #[error("user name or password in callback URL: type https://game.example/… without the part up to the @")]
-    UserInfo,
-    /// It contains a `#`.
-    #[error("'#' in callback URL: what follows it is never sent, so remove it (or type %23 within a value)")]
-    Fragment,
-    /// Host or path contain characters beyond ASCII.
-    #[error(
-        "characters beyond ASCII in the host or path of the callback URL: type the host in punycode (xn--…) and the \
-         path percent-encoded"
-    )]
-    NotAscii,
-    /// It contains a space or a control character.
-    #[error("space or control character in callback URL: remove it, or type %20 for a space")]
-    WhiteSpace,
-    /// A macro precedes the `?`.
-    #[error("macro before the '?' of the callback URL: type every macro as a parameter, such as ?tx=[%TX%]")]
-    MacroInPrefix,
-    /// It has no parameters.
-    #[error("no parameters in callback URL: type them after a '?', such as ?player=[%USER:UID%]&tx=[%TX%]")]
-    NoParameters,
-    /// A parameter has no name.
-    #[error("parameter without a name in callback URL: type name=[%MACRO%] between two '&', and no '&' at the end")]
-    EmptyName,
-    /// A macro has no parameter name before it.
-    #[error("macro without a parameter name in callback URL: type name={suggestion}")]
-    MacroWithoutName {
-        /// The macro that was meant.
-        suggestion: String,
-    },
-    /// A parameter's name is not percent-encoded text.
-    #[error("invalid parameter name in callback URL: use letters and digits")]
-    NameEncoding,
-    /// The network itself adds a parameter of this name.
-    #[error("the network itself adds {name:?} to every callback: type the URL without it, or use another name")]
-    ReservedName {
-        /// The name.
-        name: String,
-    },
-    /// Two parameters have the same name.
-    #[error("two parameters named {name:?} in callback URL: type another name for one of them")]
-    RepeatedName {
-        /// The name.
-        name: String,
-    },
-    /// Two parameters have the same macro.
-    #[error("[%{text}%] is the value of both {first:?} and {second:?}: type it once")]
-    RepeatedMacro {
-        /// The macro's text.
-        text: String,
-        /// The first parameter.
-        first: String,
-        /// The second parameter.
-        second: String,
-    },
-    /// A value resembles a macro but is none, or mixes one with other text.
-    #[error("the value of {name:?} in the callback URL is not a macro by itself: type {suggestion}")]
-    MalformedMacro {
-        /// The parameter.
-        name: String,
-        /// What to type.
-        suggestion: String,
-    },
-    /// A static value is not percent-encoded text.
-    #[error(
-        "the value of {name:?} in the callback URL is not percent-encoded text: use letters and digits, %20 for a space"
-    )]
-    StaticEncoding {
-        /// The parameter.
-        name: String,
-    },
+const WHITE_SPACE: &str = "space or control character in callback URL: remove it, or type %20 for a space";
+const MACRO_IN_PREFIX: &str =
+    "macro before the '?' of the callback URL: type every macro as a parameter, such as ?tx=[%TX%]";
+
+fn invalid(problem: impl Into<String>) -> ConfigError {
+    ConfigError::Url { problem: problem.into() }
 }
 
-fn split(typed: &str) -> Result<(&str, Option<&str>), UrlError> {
+fn split(typed: &str) -> Result<(&str, Option<&str>), ConfigError> {
     if typed.is_empty() {
-        return Err(UrlError::Empty);
+        return Err(invalid("empty callback URL: paste the URL from the network's dashboard, macros included"));
     }
     if typed.starts_with(['<', '"', '\'', '`', '(']) {
-        return Err(UrlError::Enclosed);
+        return Err(invalid("brackets or quotation marks around the callback URL: remove them"));
     }
     // Before the '#' is looked for: HTML also writes characters as &#38;.
     if ["&amp;", "&#38;", "&#x26;"].iter().any(|escape| typed.contains(escape)) {
-        return Err(UrlError::HtmlEscaped);
+        return Err(invalid(
+            "\"&amp;\" in callback URL: it was copied from HTML, so type a plain & between the parameters",
+        ));
     }
     if typed.contains('#') {
-        return Err(UrlError::Fragment);
+        return Err(invalid(
+            "'#' in callback URL: what follows it is never sent, so remove it (or type %23 within a value)",
+        ));
     }
     Ok(match typed.split_once('?') {
         Some((prefix, query)) => (prefix, Some(query)),
@@ -333,59 +255,84 @@ fn split(typed: &str) -> Result<(&str, Option<&str>), UrlError> {
 }
 
 /// Checks scheme, host, port and path. Returns where the path begins.
-fn check_prefix(prefix: &str) -> Result<usize, UrlError> {
+fn check_prefix(prefix: &str) -> Result<usize, ConfigError> {
     if prefix.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(UrlError::WhiteSpace);
+        return Err(invalid(WHITE_SPACE));
     }
     if !prefix.is_ascii() {
-        return Err(UrlError::NotAscii);
+        return Err(invalid(
+            "characters beyond ASCII in the host or path of the callback URL: type the host in punycode (xn--…) and the \
+         path percent-encoded",
+        ));
     }
     let rest = match prefix.split_once("://") {
-        None => return Err(UrlError::NoScheme),
+        None => {
+            return Err(invalid(
+                "no scheme in callback URL: type https:// or http://, whichever the dashboard has, before the host",
+            ));
+        }
         Some(("http" | "https", rest)) => rest,
-        Some(_) => return Err(UrlError::UnsupportedScheme),
+        Some(_) => {
+            return Err(invalid("unsupported scheme in callback URL: begin with https:// or http:// in lower case"));
+        }
     };
     let (authority, path) = rest.split_at(rest.find(['/', '\\']).unwrap_or(rest.len()));
     check_authority(authority)?;
     if path.contains(['[', ']', '{', '}', '<', '>']) {
-        return Err(UrlError::MacroInPrefix);
+        return Err(invalid(MACRO_IN_PREFIX));
     }
     if path.contains(['\\', '"', '^', '`', '|']) {
-        return Err(UrlError::InvalidPath);
+        return Err(invalid("invalid character in the path of the callback URL: type it percent-encoded"));
     }
     Ok(prefix.len() - path.len())
 }
 
-fn check_authority(authority: &str) -> Result<(), UrlError> {
+fn check_authority(authority: &str) -> Result<(), ConfigError> {
     if authority.contains('@') {
-        return Err(UrlError::UserInfo);
+        return Err(invalid(
+            "user name or password in callback URL: type https://game.example/… without the part up to the @",
+        ));
     }
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) if host.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.')) => (host, port),
-        Some(_) => return Err(UrlError::MacroInPrefix),
+        Some(_) => return Err(invalid(MACRO_IN_PREFIX)),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
     if host.is_empty() {
-        return Err(UrlError::NoHost);
+        return Err(invalid(
+            "no host in callback URL: type one after the scheme, as in https://game.example/callbacks?…",
+        ));
     }
     if host.contains(['%', '[', ']', '{', '}', '<', '>']) {
-        return Err(UrlError::MacroInPrefix);
+        return Err(invalid(MACRO_IN_PREFIX));
     }
     if !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':')) {
-        return Err(UrlError::InvalidHost);
+        return Err(invalid("invalid host in callback URL: type it as in https://game.example/callbacks?…"));
     }
     let is_port =
         |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port != 0);
-    if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) { Ok(()) } else { Err(UrlError::InvalidPort) }
+    if port.is_empty() || port.strip_prefix(':').is_some_and(is_port) {
+        Ok(())
+    } else {
+        Err(invalid(
+            "invalid port in callback URL: type a number from 1 to 65535 as in https://game.example:8443/…, or no port",
+        ))
+    }
 }
 
-fn split_name(piece: &str) -> Result<(&str, &str), UrlError> {
+fn split_name(piece: &str) -> Result<(&str, &str), ConfigError> {
     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-    if name.is_empty() { Err(UrlError::EmptyName) } else { Ok((name, value)) }
+    if name.is_empty() {
+        Err(invalid(
+            "parameter without a name in callback URL: type name=[%MACRO%] between two '&', and no '&' at the end",
+        ))
+    } else {
+        Ok((name, value))
+    }
 }
 
-fn decode_name(name: &str) -> Result<Box<str>, UrlError> {
-    decode(name).map(Box::from).ok_or(UrlError::NameEncoding)
+fn decode_name(name: &str) -> Result<Box<str>, ConfigError> {
+    decode(name).map(Box::from).ok_or_else(|| invalid("invalid parameter name in callback URL: use letters and digits"))
 }
 
 /// The name in a value that is exactly `[%NAME%]`.
@@ -419,8 +366,8 @@ fn is_name_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(typed: &str) -> Result<UrlTemplate, UrlError> {
-        UrlTemplate::parse(typed, MacroStyle::Percent, &["hash", "debug"])
+    fn parse(typed: &str) -> Result<UrlTemplate, ConfigError> {
+        UrlTemplate::parse(typed, &["hash", "debug"])
     }
 
     #[test]
@@ -444,19 +391,20 @@ mod tests {
 
     #[test]
     fn macros_and_static_values_are_distinguished() {
-        let values = |typed: &str, style| {
-            let template = UrlTemplate::parse(typed, style, &[]).unwrap();
-            let parameters = template.parameters().iter();
-            parameters
-                .map(|p| (p.name().to_owned(), p.value().clone(), p.macro_text().map(str::to_owned)))
-                .collect::<Vec<_>>()
+        let values = |template: UrlTemplate| {
+            let texts = |p: &UrlParameter| {
+                [Some(p.name()), p.static_value(), p.macro_name(), p.macro_text()].map(|text| text.map(str::to_owned))
+            };
+            template.parameters().iter().map(texts).collect::<Vec<_>>()
         };
         let is_macro = |name: &str, text: &str, typed: &str| {
-            (name.to_owned(), UrlValue::Macro(text.into()), Some(typed.to_owned()))
+            [Some(name), None, Some(text), Some(typed)].map(|text| text.map(str::to_owned))
         };
-        let is_static = |name: &str, text: &str| (name.to_owned(), UrlValue::Static(text.into()), None);
+        let is_static =
+            |name: &str, text: &str| [Some(name), Some(text), None, None].map(|text| text.map(str::to_owned));
+        let typed = "https://a.example?o%3At=[%OFFER:TASK:ID%]&s=Lords%20Mobile+x&flag&e=";
         assert_eq!(
-            values("https://a.example?o%3At=[%OFFER:TASK:ID%]&s=Lords%20Mobile+x&flag&e=", MacroStyle::Percent),
+            values(parse(typed).unwrap()),
             [
                 is_macro("o:t", "OFFER:TASK:ID", "[%OFFER:TASK:ID%]"),
                 is_static("s", "Lords Mobile x"),
@@ -464,8 +412,9 @@ mod tests {
                 is_static("e", "")
             ]
         );
+        let typed = "https://a.example/cb?p={user_id}&t=%TX%&t2=%TX%&d=$x&s=a%20network";
         assert_eq!(
-            values("https://a.example/cb?p={user_id}&t=%TX%&t2=%TX%&d=$x&s=a%20network", MacroStyle::Any),
+            values(UrlTemplate::parse_any(typed, &[]).unwrap()),
             [
                 is_macro("p", "{user_id}", "{user_id}"),
                 is_macro("t", "%TX%", "%TX%"),
@@ -555,7 +504,7 @@ mod tests {
         assert!(shown.contains("x=[%TX%]"), "{shown}");
         // A token may have been mistaken for a macro.
         let typed = "https://a.example/c?k=$hunter2&x={TX}";
-        let shown = format!("{:?}", UrlTemplate::parse(typed, MacroStyle::Any, &[]).unwrap());
+        let shown = format!("{:?}", UrlTemplate::parse_any(typed, &[]).unwrap());
         assert!(shown.contains("k=(macro)") && !shown.contains("hunter2"), "{shown}");
     }
 }

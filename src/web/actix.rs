@@ -41,16 +41,17 @@ use std::future::{Ready, ready};
 
 use actix_web::body::{self, BodyStream, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes};
-use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, ResponseError, Route};
+use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, Route};
 
-use super::route::{BODY_TIMEOUT, respond, verify};
-use super::{CallbackResponse, MissingCallback};
+use super::CallbackResponse;
+use super::route::{BODY_TIMEOUT, log_missing_callback, respond, verify};
 use crate::network::{Endpoint, Verified};
-use crate::receiver::{Receive, RequestError};
+use crate::receiver::{Receive, ReceiveError};
 use crate::telemetry;
 use crate::verify::{BadRequest, Headers, Request, VerifyError};
 
@@ -98,7 +99,7 @@ async fn verify_first<E: Endpoint, B: MessageBody + 'static>(
         }
         Err(error) => {
             let responses = endpoint.responses();
-            let response = CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None);
+            let response = CallbackResponse::new(Err(&ReceiveError::Rejected(error)), responses, None);
             Ok(request.into_response(http_response(&response)).map_into_right_body())
         }
     }
@@ -106,22 +107,12 @@ async fn verify_first<E: Endpoint, B: MessageBody + 'static>(
 
 /// Takes the callback that [`verified`] put into the request.
 impl<T: 'static> FromRequest for Verified<T> {
-    type Error = MissingCallback;
-    type Future = Ready<Result<Self, MissingCallback>>;
+    type Error = InternalError<&'static str>;
+    type Future = Ready<Result<Self, Self::Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(request.extensions_mut().remove().ok_or(MissingCallback))
-    }
-}
-
-impl ResponseError for MissingCallback {
-    fn status_code(&self) -> StatusCode {
-        StatusCode::INTERNAL_SERVER_ERROR
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        tracing::error!(target: "postback::request", error = %self);
-        HttpResponse::InternalServerError().insert_header((header::CONTENT_TYPE, PLAIN_TEXT)).body("not configured")
+        let callback = request.extensions_mut().remove();
+        ready(callback.ok_or_else(|| InternalError::new(log_missing_callback(), StatusCode::INTERNAL_SERVER_ERROR)))
     }
 }
 

@@ -44,10 +44,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 
-use super::route::{BODY_TIMEOUT, respond, verify};
-use super::{CallbackResponse, MissingCallback};
+use super::CallbackResponse;
+use super::route::{BODY_TIMEOUT, log_missing_callback, respond, verify};
 use crate::network::{Endpoint, Verified};
-use crate::receiver::{Receive, RequestError};
+use crate::receiver::{Receive, ReceiveError};
 use crate::telemetry;
 use crate::verify::{BadRequest, Headers, Request, VerifyError};
 
@@ -90,7 +90,7 @@ where
                 }
                 Err(error) => {
                     let responses = endpoint.responses();
-                    CallbackResponse::new(Err(&RequestError::Verify(error)), responses, None).into_response()
+                    CallbackResponse::new(Err(&ReceiveError::Rejected(error)), responses, None).into_response()
                 }
             }
         }
@@ -103,17 +103,10 @@ where
     T: Clone + Send + Sync + 'static,
     S: Send + Sync,
 {
-    type Rejection = MissingCallback;
+    type Rejection = (StatusCode, &'static str);
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingCallback> {
-        parts.extensions.remove().ok_or(MissingCallback)
-    }
-}
-
-impl IntoResponse for MissingCallback {
-    fn into_response(self) -> Response {
-        tracing::error!(target: "postback::request", error = %self);
-        (StatusCode::INTERNAL_SERVER_ERROR, "not configured").into_response()
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        parts.extensions.remove().ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, log_missing_callback()))
     }
 }
 

@@ -16,15 +16,12 @@ pub mod actix;
 #[cfg(feature = "axum")]
 pub mod axum;
 
-#[cfg(any(feature = "actix-web", feature = "axum"))]
-pub use route::MissingCallback;
-
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::network::Responses;
 use crate::protocol::Receipt;
-use crate::receiver::{ReceiveError, RequestError};
+use crate::receiver::ReceiveError;
 use crate::verify::{BadRequest, NotGenuine, VerifyError};
 
 /// How long a network is asked to wait when the store is down.
@@ -57,7 +54,7 @@ pub struct CallbackResponse {
 impl CallbackResponse {
     /// The response to a request, in the form that the network expects. `transaction` is the callback's, for networks
     /// that want to read it.
-    pub fn new(result: Result<&Receipt, &RequestError>, responses: Responses<'_>, transaction: Option<&str>) -> Self {
+    pub fn new(result: Result<&Receipt, &ReceiveError>, responses: Responses<'_>, transaction: Option<&str>) -> Self {
         match result {
             Ok(receipt) => {
                 let expected = match receipt {
@@ -66,7 +63,7 @@ impl CallbackResponse {
                 };
                 Self::of(200, expected_body(expected, receipt.as_str(), transaction))
             }
-            Err(RequestError::Verify(VerifyError::BadRequest(BadRequest::Empty))) if responses.accept_probe => {
+            Err(ReceiveError::Rejected(VerifyError::BadRequest(BadRequest::Empty))) if responses.accept_probe => {
                 Self::of(200, "ok".into())
             }
             Err(error) => {
@@ -81,10 +78,10 @@ impl CallbackResponse {
         Self { status, body, retry_after: None, allow: None, authenticate: None }
     }
 
-    fn of_error(error: &RequestError, responses: Responses<'_>) -> Self {
+    fn of_error(error: &ReceiveError, responses: Responses<'_>) -> Self {
         let simple = |status, body: &'static str| Self::of(status, body.into());
         match error {
-            RequestError::Verify(VerifyError::BadRequest(error)) => match error {
+            ReceiveError::Rejected(VerifyError::BadRequest(error)) => match error {
                 BadRequest::Method { allowed } => Self { allow: Some(allowed), ..simple(405, "method not allowed") },
                 BadRequest::UrlTooLong { .. } => simple(414, "url too long"),
                 BadRequest::BodyTooLarge { .. } => simple(413, "body too large"),
@@ -93,22 +90,22 @@ impl CallbackResponse {
                 BadRequest::Fragment => simple(400, "bad request"),
                 BadRequest::Empty => simple(403, "forbidden"),
             },
-            RequestError::Verify(VerifyError::NotGenuine(error)) => match (error, responses.not_genuine_status) {
+            ReceiveError::Rejected(VerifyError::NotGenuine(error)) => match (error, responses.not_genuine_status) {
                 (_, Some(status)) => simple(status, "forbidden"),
                 (NotGenuine::Credentials { challenge }, None) => {
                     Self { authenticate: *challenge, ..simple(401, "unauthorized") }
                 }
                 (_, None) => simple(403, "forbidden"),
             },
-            RequestError::Verify(VerifyError::Unusable(_)) => simple(400, "unusable callback"),
-            RequestError::Verify(VerifyError::KeysUnavailable) => {
+            ReceiveError::Rejected(VerifyError::Unusable(_)) => simple(400, "unusable callback"),
+            ReceiveError::Rejected(VerifyError::KeysUnavailable) => {
                 Self { retry_after: Some(whole_seconds(STORE_RETRY_AFTER)), ..simple(503, "keys unavailable") }
             }
-            RequestError::Receive(ReceiveError::Handler { .. }) => simple(500, "handler failed"),
-            RequestError::Receive(ReceiveError::Busy { retry_after }) => {
+            ReceiveError::Handler { .. } => simple(500, "handler failed"),
+            ReceiveError::Busy { retry_after } => {
                 Self { retry_after: Some(whole_seconds(*retry_after)), ..simple(503, "busy") }
             }
-            RequestError::Receive(ReceiveError::Store(_)) => {
+            ReceiveError::Store(_) => {
                 Self { retry_after: Some(whole_seconds(STORE_RETRY_AFTER)), ..simple(503, "store unavailable") }
             }
         }
@@ -149,9 +146,16 @@ mod route {
     use crate::event::{Event, EventKind};
     use crate::id::TransactionId;
     use crate::network::{Endpoint, Verified};
-    use crate::receiver::{Receive, ReceiveError, RequestError};
+    use crate::receiver::Receive;
     use crate::telemetry;
     use crate::verify::{Request, VerifyError};
+
+    /// Logs that an extractor has no callback. Returns the body of the response.
+    pub(super) fn log_missing_callback() -> &'static str {
+        let error = "no verified callback in this request: build the route with `verified(&endpoint, handler)`";
+        tracing::error!(target: "postback::request", %error);
+        "not configured"
+    }
 
     /// How long a server waits for a request's body.
     pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -178,14 +182,14 @@ mod route {
                 if let EventKind::Conversion { transaction: own, .. } = &event.kind {
                     transaction = Some(own.clone());
                 }
-                let work = async move { receiver.receive(event).await.map_err(RequestError::Receive) };
+                let work = async move { receiver.receive(event).await };
                 tokio::spawn(work.in_current_span()).await
             }
             Err(VerifyError::Unusable(unusable)) => {
                 let work = async move {
                     match receiver.keep(&unusable).await {
                         Ok(()) => Err(VerifyError::Unusable(unusable).into()),
-                        Err(error) => Err(ReceiveError::Store(error).into()),
+                        Err(error) => Err(error.into()),
                     }
                 };
                 tokio::spawn(work.in_current_span()).await
@@ -201,9 +205,4 @@ mod route {
             Err(_) => CallbackResponse::of(500, "internal error".into()),
         }
     }
-
-    /// Why an extractor has no callback.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-    #[error("no verified callback in this request: build the route with `verified(&endpoint, handler)`")]
-    pub struct MissingCallback;
 }

@@ -166,7 +166,7 @@ fn live_lease_is_respected_until_it_expires() {
     let key = completed("o1", "500").key();
     let deliver = Protocol::deliver(key.clone(), game.timing);
     assert_eq!(game.run(deliver, done), busy);
-    let deliver = Protocol::deliver_in_transaction(key, game.timing);
+    let deliver = Protocol::deliver(key, game.timing).in_transaction();
     assert_eq!(game.run(deliver, done), busy);
     game.now = lease.until();
     let second = receive(&game, completed("o1", "500"));
@@ -305,7 +305,7 @@ fn transaction_stores_the_callback_and_never_waits() {
     let mut game = Game::default();
     let first = receive(&game, completed("o1", "500"));
     start(&mut game, first);
-    let mut protocol = Protocol::receive_in_transaction(reconciled("o1", "200").into(), game.timing);
+    let mut protocol = Protocol::receive(reconciled("o1", "200").into(), game.timing).in_transaction();
     while game.step(&mut protocol, |_, _| panic!("somebody else works on it")) {
         assert!(!matches!(protocol.command(), Command::Wait(_)));
     }
@@ -318,7 +318,7 @@ fn failed_handler_in_a_transaction_is_undone_and_stored() {
     let mut game = Game::default();
     accept(&mut game, completed("o1", "500"));
     let mut calls = 0;
-    let protocol = Protocol::receive_in_transaction(reconciled("o1", "200").into(), game.timing);
+    let protocol = Protocol::receive(reconciled("o1", "200").into(), game.timing).in_transaction();
     let command = game.run(protocol, |wallet, decision| {
         wallet.carry_out(decision);
         calls += 1;
@@ -337,7 +337,7 @@ fn lost_swap_is_applied_to_the_record_that_won() {
         let mut game = Game::default();
         let event = reconciled("o1", "200");
         let mut late = if in_transaction {
-            Protocol::receive_in_transaction(event.into(), game.timing)
+            Protocol::receive(event.into(), game.timing).in_transaction()
         } else {
             receive(&game, event)
         };

@@ -13,7 +13,7 @@ use postback::testing::ManualClock;
 use postback::testing::bitlabs::Signer;
 use postback::{
     BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver,
-    RecordKey, Recovery, Request, RequestError, StoreError, Timestamp, Timing, VerifyError,
+    RecordKey, Recovery, Request, StoreError, Timestamp, Timing, VerifyError,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -481,13 +481,13 @@ async fn unusable_callback_is_kept_and_pays_once_when_replayed() {
     for _ in 0..3 {
         let request = Request::get(&callback);
         let error = receiver.handle(&wrong, &request).await.unwrap_err();
-        assert!(matches!(error, RequestError::Verify(VerifyError::Unusable(_))), "{error:?}");
+        assert!(matches!(error, ReceiveError::Rejected(VerifyError::Unusable(_))), "{error:?}");
     }
     // Nothing that is not genuine is ever kept.
     let forged = Signer::new("other", CALLBACKS).sign(&values("900")).target();
     let request = Request::get(&forged);
     let error = receiver.handle(&wrong, &request).await.unwrap_err();
-    assert!(matches!(error, RequestError::Verify(VerifyError::NotGenuine(_))), "{error:?}");
+    assert!(matches!(error, ReceiveError::Rejected(VerifyError::NotGenuine(_))), "{error:?}");
     let kept = receiver.store().list_unusable(None, 10).await.unwrap();
     assert_eq!(kept.len(), 1, "repetitions are kept once");
     assert!(!kept[0].callback.query.contains("hash"), "without the signature");
@@ -564,5 +564,5 @@ async fn unusable_callback_is_answered_only_after_it_is_kept() {
     let callback = Signer::new("secret", CALLBACKS).sign(&[("player", "p1")]).target();
     let request = Request::get(&callback);
     let error = receiver.handle(&endpoint, &request).await.unwrap_err();
-    assert!(matches!(error, RequestError::Receive(ReceiveError::Store(_))), "the network must retry: {error:?}");
+    assert!(matches!(error, ReceiveError::Store(_)), "the network must retry: {error:?}");
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use postback::store::{
-    DedupStore, KeptCallback, KeptId, MemoryHandler, MemoryTransaction, Retention, StoreError, Transaction,
-    TransactionWork, TransactionalStore, prune,
+    DedupStore, KeptCallback, KeptId, MemoryTransaction, Retention, StoreError, Transaction, TransactionWork,
+    TransactionalStore, prune,
 };
 use postback::store::{Record, Stored, SwapOutcome, Version};
 use postback::testing::conformance;
@@ -159,12 +159,12 @@ impl Retention for BrokenStore {
 }
 
 impl TransactionalStore for BrokenStore {
-    type Handler = MemoryHandler;
+    type Handler = <MemoryStore as TransactionalStore>::Handler;
 
     async fn transact<W: TransactionWork>(
         &self,
         key: &RecordKey,
-        handler: &Arc<MemoryHandler>,
+        handler: &Arc<Self::Handler>,
         work: W,
     ) -> Result<W::Output, StoreError> {
         let fault = self.fault;

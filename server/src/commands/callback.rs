@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use postback::testing::bitlabs::Signer;
-use postback::verify::{MacroStyle, UrlTemplate};
+use postback::verify::UrlTemplate;
 use postback::{Request, VerifyError};
 use serde_json::json;
 
@@ -189,7 +189,7 @@ impl Explain {
             let text = environment::resolve(source).map_err(anyhow::Error::msg)?;
             secrets.extend(Candidate::list(source, &text, true));
         }
-        let parse = |typed: &String| UrlTemplate::parse(typed, MacroStyle::Percent, &[PARAMETER]);
+        let parse = |typed: &String| UrlTemplate::parse(typed, &[PARAMETER]);
         let explainer =
             Explainer { secrets, template: self.template.as_ref().map(parse).transpose()?, hosts: self.host };
         let mut all_genuine = true;

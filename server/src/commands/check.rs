@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use postback::bitlabs::{Family, Vocabulary, describe_macro};
 use postback::network::{self, Role};
-use postback::verify::{MacroStyle, UrlTemplate, UrlValue};
+use postback::verify::UrlTemplate;
 
 use super::explain::PARAMETER;
 use super::{note, print};
@@ -66,7 +66,7 @@ fn print_config(config: &Config) -> anyhow::Result<()> {
 }
 
 fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
-    let template = match UrlTemplate::parse(url, MacroStyle::Percent, &[PARAMETER]) {
+    let template = match UrlTemplate::parse(url, &[PARAMETER]) {
         Ok(template) => template,
         Err(error) => {
             print(format_args!("cannot be used: {error}"))?;
@@ -75,9 +75,9 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
     };
     print(format_args!("signed prefix  {}", template.prefix()))?;
     for parameter in template.parameters() {
-        let meaning = match parameter.value() {
-            UrlValue::Static(text) => format!("static value {text:?}"),
-            UrlValue::Macro(text) => match describe_macro(text) {
+        let meaning = match parameter.macro_name() {
+            None => format!("static value {:?}", parameter.static_value().unwrap_or_default()),
+            Some(text) => match describe_macro(text) {
                 Some((field, vocabulary)) => {
                     let vocabulary = match vocabulary {
                         Vocabulary::Legacy => ", legacy macro",

@@ -19,7 +19,7 @@ use postback::network::{Description, Meaning, Role};
 use postback::testing::admob::AdmobSigner;
 use postback::testing::bitlabs::Signer;
 use postback::testing::described::{DescribedSigner, SentCallback};
-use postback::verify::{MacroStyle, UrlTemplate, UrlValue};
+use postback::verify::UrlTemplate;
 use postback::{Clock as _, Decimal, Effect, EventKind, Request as Callback, SystemClock};
 use serde_json::Value;
 
@@ -321,11 +321,11 @@ fn plan_bitlabs(endpoint: &ConfiguredEndpoint, run: u64) -> anyhow::Result<Vec<P
 
 /// The request target of a step, signed with the endpoint's secret.
 fn bitlabs_target(endpoint: &ConfiguredEndpoint, step: &Step, player: &str, run: &str) -> anyhow::Result<String> {
-    let template = UrlTemplate::parse(&endpoint.url, MacroStyle::Percent, &[])?;
+    let template = UrlTemplate::parse(&endpoint.url, &[])?;
     let transaction = |number: u8| format!("o{run}{number}");
     let mut values: Vec<(&str, String)> = Vec::new();
     for parameter in template.parameters() {
-        let UrlValue::Macro(text) = parameter.value() else {
+        let Some(text) = parameter.macro_name() else {
             continue;
         };
         let field = describe_macro(text).map_or("", |(field, _)| field);

@@ -42,7 +42,7 @@ pub use words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType}
 
 use crate::id::{AppName, NetworkName};
 use crate::network::ConfigError;
-use crate::verify::{KeyRing, SecretError};
+use crate::verify::KeyRing;
 
 /// One app of the network: its name, its App Secret or several, and options for its endpoints.
 ///
@@ -85,7 +85,7 @@ impl App {
     pub fn new<K>(name: impl AsRef<str>, secret: K) -> Result<Self, ConfigError>
     where
         K: TryInto<KeyRing>,
-        K::Error: Into<SecretError>,
+        K::Error: Into<ConfigError>,
     {
         let keys = secret.try_into().map_err(Into::into)?;
         Ok(Self { network: NetworkName::new("bitlabs")?, name: AppName::new(name)?, keys, options: Options::default() })

@@ -13,8 +13,8 @@ use crate::event::{Event, EventKind, UnusableCallback};
 use crate::id::{IdError, PlayerId};
 use crate::network::{ConfigError, EndpointLabels};
 use crate::verify::{
-    Encoding, HashFunction, KeyId, MacroStyle, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate,
-    UrlValue, UrlVerifier, VerifyError, decode, parse_amount, values,
+    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate, UrlVerifier,
+    VerifyError, decode, parse_amount, values,
 };
 
 /// The signature's parameter.
@@ -33,7 +33,7 @@ pub(super) struct Setup {
 
 impl Setup {
     pub(super) fn new(app: App, family: Family, url: &str) -> Result<Self, ConfigError> {
-        let template = UrlTemplate::parse(url, MacroStyle::Percent, &[SIGNATURE, TEST_FLAG])?;
+        let template = UrlTemplate::parse(url, &[SIGNATURE, TEST_FLAG])?;
         app.options.check(family)?;
         let mut places = [None; Field::COUNT];
         for (at, parameter) in template.parameters().iter().enumerate() {
@@ -110,13 +110,13 @@ impl Options {
     /// What a parameter of the URL contains. `None` for a static one, and for an allowed macro that is not known.
     fn field(&self, family: Family, parameter: &UrlParameter) -> Result<Option<Field>, ConfigError> {
         let state = self.state_parameter(family).filter(|(name, _)| *name == parameter.name());
-        let text = match (parameter.value(), state) {
-            (UrlValue::Static(_), Some((name, _))) => {
+        let text = match (parameter.macro_name(), state) {
+            (None, Some((name, _))) => {
                 return Err(ConfigError::StaticValue { name: name.to_owned(), what: "state".to_owned() });
             }
-            (UrlValue::Static(_), None) => return Ok(None),
-            (UrlValue::Macro(_), Some((_, field))) => return Ok(Some(field)),
-            (UrlValue::Macro(text), None) => &**text,
+            (None, None) => return Ok(None),
+            (Some(_), Some((_, field))) => return Ok(Some(field)),
+            (Some(text), None) => text,
         };
         let field = Field::of_macro(text);
         if field.is_none() && !self.allowed_macros.iter().any(|allowed| allowed == text) {

@@ -13,9 +13,7 @@ use super::format::{Meaning, Place, Role, Scheme};
 use super::signed_text::Shape;
 use super::url::PLACEHOLDER;
 use crate::network::{ConfigError, Senders};
-use crate::verify::{
-    HashFunction, KeyId, KeyRing, MacroStyle, PreparedMac, Secret, SecretError, UrlTemplate, UrlValue,
-};
+use crate::verify::{HashFunction, KeyId, KeyRing, PreparedMac, Secret, UrlTemplate};
 
 impl Description {
     /// Parses a description.
@@ -75,18 +73,6 @@ impl Description {
     }
 }
 
-/// What a completed callback means that arrives after a reversal of the same transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum AfterReversal {
-    /// It pays nothing: a reversal is final. Then neither order nor repetition matters.
-    #[default]
-    Ignored,
-    /// It makes the reward due again. An old callback that is delivered once more after the reversal then pays, too:
-    /// choose it only for a network that is known to edit statuses back and forth.
-    Reinstates,
-}
-
 /// Builds a [`DescribedEndpoint`].
 ///
 /// Without a URL, the endpoint is at `/callbacks/NAME` and expects the parameters of the default URL, which
@@ -104,7 +90,7 @@ pub struct DescribedBuilder {
     pub(super) names: BTreeMap<Role, String>,
     pub(super) words: Vec<(String, Meaning)>,
     pub(super) shapes: Vec<(Role, Shape)>,
-    pub(super) after_reversal: Option<AfterReversal>,
+    pub(super) reinstates: Option<bool>,
     pub(super) senders: Option<Senders>,
     pub(super) accepts_probe: Option<bool>,
     pub(super) body_limit: usize,
@@ -127,7 +113,7 @@ impl DescribedBuilder {
             names: BTreeMap::new(),
             words: Vec::new(),
             shapes: Vec::new(),
-            after_reversal: None,
+            reinstates: None,
             senders: None,
             accepts_probe: None,
             body_limit: DEFAULT_BODY_BYTES,
@@ -143,7 +129,7 @@ impl DescribedBuilder {
     pub fn secret<K>(mut self, secret: K) -> Result<Self, ConfigError>
     where
         K: TryInto<KeyRing>,
-        K::Error: Into<SecretError>,
+        K::Error: Into<ConfigError>,
     {
         self.keys = Some(secret.try_into().map_err(Into::into)?);
         Ok(self)
@@ -190,9 +176,13 @@ impl DescribedBuilder {
         self
     }
 
-    /// What a completed callback means after a reversal. Default: it is ignored.
-    pub fn after_reversal(mut self, meaning: AfterReversal) -> Self {
-        self.after_reversal = Some(meaning);
+    /// Whether a completed callback that arrives after a reversal of the same transaction makes the reward due again.
+    /// Default: as the description says, usually no. Then a reversal is final, and neither order nor repetition matters.
+    ///
+    /// An old callback that is delivered once more after the reversal then pays, too: set it only for a network that is
+    /// known to edit statuses back and forth.
+    pub fn reinstates(mut self, reinstates: bool) -> Self {
+        self.reinstates = Some(reinstates);
         self
     }
 
@@ -273,13 +263,9 @@ impl DescribedBuilder {
     fn typed_secret(&self, url: &str) -> Option<String> {
         match self.description.scheme() {
             Scheme::Secret { place: Place::Parameter(name) } => {
-                let template = UrlTemplate::parse_optional(url, MacroStyle::Any, &[]).ok()?;
+                let template = UrlTemplate::parse_any(url, &[]).ok()?;
                 let mut parameters = template.parameters().iter();
-                let typed = parameters.find(|parameter| parameter.name() == name)?;
-                match typed.value() {
-                    UrlValue::Static(text) => Some(text.to_string()),
-                    UrlValue::Macro(_) => None,
-                }
+                parameters.find(|parameter| parameter.name() == name)?.static_value().map(str::to_owned)
             }
             Scheme::Secret { place: Place::Path } => {
                 let path = self.description.path(false);
@@ -391,7 +377,7 @@ fn check_url(description: &Description, url: &str) -> Vec<UrlFinding> {
         find(true, error.to_string());
     }
     let file = description.file();
-    let Ok(template) = UrlTemplate::parse_optional(url, MacroStyle::Any, &[]) else {
+    let Ok(template) = UrlTemplate::parse_any(url, &[]) else {
         return findings;
     };
     let known = description.macros();

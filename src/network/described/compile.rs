@@ -8,14 +8,14 @@ use rust_decimal::Decimal;
 use super::authentication::{
     Authenticator, Credential, Credentials, Found, Keys, SharedSecret, TextPart, UrlSecret, url_authenticator,
 };
-use super::builder::{AfterReversal, DescribedBuilder};
+use super::builder::DescribedBuilder;
 use super::endpoint::{Roles, Rules, Setup, TextCheck};
 use super::format::{Meaning, Order, OriginalForm, Pairs, Place, Role, Scheme};
 use super::signed_text::Part;
 use super::url::{PLACEHOLDER, Slots, Url};
 use crate::id::{AppName, NetworkName};
 use crate::network::ConfigError;
-use crate::verify::{KeyId, UrlParameter, UrlValue, parse_amount};
+use crate::verify::{KeyId, parse_amount};
 
 /// The roles that money depends on.
 const DECIDING: [Role; 6] = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
@@ -159,10 +159,7 @@ impl DescribedBuilder {
             has_goal_transactions: self.description.has_goal_transactions(),
             // The dashboard decides whether there is a goal: then an absent one is a mistake there.
             requires_goal: roles.configured.contains(&Role::Goal),
-            reinstates: match self.after_reversal {
-                Some(after) => after == AfterReversal::Reinstates,
-                None => meaning.reinstates,
-            },
+            reinstates: self.reinstates.unwrap_or(meaning.reinstates),
             original: file.reversal.original.clone(),
             takes_back: file.reversal.takes_back,
             tests,
@@ -222,13 +219,13 @@ impl DescribedBuilder {
             return Ok(None);
         }
         let name = self.description.file().url_secret_name();
-        let secret = match url.parameter(name).map(UrlParameter::value) {
-            None => return Ok(None),
-            Some(UrlValue::Static(text)) if &**text != PLACEHOLDER => {
-                SharedSecret::of_texts([(KeyId::new("url")?, text.to_string())])
-            }
+        let Some(parameter) = url.parameter(name) else {
+            return Ok(None);
+        };
+        let secret = match parameter.static_value().filter(|text| *text != PLACEHOLDER) {
+            Some(text) => SharedSecret::of_texts([(KeyId::new("url")?, text.to_owned())]),
             // The default URL, or a macro in the secret's place: `secret={secret}`.
-            Some(_) => SharedSecret::of_texts(self.url_secrets()?),
+            None => SharedSecret::of_texts(self.url_secrets()?),
         };
         Ok(Some(UrlSecret { slot: slots.by_name(name), name: name.into(), secret }))
     }

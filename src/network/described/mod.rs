@@ -22,7 +22,7 @@ mod signed_text;
 mod url;
 
 pub use authentication::Credential;
-pub use builder::{AfterReversal, DescribedBuilder};
+pub use builder::DescribedBuilder;
 pub use callback::DescribedCallback;
 pub use description::{Description, UrlFinding};
 pub use endpoint::DescribedEndpoint;

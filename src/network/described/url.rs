@@ -5,7 +5,7 @@ use super::description::Description;
 use super::endpoint::Slot;
 use super::format::{File, Position, Scheme};
 use crate::network::ConfigError;
-use crate::verify::{MacroStyle, UrlError, UrlParameter, UrlTemplate, UrlValue};
+use crate::verify::{UrlParameter, UrlTemplate};
 
 /// Stands for a secret while a URL is parsed.
 pub(super) const PLACEHOLDER: &str = "postback-secret-placeholder";
@@ -29,7 +29,7 @@ impl Url {
             Scheme::Credentials => Vec::new(),
             _ => added.map(String::as_str).collect(),
         };
-        let template = UrlTemplate::parse_optional(typed, MacroStyle::Any, &reserved)?;
+        let template = UrlTemplate::parse_any(typed, &reserved)?;
         let signature = match description.scheme() {
             Scheme::Url { parameter, position, .. } => {
                 let text = file.macro_text(parameter);
@@ -104,10 +104,7 @@ impl<'u> Slots<'u> {
             .map(|parameter| Slot {
                 name: parameter.name().into(),
                 macro_text: parameter.macro_text().map(Box::from),
-                value: match parameter.value() {
-                    UrlValue::Static(text) => Some(text.clone()),
-                    UrlValue::Macro(_) => None,
-                },
+                value: parameter.static_value().map(Box::from),
                 is_in_url: true,
             })
             .collect();
@@ -159,7 +156,9 @@ impl<'u> Slots<'u> {
                 && !removed.contains(&slot.name)
             {
                 if &**value == PLACEHOLDER {
-                    return Err(UrlError::StaticEncoding { name: slot.name.to_string() }.into());
+                    return Err(ConfigError::Url {
+                        problem: format!("placeholder in parameter {:?} of the callback URL: type a value", slot.name),
+                    });
                 }
                 statics.push((at, value.clone()));
             }

@@ -3,7 +3,7 @@
 use postback::Secret;
 use postback::bitlabs::OfferState;
 use postback::network::ConfigError;
-use postback::verify::{KeyId, SecretError, UrlError};
+use postback::verify::KeyId;
 use postback::{AppName, KeyRing};
 
 use super::*;
@@ -99,8 +99,8 @@ fn unknown_macro_is_rejected_with_the_one_that_was_meant() {
 fn c8_url_pasted_from_html_is_rejected() {
     let pasted = OFFERS.replace('&', "&amp;");
     let error = app().offers(pasted).unwrap_err();
-    let expected = Box::new(ConfigError::Url(UrlError::HtmlEscaped));
-    assert_eq!(error, ConfigError::Endpoint { endpoint: "offers", error: expected });
+    let ConfigError::Endpoint { endpoint: "offers", error: inner } = &error else { panic!("{error:?}") };
+    assert!(matches!(**inner, ConfigError::Url { .. }));
     assert!(error.to_string().contains("plain &"), "{error}");
 }
 
@@ -116,9 +116,9 @@ fn app_takes_secrets_in_every_form_and_a_valid_name() {
     }
     for secret in ["", "secret\n", "one,,two"] {
         let error = App::new("my-game", secret).unwrap_err();
-        assert!(matches!(error, ConfigError::Secret(_)), "{secret:?}");
+        assert!(matches!(error, ConfigError::Secret { .. }), "{secret:?}");
         assert!(!error.to_string().contains("one"));
     }
     let empty = App::new("my-game", "").unwrap_err();
-    assert_eq!(empty, ConfigError::Secret(SecretError::Empty { position: 1 }));
+    assert!(empty.to_string().contains("number 1"), "{empty}");
 }

@@ -239,7 +239,7 @@ proptest! {
                 *slot = waiting.next().map(|event| match (choice % 3, in_transaction) {
                     (0, _) => Protocol::accept(event.into(), game.timing),
                     (_, false) => Protocol::receive(event.into(), game.timing),
-                    (_, true) => Protocol::receive_in_transaction(event.into(), game.timing),
+                    (_, true) => Protocol::receive(event.into(), game.timing).in_transaction(),
                 });
                 continue;
             };

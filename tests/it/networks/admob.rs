@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::vectors::vector;
 use super::{Game, decimal};
 use crate::common::paying;
-use postback::network::admob::{self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys};
+use postback::network::admob::{self, AdmobEndpoint, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
 use postback::web::CallbackResponse;
@@ -214,7 +214,7 @@ impl KeySource for Counted {
     fn fetch(&self) -> KeyFuture<'_> {
         self.fetches.fetch_add(1, Ordering::SeqCst);
         let keys = self.keys.lock().unwrap().clone();
-        Box::pin(std::future::ready(keys.ok_or_else(|| KeyError::new("unreachable"))))
+        Box::pin(std::future::ready(keys.ok_or_else(|| "unreachable".into())))
     }
 }
 

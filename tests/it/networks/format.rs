@@ -4,7 +4,7 @@
 use super::cases::acme;
 use super::{Game, SECRET, decimal};
 use postback::network::{
-    AfterReversal, ConfigError, Credential, DescribedBuilder, DescribedEndpoint, Description, Meaning, Role, preset,
+    ConfigError, Credential, DescribedBuilder, DescribedEndpoint, Description, Meaning, Role, preset,
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::verify::NotGenuine;
@@ -214,8 +214,7 @@ async fn rejected_takes_back_its_goal_and_blocks_a_late_done() {
     assert_eq!(balance_after(&endpoint, &[rejected.clone(), done.clone()]).await, "0");
     let there_and_back = [done.clone(), rejected.clone(), done.clone(), done.clone()];
     assert_eq!(balance_after(&endpoint, &there_and_back).await, "0");
-    let reinstating =
-        builder().parameter(Role::Goal, "goal").after_reversal(AfterReversal::Reinstates).build().unwrap();
+    let reinstating = builder().parameter(Role::Goal, "goal").reinstates(true).build().unwrap();
     assert_eq!(balance_after(&reinstating, &there_and_back).await, "500");
     assert_eq!(balance_after(&reinstating, &[rejected, done]).await, "500");
 }

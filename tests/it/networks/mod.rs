@@ -16,7 +16,7 @@ use postback::network::{
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::{
-    Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, Request, RequestError, VerifyError,
+    Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, ReceiveError, Request, VerifyError,
 };
 
 use crate::common::paying;
@@ -113,7 +113,7 @@ impl Game {
         &self,
         endpoint: &DescribedEndpoint,
         request: &Request<'_>,
-    ) -> Result<Receipt, RequestError> {
+    ) -> Result<Receipt, ReceiveError> {
         paying(&self.store).handle(endpoint, request).await
     }
 

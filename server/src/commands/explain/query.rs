@@ -1,7 +1,7 @@
 //! The query: which text may have been signed where this one arrived.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use postback::verify::{UrlTemplate, UrlValue};
+use postback::verify::UrlTemplate;
 
 use super::PARAMETER;
 use super::causes::Fault;
@@ -190,10 +190,7 @@ fn in_template_order(all: &[&str], template: &UrlTemplate) -> (String, Fault) {
             continue;
         }
         missing.push(parameter.name());
-        let value = match parameter.value() {
-            UrlValue::Static(text) => utf8_percent_encode(text, UNRESERVED).to_string(),
-            UrlValue::Macro(_) => String::new(),
-        };
+        let value = utf8_percent_encode(parameter.static_value().unwrap_or_default(), UNRESERVED);
         ordered.push(format!("{}={value}", parameter.name()));
     }
     ordered.extend(rest.into_iter().map(str::to_owned));
