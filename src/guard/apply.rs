@@ -48,16 +48,10 @@ pub fn apply(record: &Record, event: &Arc<Event>, at: Timestamp) -> Applied {
     }
 }
 
-/// Amounts so far apart that their sum has no exact decimal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sum of amounts has no exact decimal")]
-pub struct OutOfRange;
-
 /// What should have been paid by now according to the messages that count, in the app's currency.
 ///
-/// # Errors
-/// If the amounts cannot be added exactly. [`apply`] never lets such a message count.
-pub fn target(record: &Record) -> Result<Decimal, OutOfRange> {
+/// `None` if the amounts cannot be added exactly. [`apply`] never lets such a message count.
+pub fn target(record: &Record) -> Option<Decimal> {
     target_of(active_effects(record))
 }
 
@@ -139,8 +133,8 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
         supersede(&mut record, |entry| entry.number() == number);
     }
     match decide(&record, event, effect, reinstates) {
-        Ok(action) => Finding::New { record, state: EntryState::Active, action },
-        Err(OutOfRange) => conflict(ConflictKind::AmountOutOfRange),
+        Some(action) => Finding::New { record, state: EntryState::Active, action },
+        None => conflict(ConflictKind::AmountOutOfRange),
     }
 }
 
@@ -185,19 +179,20 @@ pub(super) fn contradiction(record: &Record, event: &Event, effect: &Effect) -> 
     }
 }
 
-/// The decision that follows from what is due, and otherwise from what the message says.
-fn decide(record: &Record, event: &Event, effect: &Effect, was_reinstated: bool) -> Result<Action, OutOfRange> {
+/// The decision that follows from what is due, and otherwise from what the message says. `None`: the amounts cannot be
+/// added exactly.
+fn decide(record: &Record, event: &Event, effect: &Effect, was_reinstated: bool) -> Option<Action> {
     // These never move money, not even a difference that an import has left (see `guard::import`).
     if matches!(effect, Effect::Pending { .. } | Effect::Ignored { .. }) {
-        return Ok(nothing_due(record, event, effect));
+        return Some(nothing_due(record, event, effect));
     }
     let target = target_of(active_effects(record).chain([effect]))?;
     let due = exact_sum(target, -record.decided())?;
     if !due.is_zero() {
         let restored = matches!(effect, Effect::Adjusted { .. }) || was_reinstated;
-        return Ok(Action::moving(due, restored));
+        return Some(Action::moving(due, restored));
     }
-    Ok(nothing_due(record, event, effect))
+    Some(nothing_due(record, event, effect))
 }
 
 fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Action {
@@ -237,7 +232,7 @@ fn active_effects(record: &Record) -> impl Iterator<Item = &Effect> {
     record.entries().iter().filter(|entry| entry.is_active()).filter_map(Entry::effect)
 }
 
-pub(super) fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result<Decimal, OutOfRange> {
+pub(super) fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Option<Decimal> {
     let mut completed = Decimal::ZERO;
     let mut adjusted = Decimal::ZERO;
     let mut is_revoked = false;
@@ -250,18 +245,17 @@ pub(super) fn target_of<'a>(effects: impl Iterator<Item = &'a Effect>) -> Result
         }
     }
     if is_revoked {
-        return Ok(Decimal::ZERO);
+        return Some(Decimal::ZERO);
     }
     // Without a completed message `completed` is zero, and so is everything clamped to it.
     let net = exact_sum(completed, adjusted)?;
-    Ok(net.min(completed).max(Decimal::ZERO))
+    Some(net.min(completed).max(Decimal::ZERO))
 }
 
 /// The sum, unless it would have to be rounded: `Decimal` silently drops digits beyond 28.
-pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Result<Decimal, OutOfRange> {
+pub(super) fn exact_sum(a: Decimal, b: Decimal) -> Option<Decimal> {
     let (a, b) = (a.normalize(), b.normalize());
-    let sum = a.checked_add(b).ok_or(OutOfRange)?;
-    if sum.scale() >= a.scale().max(b.scale()) { Ok(sum) } else { Err(OutOfRange) }
+    a.checked_add(b).filter(|sum| sum.scale() >= a.scale().max(b.scale()))
 }
 
 /// Whether two messages are about the same transaction and state: the later one is then a repetition, brings purchase

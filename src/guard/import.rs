@@ -24,7 +24,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::apply::{
-    OutOfRange, contradiction, exact_sum, is_purchase_only, is_same_content, is_same_state, same_amount_taken_back,
+    contradiction, exact_sum, is_purchase_only, is_same_content, is_same_state, same_amount_taken_back,
     supersede, target, target_of,
 };
 use super::record::{Entry, EntryState, Record};
@@ -180,7 +180,7 @@ pub(crate) fn import(
         imported.mark_imported(last, knows_player, at);
         return (Outcome::ImportedClosed, Some(imported));
     }
-    let Ok(action) = action(record, effect) else {
+    let Some(action) = action(record, effect) else {
         return unchanged(Outcome::Conflict(ConflictKind::AmountOutOfRange));
     };
     // A list may not say by which message something was taken back. The message received here does.
@@ -192,14 +192,14 @@ pub(crate) fn import(
     imported.append(event, at, EntryState::Active, Some(action));
     imported.mark_imported(last, knows_player, at);
     match due(&imported) {
-        Ok(_) => (Outcome::Imported, Some(imported)),
-        Err(OutOfRange) => unchanged(Outcome::Conflict(ConflictKind::AmountOutOfRange)),
+        Some(_) => (Outcome::Imported, Some(imported)),
+        None => unchanged(Outcome::Conflict(ConflictKind::AmountOutOfRange)),
     }
 }
 
 /// Whether decisions and target differ, which only an import can cause.
 pub(crate) fn needs_correction(record: &Record) -> bool {
-    record.closed().is_none() && due(record).is_ok_and(|due| !due.is_zero())
+    record.closed().is_none() && due(record).is_some_and(|due| !due.is_zero())
 }
 
 /// Settles a difference that imports left by one more decision, which is pending then. It is about the received message
@@ -208,7 +208,7 @@ pub(crate) fn correct(record: &Record, at: Timestamp) -> Option<Record> {
     if !needs_correction(record) {
         return None;
     }
-    let due = due(record).ok()?;
+    let due = due(record)?;
     let is_fitting = |entry: &Entry| {
         let takes_back = match entry.effect() {
             Some(Effect::Adjusted { by, .. }) => *by < Decimal::ZERO,
@@ -350,27 +350,28 @@ fn states_amount(event: &Event) -> bool {
     }
 }
 
-/// What the earlier receiver did about a message, as far as its balance is concerned.
-fn action(record: &Record, effect: &Effect) -> Result<Action, OutOfRange> {
+/// What the earlier receiver did about a message, as far as its balance is concerned. `None`: the amounts cannot be added
+/// exactly.
+fn action(record: &Record, effect: &Effect) -> Option<Action> {
     let imported = record.entries().iter().filter(|entry| entry.is_imported());
     let imported = imported.filter_map(Entry::effect);
     let before = target_of(imported.clone())?;
     let after = target_of(imported.chain([effect]))?;
     let moved = exact_sum(after, -before)?;
     if !moved.is_zero() {
-        return Ok(Action::moving(moved, false));
+        return Some(Action::moving(moved, false));
     }
     let reason = match effect {
         Effect::Pending { stage, amount } => {
-            return Ok(Action::Pending { amount: *amount, stage: stage.clone() });
+            return Some(Action::Pending { amount: *amount, stage: stage.clone() });
         }
         Effect::Completed { amount, .. } if amount.is_zero() => NothingReason::ZeroReward,
         Effect::Completed { .. } => NothingReason::AlreadyTakenBack,
         _ => NothingReason::NothingToTakeBack,
     };
-    Ok(Action::Nothing { reason })
+    Some(Action::Nothing { reason })
 }
 
-fn due(record: &Record) -> Result<Decimal, OutOfRange> {
+fn due(record: &Record) -> Option<Decimal> {
     exact_sum(target(record)?, -record.decided())
 }

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 pub use crate::guard::{Closed, Entry, Lease, Record, RecordStatus, Retry, Stored, SwapOutcome, Version};
 pub use error::StoreError;
 pub use memory::{MemoryStore, MemoryTransaction};
-pub use retention::{Erased, Pruned, Retention, erase_player, prune};
+pub use retention::{Erased, Retention, erase_player, prune};
 pub use transaction::{Transaction, TransactionWork, TransactionalStore};
 
 use crate::clock::Timestamp;

@@ -47,24 +47,15 @@ pub trait Retention: DedupStore {
 /// How many keys are listed at a time.
 const PAGE: usize = 256;
 
-/// The result of [`prune`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Pruned {
-    /// The number of records removed.
-    pub removed: usize,
-    /// The number of records that changed meanwhile and were left.
-    pub left: usize,
-}
-
-/// Removes every record that has not changed since `older_than`, except those with a pending decision.
+/// Removes every record that has not changed since `older_than`, except those with a pending decision. Returns how many
+/// were removed.
 ///
 /// After that, a repetition of such a conversion's callback pays again. Prune only what no network can send any more.
 ///
 /// # Errors
 /// [`StoreError`]. What was removed by then stays removed; it is safe to run it again.
-pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pruned, StoreError> {
-    let mut pruned = Pruned::default();
+pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<usize, StoreError> {
+    let mut removed = 0;
     let mut after = None;
     loop {
         let keys = store.list_unchanged_since(older_than, after.as_ref(), PAGE).await?;
@@ -75,13 +66,11 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pru
             };
             let is_old = !stored.record.is_pending() && stored.record.last_change() < older_than;
             if is_old && store.remove(key, stored.version).await? {
-                pruned.removed += 1;
-            } else {
-                pruned.left += 1;
+                removed += 1;
             }
         }
         if keys.len() < PAGE {
-            return Ok(pruned);
+            return Ok(removed);
         }
         after = keys.last().cloned();
     }

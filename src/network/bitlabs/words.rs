@@ -5,178 +5,99 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// The state of an offer's task, where stateful callbacks are on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum OfferState {
-    /// Under review: nothing is due yet.
-    Pending,
-    /// Final: the reward is due.
-    Completed,
-    /// Rejected or taken back, in whole or in part.
-    Reconciled,
-    /// A word that this version does not know.
-    #[serde(untagged)]
-    Unknown(String),
-}
-
-impl OfferState {
-    pub(super) fn from_word(word: &str) -> Self {
-        const WORDS: &[(&str, OfferState)] = &[
-            ("PENDING", OfferState::Pending),
-            ("COMPLETED", OfferState::Completed),
-            ("COMPLETE", OfferState::Completed),
-            ("RECONCILED", OfferState::Reconciled),
-        ];
-        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
-    }
-
-    /// The network's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Completed => "COMPLETED",
-            Self::Reconciled => "RECONCILED",
-            Self::Unknown(word) => word,
+/// Defines the words of one field. Where a value has several, the first is the one to write.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $value:ident = $first:literal $(| $other:literal)*,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about])* $value,)*
+            /// A word that this version does not know.
+            Unknown(String),
         }
-    }
-}
 
-/// The type of a callback. For offers it is contradictory, and a state overrules it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum CallbackType {
-    /// Something was completed.
-    Complete,
-    /// The player was screened out of a survey and gets a small reward.
-    Screenout,
-    /// An earlier callback is corrected.
-    Reconciliation,
-    /// A bonus for starting. The network does not pay the publisher for it.
-    StartBonus,
-    /// A stateful offer changed its state.
-    #[serde(rename = "state_change")]
-    StateChange,
-    /// A word that this version does not know.
-    #[serde(untagged)]
-    Unknown(String),
-}
+        impl $name {
+            pub(super) fn from_word(word: &str) -> Self {
+                $(if [$first $(, $other)*].iter().any(|known| known.eq_ignore_ascii_case(word)) {
+                    return Self::$value;
+                })*
+                Self::Unknown(word.to_owned())
+            }
 
-impl CallbackType {
-    pub(super) fn from_word(word: &str) -> Self {
-        const WORDS: &[(&str, CallbackType)] = &[
-            ("COMPLETE", CallbackType::Complete),
-            ("SCREENOUT", CallbackType::Screenout),
-            ("RECONCILIATION", CallbackType::Reconciliation),
-            ("START_BONUS", CallbackType::StartBonus),
-            ("state_change", CallbackType::StateChange),
-        ];
-        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
-    }
-
-    /// The network's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Complete => "COMPLETE",
-            Self::Screenout => "SCREENOUT",
-            Self::Reconciliation => "RECONCILIATION",
-            Self::StartBonus => "START_BONUS",
-            Self::StateChange => "state_change",
-            Self::Unknown(word) => word,
+            /// The network's word.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$value => $first,)*
+                    Self::Unknown(word) => word,
+                }
+            }
         }
-    }
-}
 
-/// The state of a magic receipt.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum ReceiptState {
-    /// Final: the reward is due.
-    Completed,
-    /// Uploaded.
-    Pending,
-    /// Under review.
-    Reviewing,
-    /// Rejected.
-    Rejected,
-    /// Rejected, in the newer word.
-    Reconciled,
-    /// A word that this version does not know.
-    #[serde(untagged)]
-    Unknown(String),
-}
-
-impl ReceiptState {
-    pub(super) fn from_word(word: &str) -> Self {
-        const WORDS: &[(&str, ReceiptState)] = &[
-            ("COMPLETED", ReceiptState::Completed),
-            ("COMPLETE", ReceiptState::Completed),
-            ("PENDING", ReceiptState::Pending),
-            ("REVIEWING", ReceiptState::Reviewing),
-            ("REJECTED", ReceiptState::Rejected),
-            ("RECONCILED", ReceiptState::Reconciled),
-        ];
-        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
-    }
-
-    /// The network's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Completed => "COMPLETED",
-            Self::Pending => "PENDING",
-            Self::Reviewing => "REVIEWING",
-            Self::Rejected => "REJECTED",
-            Self::Reconciled => "RECONCILED",
-            Self::Unknown(word) => word,
+        /// As the network's word.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
         }
+    };
+}
+
+words! {
+    /// The state of an offer's task, where stateful callbacks are on.
+    OfferState {
+        /// Under review: nothing is due yet.
+        Pending = "PENDING",
+        /// Final: the reward is due.
+        Completed = "COMPLETED" | "COMPLETE",
+        /// Rejected or taken back, in whole or in part.
+        Reconciled = "RECONCILED",
     }
 }
 
-/// The state of a cashback purchase.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum CashbackState {
-    /// Registered.
-    Created,
-    /// Under review.
-    Pending,
-    /// The amount was changed before it became final.
-    Adjusted,
-    /// Final: the reward is due.
-    Completed,
-    /// A word that this version does not know.
-    #[serde(untagged)]
-    Unknown(String),
+words! {
+    /// The type of a callback. For offers it is contradictory, and a state overrules it.
+    CallbackType {
+        /// Something was completed.
+        Complete = "COMPLETE",
+        /// The player was screened out of a survey and gets a small reward.
+        Screenout = "SCREENOUT",
+        /// An earlier callback is corrected.
+        Reconciliation = "RECONCILIATION",
+        /// A bonus for starting. The network does not pay the publisher for it.
+        StartBonus = "START_BONUS",
+        /// A stateful offer changed its state.
+        StateChange = "state_change",
+    }
 }
 
-impl CashbackState {
-    pub(super) fn from_word(word: &str) -> Self {
-        const WORDS: &[(&str, CashbackState)] = &[
-            ("CREATED", CashbackState::Created),
-            ("PENDING", CashbackState::Pending),
-            ("ADJUSTED", CashbackState::Adjusted),
-            ("COMPLETED", CashbackState::Completed),
-        ];
-        let found = WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
-        found.map_or_else(|| Self::Unknown(word.to_owned()), |(_, value)| value.clone())
+words! {
+    /// The state of a magic receipt.
+    ReceiptState {
+        /// Final: the reward is due.
+        Completed = "COMPLETED" | "COMPLETE",
+        /// Uploaded.
+        Pending = "PENDING",
+        /// Under review.
+        Reviewing = "REVIEWING",
+        /// Rejected.
+        Rejected = "REJECTED",
+        /// Rejected, in the newer word.
+        Reconciled = "RECONCILED",
     }
+}
 
-    /// The network's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Created => "CREATED",
-            Self::Pending => "PENDING",
-            Self::Adjusted => "ADJUSTED",
-            Self::Completed => "COMPLETED",
-            Self::Unknown(word) => word,
-        }
+words! {
+    /// The state of a cashback purchase.
+    CashbackState {
+        /// Registered.
+        Created = "CREATED",
+        /// Under review.
+        Pending = "PENDING",
+        /// The amount was changed before it became final.
+        Adjusted = "ADJUSTED",
+        /// Final: the reward is due.
+        Completed = "COMPLETED",
     }
 }
 

@@ -57,9 +57,9 @@ async fn unchanged_records_are_listed<S: Retention>(store: &S) {
     let listed = store.list_unchanged_since(late, None, 10).await.unwrap();
     assert_eq!(listed, [old.key().clone()], "settled records that did not change since must be listed");
     let pruned = prune(store, NOW).await.unwrap();
-    assert_eq!(pruned.removed, 0, "a record that changed at the moment must stay");
+    assert_eq!(pruned, 0, "a record that changed at the moment must stay");
     let pruned = prune(store, late).await.unwrap();
-    assert_eq!(pruned.removed, 1, "an old record must be pruned");
+    assert_eq!(pruned, 1, "an old record must be pruned");
     let found = load(store, old.key()).await;
     assert_eq!(found, None, "a pruned record must be absent");
     for kept in [open, new] {
@@ -125,5 +125,5 @@ async fn long_listings_are_complete<S: Retention>(store: &S) {
     let erased = erase_player(store, &player).await.unwrap();
     assert_eq!(erased.redacted, 600, "all records of a player must be listed");
     let pruned = prune(store, NOW.after(HOUR)).await.unwrap();
-    assert_eq!(pruned.removed, 600, "all old records must be listed");
+    assert_eq!(pruned, 600, "all old records must be listed");
 }
