@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use memchr::memchr;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use p256::pkcs8::DecodePublicKey as _;
@@ -41,8 +40,7 @@ use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
 use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Query, Request, Unusable, UrlTemplate, VerifyError,
-    locate, parse_amount,
+    NotGenuine, Occurrence, Problem, Query, Request, UrlTemplate, VerifyError, check_target, locate, parse_amount,
 };
 
 /// How old keys may be before they are fetched again.
@@ -437,23 +435,9 @@ impl Setup {
     }
 
     fn check_head<'r>(&self, request: &Request<'r>) -> Result<&'r str, VerifyError> {
-        if request.method() != "GET" {
-            return Err(BadRequest::Method { allowed: "GET" }.into());
-        }
-        if request.target().len() > MAX_URL_BYTES {
-            return Err(BadRequest::UrlTooLong { limit: MAX_URL_BYTES }.into());
-        }
-        if memchr(b'#', request.target().as_bytes()).is_some() {
-            return Err(BadRequest::Fragment.into());
-        }
-        if let Some(senders) = &self.senders
-            && senders.is_enforced()
-            && !senders.lists(request)
-        {
-            return Err(NotGenuine::Address.into());
-        }
-        let query = request.query().filter(|query| !query.is_empty());
-        query.ok_or_else(|| BadRequest::Empty.into())
+        let query = check_target(request)?;
+        Senders::check(self.senders.as_ref(), request)?;
+        Ok(query)
     }
 
     fn key(&self, id: u64) -> Result<VerifyingKey, VerifyError> {
@@ -497,14 +481,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        let callback = UnusableCallback {
-            network: self.network.clone(),
-            app: self.app.clone(),
-            endpoint: ENDPOINT.into(),
-            problem: problem.to_string(),
-            query: query.to_owned(),
-        };
-        VerifyError::Unusable(Box::new(Unusable { problem, callback }))
+        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), problem, query.to_owned())
     }
 
     fn player(&self, user_id: Option<&str>, custom_data: Option<&str>, is_test: bool) -> Result<PlayerId, Problem> {
@@ -621,11 +598,7 @@ impl Endpoint for AdmobEndpoint {
         signed.verify(&setup.key(signed.key_id)?)?;
         let callback = setup.read(signed.query, Some(signed.key_id));
         let callback = callback.map_err(|problem| setup.unusable(problem, signed.query))?;
-        if let Some(senders) = &setup.senders
-            && !senders.lists(request)
-        {
-            Senders::report(setup.labels(), request);
-        }
+        Senders::report(setup.senders.as_ref(), setup.labels(), request);
         Ok(Verified::new(callback))
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::network::{ConfigError, EndpointLabels};
-use crate::verify::Request;
+use crate::verify::{NotGenuine, Request};
 
 /// An address, or a network of addresses such as `192.0.2.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +94,14 @@ impl Senders {
         self
     }
 
-    pub(crate) fn is_enforced(&self) -> bool {
-        self.is_enforced
+    /// Rejects a request from another address, if they are enforced.
+    pub(crate) fn check(senders: Option<&Self>, request: &Request<'_>) -> Result<(), NotGenuine> {
+        let is_rejected = senders.is_some_and(|senders| senders.is_enforced && !senders.lists(request));
+        if is_rejected { Err(NotGenuine::Address) } else { Ok(()) }
     }
 
     /// Whether the request came from a listed address. A request without a known address did not.
-    pub(crate) fn lists(&self, request: &Request<'_>) -> bool {
+    fn lists(&self, request: &Request<'_>) -> bool {
         let Some(sender) = self.sender(request) else {
             return false;
         };
@@ -127,7 +129,10 @@ impl Senders {
     }
 
     /// Reports a genuine callback from another address.
-    pub(crate) fn report(labels: EndpointLabels<'_>, request: &Request<'_>) {
+    pub(crate) fn report(senders: Option<&Self>, labels: EndpointLabels<'_>, request: &Request<'_>) {
+        if senders.is_none_or(|senders| senders.lists(request)) {
+            return;
+        }
         tracing::warn!(
             target: "postback::endpoint",
             network = labels.network,

@@ -3,9 +3,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use serde::Deserialize;
 
 /// How a hash value is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Encoding {
     /// Hexadecimal in lower case.
@@ -18,8 +20,10 @@ pub enum Encoding {
     /// `encodeURIComponent` and PHP's `urlencode` do.
     Base64Escaped,
     /// Base64 with `-` and `_`, without padding.
+    #[serde(rename = "base64url")]
     Base64Url,
     /// Base64 with `-` and `_`, with padding.
+    #[serde(rename = "base64url-padded")]
     Base64UrlPadded,
 }
 

@@ -1,8 +1,10 @@
 //! Why a request is not accepted.
 
+use std::borrow::Cow;
+
 use crate::error::Origin;
 use crate::event::UnusableCallback;
-use crate::id::IdError;
+use crate::id::{AppName, IdError, NetworkName};
 
 /// Why a request is not accepted as a callback. The variant says how far it got: nothing before
 /// [`Unusable`](Self::Unusable) was authenticated.
@@ -25,6 +27,19 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
+    /// A problem of a genuine callback, with what has to be kept of it.
+    pub(crate) fn unusable(
+        network: &NetworkName,
+        app: &AppName,
+        endpoint: Cow<'static, str>,
+        problem: Problem,
+        query: String,
+    ) -> Self {
+        let (network, app) = (network.clone(), app.clone());
+        let callback = UnusableCallback { network, app, endpoint, problem: problem.to_string(), query };
+        Self::Unusable(Box::new(Unusable { problem, callback }))
+    }
+
     /// Who is at fault.
     pub fn origin(&self) -> Origin {
         match self {

@@ -9,12 +9,12 @@ use rust_decimal::Decimal;
 use super::macros::{Field, nearest};
 use super::words::OfferState;
 use super::{App, Family, Options};
-use crate::event::{Event, EventKind, UnusableCallback};
+use crate::event::{Event, EventKind};
 use crate::id::{IdError, PlayerId};
 use crate::network::{ConfigError, EndpointLabels};
 use crate::verify::{
-    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate, UrlVerifier,
-    VerifyError, decode, parse_amount, values,
+    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, UrlParameter, UrlTemplate, UrlVerifier, VerifyError,
+    decode, parse_amount, values,
 };
 
 /// The signature's parameter.
@@ -79,14 +79,8 @@ impl Setup {
 
     /// Wraps a problem of a genuine callback with what has to be kept of it.
     pub(super) fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        let callback = UnusableCallback {
-            network: self.app.network.clone(),
-            app: self.app.name.clone(),
-            endpoint: self.family.as_str().into(),
-            problem: problem.to_string(),
-            query: query.to_owned(),
-        };
-        VerifyError::Unusable(Box::new(Unusable { problem, callback }))
+        let endpoint = self.family.as_str().into();
+        VerifyError::unusable(&self.app.network, &self.app.name, endpoint, problem, query.to_owned())
     }
 }
 

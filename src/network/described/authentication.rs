@@ -248,52 +248,79 @@ impl SharedSecret {
     }
 }
 
-/// The keys of a signature.
-pub(super) enum Keys {
+/// How something is signed, and the keys.
+pub(super) struct Signature {
+    hash: Hash,
+    encoding: Encoding,
+    keys: Keys,
+}
+
+enum Keys {
     /// HMAC.
     Macs(Vec<(KeyId, PreparedMac)>),
     /// A digest over a text that contains the secret.
     Digests(Vec<(KeyId, Secret)>),
 }
 
-impl Keys {
-    pub(super) fn new(hash: Hash, keys: &KeyRing) -> Self {
+impl Signature {
+    pub(super) fn new(hash: Hash, encoding: Encoding, keys: &KeyRing) -> Self {
         if hash.is_keyed {
-            let mac = |secret: &Secret| PreparedMac::new(hash.function, secret.as_bytes());
-            Self::Macs(keys.iter().map(|(id, secret)| (id.clone(), mac(secret))).collect())
-        } else {
-            Self::Digests(keys.iter().map(|(id, secret)| (id.clone(), secret.clone())).collect())
+            return Self::with_prefixes(hash, encoding, keys, [""].into_iter());
         }
+        let keys = Keys::Digests(keys.iter().map(|(id, secret)| (id.clone(), secret.clone())).collect());
+        Self { hash, encoding, keys }
+    }
+
+    /// MACs over a text that begins with any of these.
+    fn with_prefixes<'p>(
+        hash: Hash,
+        encoding: Encoding,
+        keys: &KeyRing,
+        prefixes: impl Iterator<Item = &'p str>,
+    ) -> Self {
+        let mut macs = Vec::new();
+        for prefix in prefixes {
+            for (id, secret) in keys.iter() {
+                let mut mac = PreparedMac::new(hash.function, secret.as_bytes());
+                mac.update(prefix.as_bytes());
+                macs.push((id.clone(), mac));
+            }
+        }
+        Self { hash, encoding, keys: Keys::Macs(macs) }
+    }
+
+    fn decode(&self, text: &[u8]) -> Option<HashValue> {
+        HashValue::decode(self.hash.function, self.encoding, text)
     }
 
     /// The key whose signature of the text is among those given. `secret_at` is where the secret belongs in the text of
     /// a digest.
-    fn find(&self, hash: Hash, text: &[u8], secret_at: usize, given: &[HashValue]) -> Option<&KeyId> {
+    fn find(&self, text: &[u8], secret_at: usize, given: &[HashValue]) -> Result<&KeyId, NotGenuine> {
         let mut found = None;
         let mut compare = |id, value: &HashValue| {
             if given.iter().any(|given| value.matches(given)) {
                 found = Some(id);
             }
         };
-        match self {
-            Self::Macs(macs) => {
+        match &self.keys {
+            Keys::Macs(macs) => {
                 for (id, mac) in macs {
                     compare(id, &mac.finish_with(text));
                 }
             }
-            Self::Digests(secrets) => {
+            Keys::Digests(secrets) => {
                 let (before, after) = text.split_at_checked(secret_at).unwrap_or((text, &[]));
                 for (id, secret) in secrets {
                     let whole = Zeroizing::new([before, secret.as_bytes(), after].concat());
-                    let mut value = hash.function.digest(&whole);
-                    if hash.is_double {
-                        value = hash.function.digest(value.as_bytes());
+                    let mut value = self.hash.function.digest(&whole);
+                    if self.hash.is_double {
+                        value = self.hash.function.digest(value.as_bytes());
                     }
                     compare(id, &value);
                 }
             }
         }
-        found
+        found.ok_or(NotGenuine::SignatureWrong)
     }
 }
 
@@ -328,23 +355,16 @@ pub(super) enum Authenticator {
     UrlEnd(UrlVerifier),
     /// The signature is any parameter of the URL, and signs the URL without it.
     UrlAnywhere {
-        hash: Hash,
-        encoding: Encoding,
+        signature: Signature,
         parameter: Box<str>,
-        /// Every key with every form of the URL's prefix.
-        macs: Vec<(KeyId, PreparedMac)>,
     },
     Message {
-        hash: Hash,
-        encoding: Encoding,
-        keys: Keys,
+        signature: Signature,
         place: Found,
         parts: Vec<TextPart>,
     },
     Sorted {
-        hash: Hash,
-        encoding: Encoding,
-        keys: Keys,
+        signature: Signature,
         place: Found,
         pairs: Pairs,
         join: String,
@@ -353,9 +373,7 @@ pub(super) enum Authenticator {
         macros: Option<Vec<(usize, bool)>>,
     },
     Body {
-        hash: Hash,
-        encoding: Encoding,
-        keys: Keys,
+        signature: Signature,
         header: String,
         prefix: String,
     },
@@ -463,23 +481,23 @@ impl Authenticator {
                 let (query, key) = verifier.verify(untrusted.query)?;
                 Ok(Authentic { query, key: Some(key.clone()) })
             }
-            Self::UrlAnywhere { hash, encoding, parameter, macs } => {
-                verify_anywhere(*hash, *encoding, parameter, macs, untrusted.query).map(by)
+            Self::UrlAnywhere { signature, parameter } => {
+                verify_anywhere(signature, parameter, untrusted.query).map(by)
             }
-            Self::Message { hash, encoding, keys, place, parts } => {
-                let given = signatures(*hash, *encoding, place, request, untrusted)?;
+            Self::Message { signature, place, parts } => {
+                let given = signatures(signature, place, request, untrusted)?;
                 // Of a repeated parameter, the network signed its own value, which is the first or the last.
                 for first in [true, false] {
                     if let Some((text, secret_at)) = message(parts, untrusted, first)
-                        && let Some(key) = keys.find(*hash, text.as_bytes(), secret_at, &given)
+                        && let Ok(key) = signature.find(text.as_bytes(), secret_at, &given)
                     {
                         return Ok(by(key));
                     }
                 }
                 Err(NotGenuine::SignatureWrong)
             }
-            Self::Sorted { hash, encoding, keys, place, pairs, join, macros } => {
-                let given = signatures(*hash, *encoding, place, request, untrusted)?;
+            Self::Sorted { signature, place, pairs, join, macros } => {
+                let given = signatures(signature, place, request, untrusted)?;
                 let text = if let Some(macros) = macros {
                     values_by_macro(macros, join, untrusted).ok_or(NotGenuine::SignatureWrong)?
                 } else {
@@ -489,18 +507,16 @@ impl Authenticator {
                     };
                     sorted(*pairs, join, excluded, untrusted.query).ok_or(NotGenuine::SignatureWrong)?
                 };
-                let key = keys.find(*hash, &text, text.len(), &given);
-                key.map(by).ok_or(NotGenuine::SignatureWrong)
+                signature.find(&text, text.len(), &given).map(by)
             }
-            Self::Body { hash, encoding, keys, header, prefix } => {
+            Self::Body { signature, header, prefix } => {
                 let value = request.header(header).ok_or(NotGenuine::SignatureMissing)?;
                 let given = value
                     .strip_prefix(prefix.as_bytes())
-                    .and_then(|value| HashValue::decode(hash.function, *encoding, value))
+                    .and_then(|value| signature.decode(value))
                     .ok_or(NotGenuine::SignatureMalformed)?;
                 let body = request.body();
-                let key = keys.find(*hash, body, body.len(), &[given]);
-                key.map(by).ok_or(NotGenuine::SignatureWrong)
+                signature.find(body, body.len(), &[given]).map(by)
             }
             Self::Secret { secret, place } => {
                 let key = match place {
@@ -549,13 +565,11 @@ fn secret_in_head<'s>(secret: &'s SharedSecret, place: &Found, request: &Request
 
 /// The signatures in a request: usually one. A player may have added a parameter of the same name.
 fn signatures(
-    hash: Hash,
-    encoding: Encoding,
+    signature: &Signature,
     place: &Found,
     request: &Request<'_>,
     untrusted: &Untrusted<'_, '_>,
 ) -> Result<Vec<HashValue>, NotGenuine> {
-    let read = |text: &[u8]| HashValue::decode(hash.function, encoding, text);
     let found: Vec<HashValue> = match place {
         Found::Slot(slot) => {
             if untrusted.raw(*slot).all(str::is_empty) {
@@ -563,11 +577,11 @@ fn signatures(
             }
             // Base64 may be percent-encoded. A '+' stands for itself in it.
             let unescaped = untrusted.raw(*slot).map(|raw| Cow::from(percent_decode_str(raw)));
-            unescaped.filter_map(|text| read(&text)).collect()
+            unescaped.filter_map(|text| signature.decode(&text)).collect()
         }
         Found::Header(name) => {
             let value = request.header(name).ok_or(NotGenuine::SignatureMissing)?;
-            read(value).into_iter().collect()
+            signature.decode(value).into_iter().collect()
         }
         Found::Path { .. } => Vec::new(),
     };
@@ -674,33 +688,14 @@ fn php_encode(bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn verify_anywhere<'k>(
-    hash: Hash,
-    encoding: Encoding,
-    parameter: &str,
-    macs: &'k [(KeyId, PreparedMac)],
-    query: &str,
-) -> Result<&'k KeyId, NotGenuine> {
+fn verify_anywhere<'k>(signature: &'k Signature, parameter: &str, query: &str) -> Result<&'k KeyId, NotGenuine> {
     let is_signature = |piece: &&str| piece.strip_prefix(parameter).is_some_and(|rest| rest.starts_with('='));
     // The network adds its own after whatever the URL contained.
-    let signature = query
-        .split('&')
-        .rfind(is_signature)
-        .and_then(|piece| piece.split_once('='))
-        .map(|(_, value)| value)
-        .filter(|value| !value.is_empty())
-        .ok_or(NotGenuine::SignatureMissing)?;
-    let given =
-        HashValue::decode(hash.function, encoding, signature.as_bytes()).ok_or(NotGenuine::SignatureMalformed)?;
+    let last = query.split('&').rfind(is_signature).and_then(|piece| piece.split_once('='));
+    let (_, given) = last.filter(|(_, given)| !given.is_empty()).ok_or(NotGenuine::SignatureMissing)?;
+    let given = signature.decode(given.as_bytes()).ok_or(NotGenuine::SignatureMalformed)?;
     let rest: Vec<&str> = query.split('&').filter(|piece| !is_signature(piece)).collect();
-    let rest = rest.join("&");
-    let mut found = None;
-    for (id, mac) in macs {
-        if mac.finish_with(rest.as_bytes()).matches(&given) {
-            found = Some(id);
-        }
-    }
-    found.ok_or(NotGenuine::SignatureWrong)
+    signature.find(rest.join("&").as_bytes(), 0, &[given])
 }
 
 /// A MAC over a URL: at its end, or anywhere in it.
@@ -716,16 +711,9 @@ pub(super) fn url_authenticator<'p>(
         let verifier = UrlVerifier::new(parameter, hash.function, encoding, keys, prefixes);
         return Authenticator::UrlEnd(verifier);
     }
-    let mut macs = Vec::new();
-    for prefix in prefixes {
-        for (id, secret) in keys.iter() {
-            let mut mac = PreparedMac::new(hash.function, secret.as_bytes());
-            mac.update(prefix.as_bytes());
-            mac.update(b"?");
-            macs.push((id.clone(), mac));
-        }
-    }
-    Authenticator::UrlAnywhere { hash, encoding, parameter: parameter.into(), macs }
+    let prefixes: Vec<String> = prefixes.map(|prefix| format!("{prefix}?")).collect();
+    let signature = Signature::with_prefixes(hash, encoding, keys, prefixes.iter().map(String::as_str));
+    Authenticator::UrlAnywhere { signature, parameter: parameter.into() }
 }
 
 #[cfg(test)]

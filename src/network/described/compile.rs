@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::authentication::{
-    Authenticator, Credential, Credentials, Found, Keys, SharedSecret, TextPart, UrlSecret, url_authenticator,
+    Authenticator, Credential, Credentials, Found, SharedSecret, Signature, TextPart, UrlSecret, url_authenticator,
 };
 use super::builder::DescribedBuilder;
 use super::endpoint::{Roles, Rules, Setup, TextCheck};
-use super::format::{Meaning, Order, OriginalForm, Pairs, Place, Role, Scheme};
+use super::format::{Meaning, Order, OriginalForm, Pairs, Place, ResponseTable, Role, Scheme};
 use super::signed_text::Part;
 use super::url::{PLACEHOLDER, Slots, Url};
 use crate::id::{AppName, NetworkName};
@@ -57,7 +57,7 @@ impl DescribedBuilder {
         let statics = slots.statics(&removed)?;
         self.check_shared(&roles, &slots, &removed)?;
 
-        let response = &file.response;
+        let accept_probe = self.accepts_probe.unwrap_or(file.response.accept_probe);
         Ok(Setup {
             network: description.name().clone(),
             app,
@@ -77,11 +77,7 @@ impl DescribedBuilder {
             checks,
             uncovered,
             is_uniform: !file.request.body.is_empty(),
-            settled: response.settled.clone(),
-            duplicate: response.duplicate.clone(),
-            rejected: response.rejected.clone(),
-            not_genuine_status: response.not_genuine_status,
-            accepts_probe: self.accepts_probe.unwrap_or(response.accept_probe),
+            response: ResponseTable { accept_probe, ..file.response.clone() },
             senders: self.senders.clone(),
         })
     }
@@ -260,13 +256,7 @@ impl DescribedBuilder {
             Scheme::Message { hash, encoding, place: at, parts } => {
                 let place = place(at, slots)?;
                 let parts = self.text_parts(parts, slots)?;
-                Authenticator::Message {
-                    hash: *hash,
-                    encoding: *encoding,
-                    keys: Keys::new(*hash, self.ring()?),
-                    place,
-                    parts,
-                }
+                Authenticator::Message { signature: Signature::new(*hash, *encoding, self.ring()?), place, parts }
             }
             Scheme::Sorted { hash, encoding, place: at, pairs, order, join, omit_empty } => {
                 let place = place(at, slots)?;
@@ -275,9 +265,7 @@ impl DescribedBuilder {
                     Order::Macro => Some(url.slots_by_macro(file, slots, &place, omit_empty)),
                 };
                 Authenticator::Sorted {
-                    hash: *hash,
-                    encoding: *encoding,
-                    keys: Keys::new(*hash, self.ring()?),
+                    signature: Signature::new(*hash, *encoding, self.ring()?),
                     place,
                     pairs: *pairs,
                     join: join.clone(),
@@ -285,9 +273,7 @@ impl DescribedBuilder {
                 }
             }
             Scheme::Body { hash, encoding, header, prefix } => Authenticator::Body {
-                hash: *hash,
-                encoding: *encoding,
-                keys: Keys::new(*hash, self.ring()?),
+                signature: Signature::new(*hash, *encoding, self.ring()?),
                 header: header.clone(),
                 prefix: prefix.clone(),
             },

@@ -12,13 +12,13 @@ use rust_decimal::Decimal;
 use super::authentication::{Authentic, Authenticator, Untrusted, UrlSecret};
 use super::body::{Parameters, body_format, encode, kept_query};
 use super::callback::DescribedCallback;
-use super::format::{BodyFormat, Meaning, Method, OriginalForm, Role, TakesBack};
+use super::format::{BodyFormat, Meaning, Method, OriginalForm, ResponseTable, Role, TakesBack};
 use super::signed_text::Shape;
 use crate::event::{BanStatus, Effect, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable, VerifyError, decode, locate,
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, decode, locate,
     parse_amount, values,
 };
 
@@ -53,11 +53,7 @@ pub(super) struct Setup {
     pub(super) uncovered: Vec<Role>,
     /// Whether kept queries are re-encoded, because the same callback may come in several forms.
     pub(super) is_uniform: bool,
-    pub(super) settled: Option<String>,
-    pub(super) duplicate: Option<String>,
-    pub(super) rejected: Option<String>,
-    pub(super) not_genuine_status: Option<u16>,
-    pub(super) accepts_probe: bool,
+    pub(super) response: ResponseTable,
     pub(super) senders: Option<Senders>,
 }
 
@@ -153,7 +149,7 @@ impl Setup {
     fn check_head(&self, request: &Request<'_>) -> Result<bool, VerifyError> {
         let has_query = request.query().is_some_and(|query| !query.is_empty());
         let may_be_probe = matches!(request.method(), "HEAD" | "GET") && !has_query;
-        if self.accepts_probe && may_be_probe {
+        if self.response.accept_probe && may_be_probe {
             return Err(BadRequest::Empty.into());
         }
         let has_body = match request.method() {
@@ -174,12 +170,7 @@ impl Setup {
         if memchr(b'#', request.target().as_bytes()).is_some() {
             return Err(BadRequest::Fragment.into());
         }
-        if let Some(senders) = &self.senders
-            && senders.is_enforced()
-            && !senders.lists(request)
-        {
-            return Err(NotGenuine::Address.into());
-        }
+        Senders::check(self.senders.as_ref(), request)?;
         if !has_body && !has_query {
             return Err(BadRequest::Empty.into());
         }
@@ -253,11 +244,7 @@ impl Setup {
             None => Reader { setup: self, query: signed, found: &found }.read(key.as_ref(), &kept),
         };
         let callback = callback.map_err(|problem| self.unusable(problem, kept))?;
-        if let Some(senders) = &self.senders
-            && !senders.lists(request)
-        {
-            Senders::report(self.labels(), request);
-        }
+        Senders::report(self.senders.as_ref(), self.labels(), request);
         Ok(Verified::new(callback))
     }
 
@@ -271,14 +258,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: String) -> VerifyError {
-        let callback = UnusableCallback {
-            network: self.network.clone(),
-            app: self.app.clone(),
-            endpoint: self.endpoint.clone(),
-            problem: problem.to_string(),
-            query,
-        };
-        VerifyError::Unusable(Box::new(Unusable { problem, callback }))
+        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), problem, query)
     }
 }
 
@@ -340,13 +320,13 @@ impl Endpoint for DescribedEndpoint {
     }
 
     fn responses(&self) -> Responses<'_> {
-        let setup = &*self.setup;
+        let response = &self.setup.response;
         Responses {
-            settled: setup.settled.as_deref(),
-            duplicate: setup.duplicate.as_deref(),
-            rejected: setup.rejected.as_deref(),
-            not_genuine_status: setup.not_genuine_status,
-            accept_probe: setup.accepts_probe,
+            settled: response.settled.as_deref(),
+            duplicate: response.duplicate.as_deref(),
+            rejected: response.rejected.as_deref(),
+            not_genuine_status: response.not_genuine_status,
+            accept_probe: response.accept_probe,
         }
     }
 }

@@ -216,7 +216,7 @@ pub(crate) enum BodyFormat {
 pub(crate) struct AuthenticationTable {
     kind: Kind,
     hash: Option<String>,
-    encoding: Option<EncodingWord>,
+    encoding: Option<Encoding>,
     #[serde(rename = "in")]
     place: Option<String>,
     message: Option<String>,
@@ -239,30 +239,6 @@ enum Kind {
     BodyMac,
     Secret,
     Credentials,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum EncodingWord {
-    Hex,
-    HexAnyCase,
-    Base64,
-    Base64Escaped,
-    Base64url,
-    Base64urlPadded,
-}
-
-impl From<EncodingWord> for Encoding {
-    fn from(word: EncodingWord) -> Self {
-        match word {
-            EncodingWord::Hex => Self::Hex,
-            EncodingWord::HexAnyCase => Self::HexAnyCase,
-            EncodingWord::Base64 => Self::Base64,
-            EncodingWord::Base64Escaped => Self::Base64Escaped,
-            EncodingWord::Base64url => Self::Base64Url,
-            EncodingWord::Base64urlPadded => Self::Base64UrlPadded,
-        }
-    }
 }
 
 /// Where a URL's signature stands.
@@ -713,7 +689,7 @@ impl File {
                 Err(mistake(&key("hash"), "use \"hmac-md5\", \"hmac-sha1\" or \"hmac-sha256\" here"))
             }
         };
-        let encoding = table.encoding.map_or(Encoding::Hex, Encoding::from);
+        let encoding = table.encoding.unwrap_or(Encoding::Hex);
         let place = || -> Result<Place, Mistake> {
             let text = table.place.as_deref().ok_or_else(|| missing("in", "name the parameter or \"header:NAME\""))?;
             if let Some(header) = text.strip_prefix("header:") {
