@@ -61,7 +61,7 @@ async fn ban(ban: Verified<BanCallback>) -> &'static str {
 
 /// Every network that is a description has this type. Its parameters are available by name, too.
 async fn described(callback: Verified<DescribedCallback>) -> &'static str {
-    println!("{}: {} {:?} {:?}", callback.network, callback.player, callback.transaction, callback.effect);
+    println!("{} {:?} {:?}", callback.player, callback.transaction, callback.event.kind);
     // Lootably reads the body: anything but 1 is a failure.
     "1"
 }

@@ -160,7 +160,7 @@ fn main() {
             (&ours.player, ours.transaction.as_ref(), ours.amount),
             (&theirs.player, Some(&theirs.transaction), Some(theirs.amount))
         );
-        assert_eq!((ours.usd, &ours.original, &ours.query), (theirs.usd, &theirs.original, &theirs.query));
+        assert_eq!((ours.event.usd, &ours.original, &ours.event.query), (theirs.usd, &theirs.original, &theirs.query));
         assert!(name == "notik" || ours.status == theirs.status);
         let hand = time(|| drop(black_box(by_hand())));
         let described = time(|| drop(black_box(endpoint.verify(&Request::get(target)))));

@@ -539,9 +539,12 @@ impl Setup {
             }
         };
         let timestamp = text("timestamp").ok().flatten().and_then(|millis| millis.parse().ok());
+        let kind = EventKind::Conversion { transaction: transaction.clone(), original: None, effect };
+        let mut event = Event::new(self.network.clone(), self.app.clone(), player.clone(), kind);
+        event.endpoint = ENDPOINT.into();
+        event.is_test = is_test;
+        query.clone_into(&mut event.query);
         Ok(AdmobCallback {
-            network: self.network.clone(),
-            app: self.app.clone(),
             player,
             transaction,
             amount,
@@ -552,9 +555,7 @@ impl Setup {
             custom_data,
             timestamp: timestamp.map(Timestamp::from_millis),
             key_id,
-            effect,
-            is_test,
-            query: query.to_owned(),
+            event,
         })
     }
 }
@@ -639,10 +640,6 @@ impl fmt::Debug for AdmobEndpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AdmobCallback {
-    /// The network: `admob`.
-    pub network: NetworkName,
-    /// The app.
-    pub app: AppName,
     /// The player.
     pub player: PlayerId,
     /// The view's transaction.
@@ -671,25 +668,12 @@ pub struct AdmobCallback {
     /// The key that it was signed with; `None` after a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_id: Option<u64>,
-    /// What it does.
-    pub effect: Effect,
-    /// Whether it is the console's test call.
-    pub is_test: bool,
-    /// All parameters, without the signature.
-    pub query: String,
+    /// What it means: its effect, the app, whether it is the console's test call, and the query with all parameters.
+    pub event: Event,
 }
 
 impl Callback for AdmobCallback {
     fn to_event(&self) -> Event {
-        let kind = EventKind::Conversion {
-            transaction: self.transaction.clone(),
-            original: None,
-            effect: self.effect.clone(),
-        };
-        let mut event = Event::new(self.network.clone(), self.app.clone(), self.player.clone(), kind);
-        event.endpoint = ENDPOINT.into();
-        event.is_test = self.is_test;
-        event.query.clone_from(&self.query);
-        event
+        self.event.clone()
     }
 }

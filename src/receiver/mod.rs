@@ -93,13 +93,14 @@ pub trait Receive: Clone + Send + Sync + 'static {
         callback: impl Into<Verified<Event>> + Send,
     ) -> impl Future<Output = Result<Receipt, ReceiveError>> + Send;
 
-    /// Keeps a genuine callback that cannot be used.
+    /// Keeps a genuine callback that cannot be used. It can be replayed once the configuration is fixed.
     ///
     /// # Errors
     /// [`StoreError`]: whether it is kept is unknown.
     fn keep(&self, unusable: &Unusable) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Starts what runs in the background, such as recovery. Routes call it when they are built.
+    /// Starts what runs in the background, such as recovery, unless it runs already or there is no tokio runtime. Routes
+    /// call it when they are built.
     fn start(&self);
 }
 
@@ -303,18 +304,6 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         }
     }
 
-    /// Keeps a genuine callback that cannot be used. It can be replayed once the configuration is fixed.
-    ///
-    /// # Errors
-    /// [`StoreError`]: whether it is kept is unknown.
-    pub async fn keep(&self, unusable: &Unusable) -> Result<(), StoreError> {
-        let kept = KeptCallback::new(unusable.callback.clone(), self.clock.now());
-        let timer = Timer::start();
-        let removed = telemetry::record_store("keep_unusable", self.store.keep_unusable(&kept).await, timer)?;
-        telemetry::log_kept(unusable, removed);
-        Ok(())
-    }
-
     /// Replays the kept callbacks of an endpoint under its present configuration. Those that are dealt with are removed.
     ///
     /// # Errors
@@ -365,14 +354,6 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         span.finish(result.as_ref().map_err(|error| (error.as_str(), error as &dyn std::error::Error)));
         result
     }
-
-    /// Starts recovery in the background, if it is on, not running yet, and there is a tokio runtime. Routes and
-    /// [`receive`](Self::receive) do this.
-    pub fn start(&self) {
-        if self.has_background {
-            recovery::start(self, self.recovery);
-        }
-    }
 }
 
 /// The number of kept callbacks listed at a time.
@@ -400,11 +381,17 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receive for Receiver<S, H, C> {
     }
 
     async fn keep(&self, unusable: &Unusable) -> Result<(), StoreError> {
-        Receiver::keep(self, unusable).await
+        let kept = KeptCallback::new(unusable.callback.clone(), self.clock.now());
+        let timer = Timer::start();
+        let removed = telemetry::record_store("keep_unusable", self.store.keep_unusable(&kept).await, timer)?;
+        telemetry::log_kept(unusable, removed);
+        Ok(())
     }
 
     fn start(&self) {
-        Receiver::start(self);
+        if self.has_background {
+            recovery::start(self, self.recovery);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub enum VerifyError {
     #[error(transparent)]
     NotGenuine(#[from] NotGenuine),
     /// The callback is genuine, but a field that decides about money cannot be used. It must be kept
-    /// ([`Receiver::keep`](crate::Receiver::keep)), because the network gives up after some retries.
+    /// ([`Receive::keep`](crate::Receive::keep)), because the network gives up after some retries.
     #[error("genuine callback cannot be used: {}", .0.problem)]
     Unusable(Box<Unusable>),
     /// The network's keys cannot be fetched at the moment. The network should retry.

@@ -12,8 +12,8 @@ use postback::store::DedupStore;
 use postback::testing::ManualClock;
 use postback::testing::bitlabs::Signer;
 use postback::{
-    BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver,
-    RecordKey, Recovery, Request, StoreError, Timestamp, Timing, VerifyError,
+    BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, Receive as _, ReceiveError,
+    Receiver, RecordKey, Recovery, Request, StoreError, Timestamp, Timing, VerifyError,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

@@ -17,9 +17,6 @@ use crate::id::{AppName, NetworkName};
 use crate::network::ConfigError;
 use crate::verify::{KeyId, parse_amount};
 
-/// The roles that money depends on.
-const DECIDING: [Role; 6] = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
-
 impl DescribedBuilder {
     /// Checks everything.
     pub(super) fn compile(&self) -> Result<Setup, ConfigError> {
@@ -52,7 +49,7 @@ impl DescribedBuilder {
             let known = roles.get(*role);
             !known.is_empty() && !known.iter().all(|slot| covered.contains(slot) || slots.is_static(*slot))
         };
-        let uncovered: Vec<Role> = DECIDING.into_iter().filter(is_uncovered).collect();
+        let uncovered: Vec<Role> = Role::DECIDING.into_iter().filter(is_uncovered).collect();
         let checks = self.text_checks(&authenticator, &roles, secret.is_some(), &uncovered)?;
         let statics = slots.statics(&removed)?;
         self.check_shared(&roles, &slots, &removed)?;
@@ -391,7 +388,7 @@ impl DescribedBuilder {
             Authenticator::Sorted { pairs, join, macros, .. } if *pairs != Pairs::PhpForm && !join.is_empty() => {
                 let every: Vec<usize> = match macros {
                     Some(macros) => macros.iter().map(|(slot, _)| *slot).collect(),
-                    None => DECIDING.iter().flat_map(|role| roles.get(*role).to_vec()).collect(),
+                    None => Role::DECIDING.iter().flat_map(|role| roles.get(*role).to_vec()).collect(),
                 };
                 checks.extend(every.into_iter().map(|slot| TextCheck {
                     slot,

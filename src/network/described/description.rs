@@ -4,10 +4,13 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::format::{Evidence, File, GoalScope, Meaning, Order, OriginalForm, Place, Role, Scheme, TakesBack};
+use super::format::{
+    Evidence, File, GoalScope, Hash, Meaning, Method, Order, OriginalForm, Place, Role, Scheme, TakesBack,
+};
 use super::signed_text::{Bound, Field, Part, Shape, ambiguous_fields};
 use crate::id::NetworkName;
 use crate::network::ConfigError;
+use crate::verify::HashFunction;
 
 /// A network: its names, its authentication, and what its callbacks mean. Read from a TOML file; cheap to clone.
 ///
@@ -126,12 +129,6 @@ impl Description {
         parameters.map(|(name, meaning)| (name.as_str(), meaning.as_str()))
     }
 
-    /// The static parameters that you type into the callback URL, each with its meaning.
-    pub fn static_parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        let parameters = self.file().statics.iter();
-        parameters.map(|(name, meaning)| (name.as_str(), meaning.as_str()))
-    }
-
     /// The names that bring a role, in the order in which they are tried.
     pub fn names_of(&self, role: Role) -> &[String] {
         self.file().fields.get(&role).map_or(&[], |names| names.names())
@@ -155,21 +152,16 @@ impl Description {
 
     /// The HTTP methods.
     pub fn methods(&self) -> &'static str {
-        use super::format::Method;
-        match self.file().methods() {
-            [Method::Get] => "GET",
-            [Method::Post] => "POST",
-            _ => "GET, POST",
-        }
+        Method::list(self.file().methods())
     }
 
     /// In one phrase, how callbacks are authenticated.
     pub fn authentication(&self) -> String {
-        let hash = |hash: &super::format::Hash| {
+        let hash = |hash: &Hash| {
             let function = match hash.function {
-                crate::verify::HashFunction::Md5 => "MD5",
-                crate::verify::HashFunction::Sha1 => "SHA-1",
-                crate::verify::HashFunction::Sha256 => "SHA-256",
+                HashFunction::Md5 => "MD5",
+                HashFunction::Sha1 => "SHA-1",
+                HashFunction::Sha256 => "SHA-256",
             };
             match (hash.is_keyed, hash.is_double) {
                 (true, _) => format!("HMAC-{function}"),
@@ -345,9 +337,8 @@ impl Description {
                 }
             }
         }
-        let deciding = [Role::Player, Role::Transaction, Role::Amount, Role::Original, Role::Status, Role::Goal];
         let names = ambiguous_fields(&fields);
-        if names.iter().any(|name| is_role(name, &deciding)) {
+        if names.iter().any(|name| is_role(name, &Role::DECIDING)) {
             names.into_iter().map(str::to_owned).collect()
         } else {
             Vec::new()
@@ -356,10 +347,9 @@ impl Description {
 
     /// Whether the default URL has a static secret, because the signature leaves something out that money depends on.
     pub(super) fn wants_url_secret(&self) -> bool {
-        let deciding = [Role::Player, Role::Transaction, Role::Original, Role::Goal, Role::Amount, Role::Status];
         let (_, uncovered) = self.coverage();
         matches!(self.scheme(), Scheme::Message { .. })
-            && (uncovered.iter().any(|role| deciding.contains(role))
+            && (uncovered.iter().any(|role| Role::DECIDING.contains(role))
                 || !self.ambiguous_names(|name| self.shape_of(name)).is_empty())
     }
 

@@ -14,7 +14,7 @@ use super::body::{Parameters, body_format, encode, kept_query};
 use super::callback::DescribedCallback;
 use super::format::{BodyFormat, Meaning, Method, OriginalForm, ResponseTable, Role, TakesBack};
 use super::signed_text::Shape;
-use crate::event::{BanStatus, Effect, EventKind, IgnoreReason, UnusableCallback};
+use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
 use crate::verify::{
@@ -156,12 +156,7 @@ impl Setup {
             "GET" if self.methods.contains(&Method::Get) => false,
             "POST" if self.methods.contains(&Method::Post) => true,
             _ => {
-                let allowed = match &*self.methods {
-                    [Method::Get] => "GET",
-                    [Method::Post] => "POST",
-                    _ => "GET, POST",
-                };
-                return Err(BadRequest::Method { allowed }.into());
+                return Err(BadRequest::Method { allowed: Method::list(&self.methods) }.into());
             }
         };
         if request.target().len() > MAX_URL_BYTES {
@@ -376,22 +371,22 @@ impl<'q> Reader<'_, 'q> {
         self.check_statics()?;
         let player: PlayerId = self.required(Role::Player)?;
         self.check_texts()?;
-        let callback = |effect: EventKind| DescribedCallback {
-            network: setup.network.clone(),
-            app: setup.app.clone(),
-            endpoint: setup.endpoint.clone(),
-            key: key.cloned(),
-            player: player.clone(),
-            transaction: None,
-            original: None,
-            goal: None,
-            amount: None,
-            usd: None,
-            status: None,
-            reason: self.informational(Role::Reason),
-            effect,
-            is_test: self.matches_any(&rules.tests),
-            query: kept.to_owned(),
+        let callback = |kind: EventKind| {
+            let mut event = Event::new(setup.network.clone(), setup.app.clone(), player.clone(), kind);
+            event.endpoint.clone_from(&setup.endpoint);
+            event.reason = self.informational(Role::Reason);
+            event.is_test = self.matches_any(&rules.tests);
+            kept.clone_into(&mut event.query);
+            DescribedCallback {
+                player: player.clone(),
+                transaction: None,
+                original: None,
+                goal: None,
+                amount: None,
+                status: None,
+                key: key.cloned(),
+                event,
+            }
         };
         if let Some(status) = self.ban() {
             return Ok(callback(EventKind::Ban(status)));
@@ -432,15 +427,16 @@ impl<'q> Reader<'_, 'q> {
             original: original.as_ref().map(unit).transpose()?,
             effect,
         };
-        Ok(DescribedCallback {
+        let mut callback = DescribedCallback {
             transaction: Some(transaction),
             original,
             goal,
             amount: amount.ok().flatten(),
-            usd,
             status: stated_status,
             ..callback(kind)
-        })
+        };
+        callback.event.usd = usd;
+        Ok(callback)
     }
 
     fn name(&self, slot: usize) -> &str {

@@ -119,6 +119,10 @@ impl Role {
         Self::Reason,
     ];
 
+    /// The roles that money depends on.
+    pub(crate) const DECIDING: [Self; 6] =
+        [Self::Player, Self::Transaction, Self::Original, Self::Goal, Self::Amount, Self::Status];
+
     /// The role's key in a description.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -202,6 +206,17 @@ pub(crate) enum Method {
     Get,
     #[serde(rename = "POST")]
     Post,
+}
+
+impl Method {
+    /// The value of `Allow`.
+    pub(super) fn list(methods: &[Self]) -> &'static str {
+        match methods {
+            [Self::Get] => "GET",
+            [Self::Post] => "POST",
+            _ => "GET, POST",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -11,7 +11,7 @@ use postback::network::admob::{self, AdmobEndpoint, KeyFuture, KeySource, Player
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
 use postback::web::CallbackResponse;
-use postback::{Effect, Endpoint as _, IgnoreReason, Receipt, Request, VerifyError};
+use postback::{Effect, Endpoint as _, EventKind, IgnoreReason, Receipt, Request, VerifyError};
 
 fn google() -> VerificationKeys {
     let key = vector("admob-key");
@@ -58,17 +58,18 @@ fn googles_signatures_are_genuine_only_when_decoded() {
     let real = endpoint().verify(&Request::get(&production("admob-4"))).unwrap();
     assert_eq!((real.player.as_str(), real.amount), ("1712485313", Some(decimal("1"))));
     assert_eq!(real.custom_data.as_deref(), Some("holiiis"));
-    assert_eq!((real.key_id, real.is_test), (Some(3_335_741_209), false));
+    assert_eq!((real.key_id, real.event.is_test), (Some(3_335_741_209), false));
     assert_eq!(real.timestamp.unwrap().as_millis(), 1_588_193_918_052);
-    assert!(!real.query.contains("signature") && !real.query.contains("key_id"));
+    assert!(!real.event.query.contains("signature") && !real.event.query.contains("key_id"));
 }
 
 #[test]
 fn the_consoles_test_call_is_a_test() {
     for id in ["admob-1", "admob-2"] {
         let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
-        assert!(callback.is_test, "{id}");
-        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
+        assert!(callback.event.is_test, "{id}");
+        let EventKind::Conversion { effect, .. } = &callback.event.kind else { panic!("{id}") };
+        assert!(matches!(effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
     }
 }
 

@@ -126,7 +126,7 @@ async fn c6_undecodable_decoration_costs_nothing() {
     ] {
         let target = format!("/cb/notik?user_id=u1&amount=100&payout=1&offer_name={name}&event_id=&hash={hash}");
         let callback = endpoint.verify(&Request::get(&target)).unwrap();
-        assert!(callback.query.contains(name.split('&').next().unwrap()));
+        assert!(callback.event.query.contains(name.split('&').next().unwrap()));
         receive(&game, &endpoint, &target).await;
     }
     // Revenue is informational.
@@ -345,7 +345,7 @@ fn what_is_not_signed_cannot_add_a_field() {
     let typed =
         Network::with(preset("adgem-v3").unwrap(), |builder| builder.url("https://g.example/cb?from=adgem&secret=s"));
     let sent = typed.draft("t1").sign();
-    assert!(!typed.verify(&sent).unwrap().query.contains("secret"));
+    assert!(!typed.verify(&sent).unwrap().event.query.contains("secret"));
     for (from, to) in [("secret=s", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=s", "")] {
         let forged = sent.clone().with_target(sent.target().replace(from, to));
         assert!(typed.verify(&forged).is_err(), "{to}");
@@ -367,7 +367,7 @@ fn a_secret_in_a_signed_url_is_not_kept() {
     let url = "https://game.example/cb?user_id={user_id}&txn_id={txn_id}&amount={amount}&secret=long-random-text";
     let network = Network::with(preset("notik").unwrap(), |builder| builder.url(url));
     let callback = network.verify(&network.draft("t1").sign()).unwrap();
-    assert_eq!(callback.query, "user_id=p1&txn_id=t1&amount=500");
+    assert_eq!(callback.event.query, "user_id=p1&txn_id=t1&amount=500");
 }
 
 // A fictional network that signs the end of its URL.
@@ -481,7 +481,7 @@ fn a_callback_is_typed_and_its_event_has_no_signature() {
     assert_eq!(callback.player, "p 1");
     assert_eq!(callback.transaction.as_ref().unwrap(), &"t9");
     assert_eq!(callback.original.as_ref().unwrap(), &"t1");
-    assert_eq!((callback.amount, callback.usd), (Some(decimal("-5.50")), Some(decimal("0.25"))));
+    assert_eq!((callback.amount, callback.event.usd), (Some(decimal("-5.50")), Some(decimal("0.25"))));
     assert_eq!(callback.status.as_deref(), Some("chargeback"));
     assert_eq!(callback.parameter("click").as_deref(), Some("77"));
     assert_eq!(callback.key.as_ref().unwrap().as_str(), "key-1");
@@ -552,7 +552,7 @@ fn urls_are_read_by_their_macros_not_their_names() {
     assert_eq!(network.endpoint.path(), "/wall");
     let callback = network.verify(&network.draft("t1").sign()).unwrap();
     assert_eq!((callback.player.as_str(), callback.amount), ("p1", Some(decimal("500"))));
-    assert_eq!(callback.query, "who=p1&t=t1&i=&r=1.25&coins=500&s=1&from=lootably");
+    assert_eq!(callback.event.query, "who=p1&t=t1&i=&r=1.25&coins=500&s=1&from=lootably");
     // The secret may stay out of the configuration's URL: then it is the one of the default URL.
     let marked =
         Network::with(preset("lootably").unwrap(), |builder| builder.url(url.replace("long-random-text", "{secret}")));

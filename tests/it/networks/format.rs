@@ -241,10 +241,10 @@ fn the_three_request_types_give_equal_callbacks() {
             pieces.sort();
             pieces
         };
-        assert_eq!(sorted(&other.query), sorted(&get.query));
-        let query = get.query.clone();
+        assert_eq!(sorted(&other.event.query), sorted(&get.event.query));
+        let query = get.event.query.clone();
         let mut other = other;
-        other.query = query;
+        other.event.query = query;
         assert_eq!(other, get);
     }
 }
@@ -340,7 +340,7 @@ fn credentials_are_accepted_in_their_forms_only() {
     for draft in accepted {
         for sent in every_form(&draft) {
             let callback = endpoint.verify(&sent.request()).unwrap();
-            assert!(!callback.query.contains("key="), "{}", callback.query);
+            assert!(!callback.event.query.contains("key="), "{}", callback.event.query);
         }
     }
     let rejected = [

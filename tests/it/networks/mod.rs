@@ -148,7 +148,7 @@ pub(crate) fn event(callback: &DescribedCallback) -> Event {
 }
 
 pub(crate) fn effect(callback: &DescribedCallback) -> &postback::Effect {
-    match &callback.effect {
+    match &callback.event.kind {
         EventKind::Conversion { effect, .. } => effect,
         other => panic!("{other:?}"),
     }

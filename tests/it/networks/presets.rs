@@ -37,7 +37,7 @@ fn every_preset_is_signed_and_verified() {
             "{name}: {callback:?}"
         );
         assert_eq!(callback.amount, Some(amount), "{name}");
-        assert!(!callback.is_test, "{name}");
+        assert!(!callback.event.is_test, "{name}");
         // Nothing secret stays.
         let shown = format!("{callback:?}{}", serde_json::to_string(&callback).unwrap());
         assert!(!shown.contains(SECRET), "{name}: {shown}");
@@ -166,7 +166,7 @@ async fn a_test_flag_pays_nothing_in_any_network() {
     let mut count = 0;
     for network in every_preset() {
         let sent = network.draft("t1").test().sign();
-        if !network.verify(&sent).unwrap().is_test {
+        if !network.verify(&sent).unwrap().event.is_test {
             continue;
         }
         let game = Game::new();
@@ -417,7 +417,7 @@ proptest! {
             // Networks that sign decoded values accept another spelling of the same values, and nothing else.
             prop_assert!(matches!(name, "ayet" | "unityads"));
             let original = network.verify(&sent).unwrap();
-            prop_assert_eq!(&callback.effect, &original.effect);
+            prop_assert_eq!(&callback.event.kind, &original.event.kind);
             prop_assert_eq!(&callback.player, &original.player);
         } else {
             prop_assert!(!is_genuine(&result) || matches!(name, "ayet" | "unityads"), "{}", edited);
@@ -433,7 +433,7 @@ fn a_ban_is_a_ban() {
     {
         let sent = network.signer().callback().player("p1").set("event", word).sign();
         let callback = network.verify(&sent).unwrap();
-        assert_eq!(callback.effect, EventKind::Ban(status));
+        assert_eq!(callback.event.kind, EventKind::Ban(status));
         assert_eq!(callback.transaction, None);
     }
     let other = network.signer().callback().player("p1").set("event", "player.renamed").sign();

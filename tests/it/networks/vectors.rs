@@ -100,7 +100,7 @@ fn adgem_example_is_genuine_as_encoded_by_the_vendor() {
     let query = text(&vector, "query");
     let target = format!("/cb/adgem?{query}&verifier={}", text(&vector, "verifier"));
     let callback = endpoint.verify(&Request::get(&target)).unwrap();
-    assert_eq!((callback.amount, callback.usd), (Some(decimal("150")), Some(decimal("1.5"))));
+    assert_eq!((callback.amount, callback.event.usd), (Some(decimal("150")), Some(decimal("1.5"))));
     check(&endpoint, &target, &[query, text(&vector, "verifier")]);
     // What two of the vendor's four own samples do to it.
     let again = target.replace("%20", "+");
