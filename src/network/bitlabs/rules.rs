@@ -71,7 +71,7 @@ fn stated_by_url(only: &OfferState, message: &Message<'_>) -> Outcome {
 fn stateful(state: &OfferState, message: &Message<'_>) -> Outcome {
     match state {
         OfferState::Pending => Ok(message.pending("PENDING")),
-        OfferState::Completed => message.completed(Some(COMPLETE)),
+        OfferState::Completed => message.completed_with_state(),
         // It states the deducted amount, which is never negative (rule 2). Negating a negative one would pay.
         OfferState::Reconciled if message.is_negative()? => Ok(ignored(state.as_str(), IgnoreReason::Contradictory)),
         OfferState::Reconciled => message.adjusted(-message.amount()?, true),
@@ -167,7 +167,7 @@ pub(super) fn cashback(message: &Message<'_>) -> Outcome {
         CashbackState::Created => Ok(message.pending("CREATED")),
         CashbackState::Pending => Ok(message.pending("PENDING")),
         CashbackState::Adjusted => Ok(message.pending("ADJUSTED")),
-        CashbackState::Completed => message.completed(Some(COMPLETE)),
+        CashbackState::Completed => message.completed_with_state(),
         CashbackState::Unknown(word) => Ok(unknown(&word)),
     }
 }
@@ -212,7 +212,21 @@ impl Message<'_> {
         Effect::Pending { stage: stage.into(), amount: self.amount.as_ref().ok().copied() }
     }
 
+    /// With a state, nothing refers to it: a reversal has the same transaction.
+    fn completed_with_state(&self) -> Outcome {
+        self.paid(Some(COMPLETE))
+    }
+
+    /// Its reversal refers to it. A player who adds a second REF to the offer wall's URL makes that unusable, so with two,
+    /// this is not paid either.
     fn completed(&self, milestone: Option<&'static str>) -> Outcome {
+        match &self.original {
+            Err(problem @ Problem::Repeated { .. }) => Err(problem.clone()),
+            _ => self.paid(milestone),
+        }
+    }
+
+    fn paid(&self, milestone: Option<&'static str>) -> Outcome {
         Ok(Effect::Completed { amount: self.amount()?, milestone: milestone.map(Cow::Borrowed), reinstates: false })
     }
 
@@ -222,8 +236,10 @@ impl Message<'_> {
     }
 
     fn adjusted(&self, by: Decimal, same_transaction: bool) -> Outcome {
-        // It decides which conversion is adjusted.
-        self.original()?;
+        // Where it decides which conversion is adjusted.
+        if !same_transaction {
+            self.original()?;
+        }
         Ok(Effect::Adjusted { by: if by.is_zero() { Decimal::ZERO } else { by }, same_transaction })
     }
 

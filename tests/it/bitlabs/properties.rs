@@ -92,6 +92,34 @@ proptest! {
     }
 
     #[test]
+    fn what_cannot_be_reversed_is_not_paid(added in added()) {
+        let is_usable = |url: &str, state: &str| {
+            let signer = Signer::new(KEY, url);
+            let signed = signer.sign_query(&format!("player=p1&{state}{added}"));
+            let request = signed.target();
+            let request = Request::get(&request);
+            let result = match url {
+                OFFERS => offers().verify(&request).map(drop),
+                SURVEYS => app().surveys(SURVEYS).unwrap().verify(&request).map(drop),
+                RECEIPTS => app().receipts(RECEIPTS).unwrap().verify(&request).map(drop),
+                _ => app().rewards(REWARDS).unwrap().verify(&request).map(drop),
+            };
+            result.is_ok()
+        };
+        for (url, payment, reversal) in [
+            (OFFERS, "tx=o1&gems=500&state=COMPLETED&ref=", "tx=o1&gems=500&state=RECONCILED&ref="),
+            (OFFERS, "tx=o1&gems=500&state=NONE&ref=&type=COMPLETE", "tx=or1&gems=-500&state=NONE&ref=o1&type=RECONCILIATION"),
+            (SURVEYS, "tx=1&gems=500&type=COMPLETE&ref=", "tx=2&gems=-500&type=RECONCILIATION&ref=1"),
+            (RECEIPTS, "tx=m1&gems=500&ref=&magic_receipt_state=COMPLETED", "tx=m1&gems=500&ref=&magic_receipt_state=REJECTED"),
+            (RECEIPTS, "tx=m1&gems=500&ref=&magic_receipt_state=COMPLETED", "tx=m2&gems=-500&ref=m1&magic_receipt_state=REJECTED"),
+            (REWARDS, "tx=o1&gems=500&ref=&state=COMPLETED", "tx=o1&gems=500&ref=&state=RECONCILED"),
+            (REWARDS, "tx=1&gems=500&ref=&type=COMPLETE&state=", "tx=2&gems=-500&ref=1&type=RECONCILIATION&state="),
+        ] {
+            prop_assert!(is_usable(url, reversal) || !is_usable(url, payment), "{payment}{added}");
+        }
+    }
+
+    #[test]
     fn changing_any_byte_of_a_signed_query_rejects_it(
         name in "[^\\x00]{0,20}", player in "[a-zA-Z0-9 é&=%+-]{1,20}", at in any::<prop::sample::Index>(), byte in 1_u8..128,
     ) {
