@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, serde as decimal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -167,6 +167,7 @@ pub enum Action {
     /// A reward is on its way. Nothing is due yet.
     Pending {
         /// What may become due, where the network says so.
+        #[serde(with = "decimal::str_option")]
         amount: Option<Decimal>,
         /// The network's word for the stage.
         stage: Cow<'static, str>,
@@ -181,6 +182,7 @@ pub enum Action {
     /// Purchase data for a conversion that was already decided. No money moves.
     Purchase {
         /// What the player spent in the app, in US dollars.
+        #[serde(with = "decimal::str")]
         usd: Decimal,
     },
     /// The network banned the player.
@@ -233,6 +235,7 @@ impl Action {
 /// Pay the player this amount.
 #[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reward {
+    #[serde(with = "decimal::str")]
     amount: Decimal,
     restored: bool,
 }
@@ -252,6 +255,7 @@ impl Reward {
 /// Take this amount back from the player.
 #[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reversal {
+    #[serde(with = "decimal::str")]
     amount: Decimal,
 }
 
@@ -273,6 +277,8 @@ pub enum NothingReason {
     AlreadyTakenBack,
     /// The reversal takes back nothing, or what it takes back was never paid or is gone already.
     NothingToTakeBack,
+    /// A correction would raise the reward above what was completed. The network may owe the player the difference.
+    AboveCompleted,
     /// A reversal whose original is unknown (so far). It is remembered: if the original arrives later, only what
     /// is left is paid.
     Unlinked,
@@ -295,6 +301,7 @@ impl NothingReason {
             Self::ZeroReward => "zero_reward",
             Self::AlreadyTakenBack => "already_taken_back",
             Self::NothingToTakeBack => "nothing_to_take_back",
+            Self::AboveCompleted => "above_completed",
             Self::Unlinked => "unlinked",
             Self::LatePending => "late_pending",
             Self::UnknownState => "unknown_state",
@@ -306,7 +313,7 @@ impl NothingReason {
 
     /// Whether money may be missing because of it, so that a person should look.
     pub fn is_doubtful(self) -> bool {
-        matches!(self, Self::Unlinked | Self::UnknownState | Self::EmptyState)
+        matches!(self, Self::AboveCompleted | Self::Unlinked | Self::UnknownState | Self::EmptyState)
     }
 }
 
@@ -345,20 +352,38 @@ impl ConflictKind {
 pub(crate) mod stored {
     use serde::{Deserializer, Serializer};
 
-    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize};
+    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize, decimal};
 
     #[derive(Deserialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
     enum Form {
-        Reward { amount: Decimal, restored: bool },
-        Reversal { amount: Decimal },
-        Pending { amount: Option<Decimal>, stage: Cow<'static, str> },
+        Reward {
+            #[serde(with = "decimal::str")]
+            amount: Decimal,
+            restored: bool,
+        },
+        Reversal {
+            #[serde(with = "decimal::str")]
+            amount: Decimal,
+        },
+        Pending {
+            #[serde(with = "decimal::str_option")]
+            amount: Option<Decimal>,
+            stage: Cow<'static, str>,
+        },
         Rejected,
-        Nothing { reason: NothingReason },
-        Purchase { usd: Decimal },
+        Nothing {
+            reason: NothingReason,
+        },
+        Purchase {
+            #[serde(with = "decimal::str")]
+            usd: Decimal,
+        },
         Ban,
         Unban,
-        Conflict { kind: ConflictKind },
+        Conflict {
+            kind: ConflictKind,
+        },
     }
 
     #[expect(clippy::ref_option, reason = "serde calls it with the field")]

@@ -210,6 +210,7 @@ fn nothing_due(record: &Record, event: &Event, effect: &Effect) -> Action {
             _ if amount.is_zero() => nothing(NothingReason::ZeroReward),
             _ => nothing(NothingReason::AlreadyTakenBack),
         },
+        Effect::Adjusted { by, .. } if is_completed && *by > Decimal::ZERO => nothing(NothingReason::AboveCompleted),
         Effect::Adjusted { .. } | Effect::Revoked if is_completed => nothing(NothingReason::NothingToTakeBack),
         Effect::Adjusted { same_transaction: true, .. } | Effect::Revoked => Action::Rejected,
         Effect::Adjusted { .. } => nothing(NothingReason::Unlinked),

@@ -152,6 +152,7 @@ fn nothing_due_has_a_reason() {
         (vec![completed("o1", "0")], NothingReason::ZeroReward),
         (vec![reconciled("o1", "5"), completed("o1", "5")], NothingReason::AlreadyTakenBack),
         (vec![completed("o1", "5"), reconciled("o1", "0")], NothingReason::NothingToTakeBack),
+        (vec![completed("o1", "5"), adjustment("or1", "o1", "495")], NothingReason::AboveCompleted),
         (vec![adjustment("or1", "o1", "-5")], NothingReason::Unlinked),
         (vec![completed("o1", "5"), pending("o1", "5")], NothingReason::LatePending),
         (vec![ignored("o1", "WORD", IgnoreReason::UnknownState)], NothingReason::UnknownState),
