@@ -150,18 +150,31 @@ pub(crate) fn record_handler(decision: &Decision, result: &HandlerResult, timer:
     }
 }
 
+macro_rules! log_unusable {
+    ($unusable:expr, $message:literal) => {
+        tracing::error!(
+            target: "postback::request",
+            network = $unusable.callback.network.as_str(),
+            app = $unusable.callback.app.as_str(),
+            endpoint = &*$unusable.callback.endpoint,
+            reason = $unusable.problem.as_str(),
+            error = %$unusable.problem,
+            $message
+        )
+    };
+}
+
+/// A genuine callback cannot be used, and there is no store to keep it in.
+#[cfg(any(feature = "actix-web", feature = "axum"))]
+pub(crate) fn log_not_kept(error: &VerifyError) {
+    if let VerifyError::Unusable(unusable) = error {
+        log_unusable!(unusable, "genuine callback cannot be used, and is not kept");
+    }
+}
+
 /// A genuine callback that cannot be used was kept.
 pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
-    let callback = &unusable.callback;
-    tracing::error!(
-        target: "postback::request",
-        network = callback.network.as_str(),
-        app = callback.app.as_str(),
-        endpoint = &*callback.endpoint,
-        reason = unusable.problem.as_str(),
-        error = %unusable.problem,
-        "genuine callback cannot be used: kept, to be replayed once the configuration is fixed"
-    );
+    log_unusable!(unusable, "genuine callback cannot be used: kept, to be replayed once the configuration is fixed");
     if removed > 0 {
         tracing::error!(target: "postback::request", removed, "kept callbacks were removed: too many or too old");
     }
@@ -173,7 +186,7 @@ static REJECTIONS: RateLimit = RateLimit::new();
 pub(crate) fn record_rejected(labels: EndpointLabels<'_>, error: &VerifyError) {
     let (reason, origin) = (error.as_str(), error.origin().as_str());
     metrics::rejected(labels, reason, origin);
-    // What is genuine was logged when it was kept.
+    // What is genuine is logged where it is kept, or not.
     if error.is_genuine() {
         return;
     }

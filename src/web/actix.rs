@@ -98,6 +98,7 @@ async fn verify_first<E: Endpoint, B: MessageBody + 'static>(
             Ok(next.call(request).await?.map_into_left_body())
         }
         Err(error) => {
+            telemetry::log_not_kept(&error);
             let responses = endpoint.responses();
             let response = CallbackResponse::new(Err(&ReceiveError::Rejected(error)), responses, None);
             Ok(request.into_response(http_response(&response)).map_into_right_body())

@@ -89,6 +89,7 @@ where
                     next.run(extract::Request::from_parts(parts, Body::empty())).await
                 }
                 Err(error) => {
+                    telemetry::log_not_kept(&error);
                     let responses = endpoint.responses();
                     CallbackResponse::new(Err(&ReceiveError::Rejected(error)), responses, None).into_response()
                 }

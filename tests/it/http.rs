@@ -482,3 +482,33 @@ fn nginx_as_in_the_guide_passes_callbacks_on_unchanged() {
     }
     assert_eq!(balance(&store), 20.into(), "two of them are one transaction");
 }
+
+#[test]
+fn unusable_callback_that_nothing_keeps_is_logged() {
+    let endpoint = App::new("my-game", SECRET).unwrap().offers(TYPED).unwrap();
+    let target = Signer::new(SECRET, TYPED).sign(&[("player", "[%USER:UID%]"), ("tx", "o1")]).target();
+    let through_axum = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let routes = axum::Router::new().route(endpoint.path(), postback::axum::verified(&endpoint, describe));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async { axum::serve(listener, routes).await });
+            let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+            tokio::task::spawn_blocking(move || exchange(address, request.as_bytes()).status).await.unwrap()
+        })
+    };
+    let through_actix = || {
+        actix_web::rt::System::new().block_on(async {
+            let route = postback::actix::verified(&endpoint, describe);
+            let service = actix_web::test::init_service(actix_web::App::new().route(endpoint.path(), route)).await;
+            let request = actix_web::test::TestRequest::get().uri(&target).to_request();
+            actix_web::test::call_service(&service, request).await.status().as_u16()
+        })
+    };
+    for (status, log) in [warnings_of(through_axum), warnings_of(through_actix)] {
+        assert_eq!(status, 400);
+        assert!(log.iter().any(|line| line.contains("is not kept")), "{log:?}");
+        assert!(!log.concat().contains("USER:UID"), "{log:?}");
+    }
+}
