@@ -249,7 +249,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// still pending are delivered first.
     ///
     /// # Errors
-    /// [`ReceiveError`]: the network should retry. Except after [`ReceiveError::Store`], the callback is stored.
+    /// [`ReceiveError`]: the network should retry.
     pub async fn receive(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
         let event = Arc::new(callback.into().into_inner());
         let protocol = if self.defers { Protocol::accept } else { Protocol::receive };

@@ -1,6 +1,6 @@
 //! Retries decisions that were left pending.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -205,7 +205,8 @@ impl Pass {
 /// What connects the receiver's clones with the background task, which ends when the last clone is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Background {
-    accepted: OnceLock<mpsc::Sender<RecordKey>>,
+    /// The task's input. Closed if the runtime that the task ran in has ended.
+    accepted: Mutex<Option<mpsc::Sender<RecordKey>>>,
 }
 
 /// How many accepted callbacks wait for the background task. Recovery finds those beyond.
@@ -214,26 +215,30 @@ const MAX_WAITING: usize = 1024;
 impl Background {
     /// Has a callback delivered soon.
     pub(super) fn deliver_soon(&self, key: RecordKey) {
-        if let Some(accepted) = self.accepted.get() {
+        if let Some(accepted) = &*self.accepted() {
             let _ = accepted.try_send(key);
         }
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Option<mpsc::Sender<RecordKey>>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Starts the background task unless it runs already or there is no tokio runtime.
 pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(receiver: &Receiver<S, H, C>, recovery: Recovery) {
-    if receiver.background.accepted.get().is_some() {
+    let mut running = receiver.background.accepted();
+    if running.as_ref().is_some_and(|accepted| !accepted.is_closed()) {
         return;
     }
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     let (sender, accepted) = mpsc::channel(MAX_WAITING);
-    if receiver.background.accepted.set(sender).is_ok() {
-        // A clone that does not keep the task alive.
-        let receiver = Receiver { background: Arc::default(), ..receiver.clone() };
-        runtime.spawn(run(receiver, recovery, accepted));
-    }
+    *running = Some(sender);
+    // A clone that does not keep the task alive.
+    let receiver = Receiver { background: Arc::default(), ..receiver.clone() };
+    runtime.spawn(run(receiver, recovery, accepted));
 }
 
 /// Delivers accepted callbacks at once, and everything that is pending in intervals. Neither waits for the other, so a

@@ -399,6 +399,19 @@ async fn background_recovery_retries_until_the_last_clone_is_dropped() {
     eventually("the task ends", || Arc::strong_count(&alive) == 1).await;
 }
 
+#[test]
+fn background_recovery_starts_again_in_another_runtime() {
+    let wallet = Shared::default();
+    let recovery = Recovery::default().interval(Duration::from_secs(86_400));
+    let receiver = Receiver::new(MemoryStore::new(), paying(&wallet)).recovery(recovery).deferred();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime().block_on(async { receiver.start() });
+    runtime().block_on(async {
+        receiver.receive(genuine(completed("o1", "500"))).await.unwrap();
+        eventually("it is paid", || balance(&wallet) == decimal("500")).await;
+    });
+}
+
 #[tokio::test]
 async fn background_recovery_survives_a_panic_of_the_store() {
     let (wallet, lists) = (Shared::default(), AtomicUsize::new(0));
