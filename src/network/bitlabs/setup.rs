@@ -282,7 +282,7 @@ impl<'r> Received<'r> {
             Err(problem) => {
                 let labels = self.setup.labels();
                 tracing::warn!(
-                    target: "postback::callback",
+                    target: "postback::endpoint",
                     network = labels.network,
                     app = labels.app,
                     endpoint = labels.endpoint,

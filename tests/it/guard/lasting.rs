@@ -235,3 +235,14 @@ fn pending_record_is_not_erased() {
     assert_eq!((record.erased(), record.status()), (None, RecordStatus::Pending));
     assert_eq!(record.format(), RECORD_FORMAT);
 }
+
+/// The tests are built with `rust_decimal/serde-float`, which any crate of a game may switch on.
+#[test]
+fn amounts_are_stored_exactly_whatever_serde_does_with_decimals() {
+    let amount = "123456789012345.678901";
+    let game = Game::play(&[completed("o1", amount), reconciled("o1", "0.000001")]);
+    let json = json::write(game.record()).unwrap();
+    assert!(json.contains(&format!("\"{amount}\"")), "{json}");
+    let stored = json::read(game.record().key(), 1, json.as_bytes()).unwrap();
+    assert_eq!(stored.record, *game.record());
+}
