@@ -27,5 +27,5 @@ pub use request::{Headers, Request};
 pub use secret::{KeyId, KeyRing, Secret};
 pub use signature::UrlVerifier;
 pub use signed_url::MAX_URL_BYTES;
-pub(crate) use signed_url::{SignedUrl, check_target};
+pub(crate) use signed_url::{SignedUrl, check_static, check_target};
 pub use url_template::{UrlParameter, UrlTemplate};
