@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
-use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified};
+use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
     NotGenuine, Occurrence, Problem, Query, Request, UrlTemplate, VerifyError, check_target, locate, parse_amount,
 };
@@ -481,7 +481,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), problem, query.to_owned())
+        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), &self.path, problem, query.to_owned())
     }
 
     fn player(&self, user_id: Option<&str>, custom_data: Option<&str>, is_test: bool) -> Result<PlayerId, Problem> {
@@ -604,7 +604,7 @@ impl Endpoint for AdmobEndpoint {
     }
 
     fn replay(&self, kept: &UnusableCallback) -> Result<Verified<AdmobCallback>, VerifyError> {
-        let callback = self.setup.read(&kept.query, None);
+        let callback = check_kept_by(self, kept).and_then(|()| self.setup.read(&kept.query, None));
         callback.map(Verified::new).map_err(|problem| self.setup.unusable(problem, &kept.query))
     }
 

@@ -16,7 +16,7 @@ use super::format::{BodyFormat, Meaning, Method, OriginalForm, ResponseTable, Ro
 use super::signed_text::Shape;
 use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
-use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
+use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
     BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, decode, locate,
     parse_amount, values,
@@ -253,7 +253,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: String) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), problem, query)
+        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), &self.path, problem, query)
     }
 }
 
@@ -298,7 +298,7 @@ impl Endpoint for DescribedEndpoint {
         let query = kept_query(&kept.query, &setup.removed, false);
         let found = locate(&query, &setup.names);
         let reader = Reader { setup, query: &query, found: &found };
-        let callback = reader.read(None, &query);
+        let callback = check_kept_by(self, kept).and_then(|()| reader.read(None, &query));
         callback.map(Verified::new).map_err(|problem| setup.unusable(problem, query.clone()))
     }
 
