@@ -342,11 +342,14 @@ fn what_is_not_signed_cannot_add_a_field() {
         let forged = sent.clone().with_target(format!("{}?{query}", sent.target()));
         assert_eq!(network.verify(&forged).unwrap(), genuine, "{query}");
     }
-    let typed =
-        Network::with(preset("adgem-v3").unwrap(), |builder| builder.url("https://g.example/cb?from=adgem&secret=s"));
+    let typed = Network::with(preset("adgem-v3").unwrap(), |builder| {
+        builder.url("https://g.example/cb?from=adgem&secret=long-random-text")
+    });
     let sent = typed.draft("t1").sign();
     assert!(!typed.verify(&sent).unwrap().event.query.contains("secret"));
-    for (from, to) in [("secret=s", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=s", "")] {
+    for (from, to) in
+        [("secret=long", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=long-random-text", "")]
+    {
         let forged = sent.clone().with_target(sent.target().replace(from, to));
         assert!(typed.verify(&forged).is_err(), "{to}");
     }
@@ -662,4 +665,35 @@ fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
     }
     let signed = preset("notik").unwrap().app("game").secret(SECRET).unwrap().build().unwrap_err();
     assert_eq!(signed.to_string(), "no callback URL for notik, which signs it: add the one from its dashboard");
+}
+
+#[test]
+fn example_and_short_secrets_are_rejected_with_what_to_do() {
+    let example = preset("cpx").unwrap().dashboard_url("https://game.example");
+    let adgate = preset("adgate").unwrap().dashboard_url("https://game.example");
+    let at = |query: &str| {
+        format!(
+            "https://game.example/cb?status={{status}}&trans_id={{trans_id}}&user_id={{user_id}}\
+        &amount_local={{amount_local}}&hash={{secure_hash}}{query}"
+        )
+    };
+    for (name, secret, url, expected) in [
+        ("cpx", SECRET, Some(example.clone()), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", SECRET, Some(adgate.clone()), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", "YOUR_SECRET", Some(adgate), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", "old,YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("keitaro", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("phonexa", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("cpx", SECRET, Some(at("&secret=fifteen-letters")), "fewer than 16 characters"),
+        ("cpx", SECRET, Some(at("&secret=")), "fewer than 16 characters"),
+    ] {
+        let builder = preset(name).unwrap().app("game").secret(secret);
+        let builder = builder.map(|builder| url.into_iter().fold(builder, |builder, url| builder.url(url)));
+        let error = builder.and_then(|builder| builder.build()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    let findings = preset("cpx").unwrap().check_url(&example);
+    assert!(findings.iter().any(|finding| finding.is_error && finding.text.contains("only an example")));
+    let builder = preset("cpx").unwrap().app("game").secret(SECRET).unwrap();
+    assert!(builder.url(at("&secret=sixteen-letters-")).build().is_ok());
 }

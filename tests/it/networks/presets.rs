@@ -332,7 +332,7 @@ fn every_description_says_what_people_need() {
         }
         let url = network.dashboard_url("https://game.example/");
         assert!(url.starts_with(&format!("https://game.example/callbacks/{name}")), "{url}");
-        let findings = network.check_url(&url);
+        let findings = network.check_url(&url.replace("YOUR_SECRET", "long-random-text"));
         assert!(findings.iter().all(|finding| !finding.is_error), "{name}: {findings:?}");
     }
     let error = preset("lootabl").unwrap_err().to_string();
