@@ -520,11 +520,15 @@ impl<'q> Reader<'_, 'q> {
         Ok(())
     }
 
-    /// Whether every signed value ends where it must.
+    /// Whether every signed value ends where it must. Of several values, only one is signed.
     fn check_texts(&self) -> Result<(), Problem> {
         for check in &self.setup.checks {
-            let Occurrence::Once(raw) = self.occurrence(check.slot) else {
-                continue;
+            let raw = match self.occurrence(check.slot) {
+                Occurrence::Absent => continue,
+                Occurrence::Once(raw) => raw,
+                Occurrence::Repeated => {
+                    return Err(Problem::Repeated { name: self.name(check.slot).to_owned() });
+                }
             };
             let Some(text) = decode(raw) else { continue };
             let reason = if check.shape.is_some_and(|shape| !shape.fits(&text)) {

@@ -697,3 +697,24 @@ fn example_and_short_secrets_are_rejected_with_what_to_do() {
     let builder = preset("cpx").unwrap().app("game").secret(SECRET).unwrap();
     assert!(builder.url(at("&secret=sixteen-letters-")).build().is_ok());
 }
+
+#[test]
+fn a_repeated_signed_parameter_is_not_exploitable() {
+    let url = "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]";
+    let builder = preset("levelplay").unwrap().app("game").secret("secret").unwrap().url(url);
+    let endpoint = builder.shape(Role::Player, Shape::Length(5)).shape(Role::Transaction, Shape::Digits(6));
+    let endpoint = endpoint.build().unwrap();
+    let text = "202011281200123456user15secret";
+    let signature = hex(&<md5::Md5 as md5::Digest>::digest(text));
+    let query = |user: &str, rewards: &str, event: &str, timestamps: &str| {
+        format!("/cb?userId={user}&rewards={rewards}&eventId={event}{timestamps}&signature={signature}")
+    };
+    let genuine = query("user1", "5", "123456", "&timestamp=202011281200");
+    assert!(endpoint.verify(&Request::get(&genuine)).is_ok());
+    // The same text, with its boundaries moved: all other values have their shapes.
+    for timestamps in ["&timestamp=20201128120&timestamp=x", "&timestamp=x&timestamp=20201128120"] {
+        let forged = query("6user", "15", "012345", timestamps);
+        let Err(VerifyError::Unusable(unusable)) = endpoint.verify(&Request::get(&forged)) else { panic!("{forged}") };
+        assert_eq!(unusable.problem.to_string(), "parameter \"timestamp\" occurs more than once");
+    }
+}
