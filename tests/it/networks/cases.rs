@@ -7,7 +7,9 @@ use sha2::Sha256;
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
 use postback::network::{ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
-use postback::{Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError};
+use postback::{
+    Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, ReceiveError, Request, VerifyError,
+};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -716,5 +718,27 @@ fn a_repeated_signed_parameter_is_not_exploitable() {
         let forged = query("6user", "15", "012345", timestamps);
         let Err(VerifyError::Unusable(unusable)) = endpoint.verify(&Request::get(&forged)) else { panic!("{forged}") };
         assert_eq!(unusable.problem.to_string(), "parameter \"timestamp\" occurs more than once");
+    }
+}
+
+#[tokio::test]
+async fn keitaro_pays_each_pair_of_click_and_transaction_once() {
+    let network = Network::preset("keitaro");
+    let send = async |game: &Game, player: &str, query: &str| {
+        let target = format!("/callbacks/keitaro/{SECRET}/postback?subid={player}&payout=5{query}");
+        game.send(&network.endpoint, &Request::get(&target)).await
+    };
+    let game = Game::new();
+    for (player, query) in [("p1", "&status=sale&tid=1"), ("p1", "&status=sale&tid=2"), ("p2", "&status=sale&tid=1")] {
+        send(&game, player, query).await.unwrap();
+        assert_eq!(send(&game, player, query).await.unwrap(), Receipt::Duplicate, "{player} {query}");
+    }
+    assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("5")));
+    send(&game, "p2", "&status=rejected&tid=1").await.unwrap();
+    assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("0")));
+    // Without a transaction, a second sale looks like a repetition: it is kept.
+    for query in ["&status=sale", "&status=sale&tid="] {
+        let result = send(&game, "p1", query).await;
+        assert!(matches!(result, Err(ReceiveError::Rejected(VerifyError::Unusable(_)))), "{result:?}");
     }
 }
