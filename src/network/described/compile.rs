@@ -154,7 +154,8 @@ impl DescribedBuilder {
         Ok(Rules {
             fixed,
             // Where there is one URL for each status, a parameter that says otherwise is a mistake in the dashboard.
-            checks_status: self.meaning.is_some() && has_status,
+            checks_status: self.meaning.is_some(),
+            requires_status: roles.configured.contains(&Role::Status),
             words,
             absent: meaning.absent,
             empty: meaning.empty,

@@ -97,6 +97,7 @@ pub(super) struct TextCheck {
 pub(super) struct Rules {
     pub(super) fixed: Option<Meaning>,
     pub(super) checks_status: bool,
+    pub(super) requires_status: bool,
     pub(super) words: Vec<(Box<str>, Meaning)>,
     pub(super) absent: Option<Meaning>,
     pub(super) empty: Option<Meaning>,
@@ -642,7 +643,8 @@ impl<'q> Reader<'_, 'q> {
             {
                 return Err(Problem::StateMismatch { expected: fixed.as_str().to_owned() });
             }
-            if rules.checks_status && matches!(status, Value::Absent) && rules.absent.is_none() {
+            let is_missing = rules.requires_status && rules.absent.is_none() && matches!(status, Value::Absent);
+            if rules.checks_status && is_missing {
                 return Err(Problem::Missing { name: self.role_name(Role::Status) });
             }
             let word = known.map_or(fixed.as_str(), |(word, _)| word);
