@@ -226,6 +226,8 @@ pub struct UnusableCallback {
     pub app: AppName,
     /// The endpoint that received it.
     pub endpoint: Cow<'static, str>,
+    /// That endpoint's path. Only an endpoint with the same path replays it: what it means may depend on its URL.
+    pub path: String,
     /// What was wrong, without the value.
     pub problem: String,
     /// The parameters as a query string, without signature and secrets.

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
-use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified};
+use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
     NotGenuine, Occurrence, Problem, Query, Request, UrlTemplate, VerifyError, check_target, locate, parse_amount,
 };
@@ -481,7 +481,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), problem, query.to_owned())
+        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), &self.path, problem, query.to_owned())
     }
 
     fn player(&self, user_id: Option<&str>, custom_data: Option<&str>, is_test: bool) -> Result<PlayerId, Problem> {
@@ -506,25 +506,39 @@ impl Setup {
 
     fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, Problem> {
         let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
-        let found = locate(query, &names);
-        // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once.
-        for (name, occurrence) in NAMES.iter().zip(&found) {
-            if *occurrence == Occurrence::Repeated {
-                return Err(Problem::Repeated { name: (*name).to_owned() });
-            }
-        }
+        // Not form-encoded: a '+' is signed as itself.
+        let unformed = query.replace('+', "%2B");
+        let found = locate(&unformed, &names);
+        // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once:
+        // a repeated one has no value.
         let text = |name: &str| -> Result<Option<String>, Problem> {
             let at = NAMES.iter().position(|known| *known == name);
             let occurrence = at.and_then(|at| found.get(at)).copied().unwrap_or(Occurrence::Absent);
             Ok(occurrence.text(name, None)?.filter(|text| !text.is_empty()).map(Cow::into_owned))
         };
+        let informational = |name: &str| {
+            text(name).unwrap_or_else(|problem| {
+                tracing::warn!(
+                    target: "postback::endpoint",
+                    network = self.network.as_str(),
+                    app = self.app.as_str(),
+                    endpoint = ENDPOINT,
+                    %problem,
+                    "a parameter that decides nothing cannot be read: it counts as absent"
+                );
+                None
+            })
+        };
         let identifier = |name: &'static str| move |error| Problem::Identifier { name: name.to_owned(), error };
         let transaction = text("transaction_id")?.ok_or(Problem::Missing { name: "transaction_id".to_owned() })?;
-        let ad_unit = text("ad_unit").ok().flatten();
+        let ad_unit = informational("ad_unit");
         // The console's "verify URL".
         let is_test = ad_unit.as_deref() == Some("1234567890") && transaction == "123456789";
         let transaction = TransactionId::new(transaction).map_err(identifier("transaction_id"))?;
-        let (user_id, custom_data) = (text("user_id")?, text("custom_data")?);
+        let (user_id, custom_data) = match self.player {
+            PlayerIn::UserId => (text("user_id")?, informational("custom_data")),
+            _ => (informational("user_id"), text("custom_data")?),
+        };
         let player = self.player(user_id.as_deref(), custom_data.as_deref(), is_test)?;
         let amount = text("reward_amount")?;
         let amount = amount
@@ -538,7 +552,7 @@ impl Setup {
                 return Err(Problem::Missing { name: "reward_amount".to_owned() });
             }
         };
-        let timestamp = text("timestamp").ok().flatten().and_then(|millis| millis.parse().ok());
+        let timestamp = informational("timestamp").and_then(|millis| millis.parse().ok());
         let kind = EventKind::Conversion { transaction: transaction.clone(), original: None, effect };
         let mut event = Event::new(self.network.clone(), self.app.clone(), player.clone(), kind);
         event.endpoint = ENDPOINT.into();
@@ -548,9 +562,9 @@ impl Setup {
             player,
             transaction,
             amount,
-            ad_network: text("ad_network").ok().flatten(),
+            ad_network: informational("ad_network"),
             ad_unit,
-            reward_item: text("reward_item").ok().flatten(),
+            reward_item: informational("reward_item"),
             user_id,
             custom_data,
             timestamp: timestamp.map(Timestamp::from_millis),
@@ -604,7 +618,7 @@ impl Endpoint for AdmobEndpoint {
     }
 
     fn replay(&self, kept: &UnusableCallback) -> Result<Verified<AdmobCallback>, VerifyError> {
-        let callback = self.setup.read(&kept.query, None);
+        let callback = check_kept_by(self, kept).and_then(|()| self.setup.read(&kept.query, None));
         callback.map(Verified::new).map_err(|problem| self.setup.unusable(problem, &kept.query))
     }
 

@@ -23,7 +23,7 @@ use std::ops::Deref;
 
 pub use crate::error::ConfigError;
 use crate::event::{Event, UnusableCallback};
-use crate::verify::{Request, VerifyError};
+use crate::verify::{Problem, Request, VerifyError};
 
 /// Proof that a value was authenticated: only endpoints create one.
 ///
@@ -102,7 +102,7 @@ pub trait Endpoint: Clone + Send + Sync + 'static {
     /// Types a callback that was authenticated and kept earlier, under the present configuration.
     ///
     /// # Errors
-    /// [`VerifyError::Unusable`], if it still cannot be used.
+    /// [`VerifyError::Unusable`], if it still cannot be used, or another endpoint kept it.
     fn replay(&self, kept: &UnusableCallback) -> Result<Verified<Self::Callback>, VerifyError>;
 
     /// The largest body that [`verify`](Self::verify) looks at, in bytes. Zero: no body is read.
@@ -131,6 +131,16 @@ pub struct EndpointLabels<'a> {
     pub app: &'a str,
     /// The endpoint: `offers`, `postbacks` …
     pub endpoint: &'a str,
+}
+
+/// Fails unless a callback was kept by this endpoint. Its query alone does not say what it means: of two endpoints of one
+/// network, one may pay what the other takes back.
+pub(crate) fn check_kept_by(endpoint: &impl Endpoint, kept: &UnusableCallback) -> Result<(), Problem> {
+    let labels = EndpointLabels { network: kept.network.as_str(), app: kept.app.as_str(), endpoint: &kept.endpoint };
+    if labels == endpoint.labels() && kept.path == endpoint.path() {
+        return Ok(());
+    }
+    Err(Problem::Malformed { name: "endpoint".to_owned(), reason: "callback of another endpoint" })
 }
 
 /// What a network expects to read in a response. `None`: the receiver's own fixed word.

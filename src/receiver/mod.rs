@@ -23,7 +23,7 @@ use crate::error::Origin;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerError};
 use crate::id::RecordKey;
-use crate::network::{Endpoint, Verified};
+use crate::network::{Endpoint, Verified, check_kept_by};
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt, Timing};
 use crate::store::{DedupStore, KeptCallback, StoreError, Stored};
 use crate::telemetry::{self, CallbackSpan, Timer};
@@ -303,21 +303,18 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     }
 
     /// Replays the kept callbacks of an endpoint under its present configuration. Those that are dealt with are removed.
+    /// They are those of its network, app, name and path: the rest of its URL may have changed. Others stay kept.
     ///
     /// # Errors
     /// [`StoreError`]. What was replayed by then stays so; it is safe to run it again.
     pub async fn replay<E: Endpoint>(&self, endpoint: &E) -> Result<ReplaySummary, StoreError> {
-        let labels = endpoint.labels();
         let mut summary = ReplaySummary::default();
         let mut after = None;
         loop {
             let page = self.store.list_unusable(after.as_ref(), PAGE).await?;
             for kept in &page {
                 let callback = &kept.callback;
-                let is_own = callback.network == *labels.network
-                    && callback.app == *labels.app
-                    && callback.endpoint == labels.endpoint;
-                if !is_own {
+                if check_kept_by(endpoint, callback).is_err() {
                     continue;
                 }
                 let Ok(verified) = endpoint.replay(callback) else {

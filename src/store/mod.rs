@@ -114,7 +114,8 @@ impl KeptCallback {
     /// A callback to keep.
     pub fn new(callback: UnusableCallback, received: Timestamp) -> Self {
         let mut content = Sha256::new();
-        for field in [callback.network.as_str(), callback.app.as_str(), &callback.endpoint, &callback.query] {
+        let labels = [callback.network.as_str(), callback.app.as_str(), &callback.endpoint];
+        for field in labels.into_iter().chain([&*callback.path, &*callback.query]) {
             content.update(field.as_bytes());
             content.update([0]);
         }

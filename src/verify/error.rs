@@ -32,11 +32,12 @@ impl VerifyError {
         network: &NetworkName,
         app: &AppName,
         endpoint: Cow<'static, str>,
+        path: &str,
         problem: Problem,
         query: String,
     ) -> Self {
-        let (network, app) = (network.clone(), app.clone());
-        let callback = UnusableCallback { network, app, endpoint, problem: problem.to_string(), query };
+        let (network, app, path) = (network.clone(), app.clone(), path.to_owned());
+        let callback = UnusableCallback { network, app, endpoint, path, problem: problem.to_string(), query };
         Self::Unusable(Box::new(Unusable { problem, callback }))
     }
 

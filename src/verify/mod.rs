@@ -24,6 +24,7 @@ pub(crate) use hash::{HashValue, PreparedMac};
 pub use query::Query;
 pub(crate) use query::{Occurrence, decode, locate, pairs, values};
 pub use request::{Headers, Request};
+pub(crate) use secret::EXAMPLE_SECRET;
 pub use secret::{KeyId, KeyRing, Secret};
 pub use signature::UrlVerifier;
 pub use signed_url::MAX_URL_BYTES;

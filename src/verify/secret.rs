@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 use crate::error::ConfigError;
 use crate::id::{AppName, IdError};
 
+/// Stands for a secret in the URLs that are printed without one. It is public, so it protects nothing.
+pub(crate) const EXAMPLE_SECRET: &str = "YOUR_SECRET";
+
 /// A key shared with a network. It is never printed and wiped from memory when dropped.
 ///
 /// ```
@@ -29,7 +32,7 @@ impl Secret {
     /// Takes the key exactly as the network's dashboard shows it.
     ///
     /// # Errors
-    /// [`ConfigError::Secret`], if it is empty (anybody could sign) or has white space around it.
+    /// [`ConfigError::Secret`], if it is empty or `YOUR_SECRET` (anybody could sign), or has white space around it.
     pub fn new(key: impl Into<String>) -> Result<Self, ConfigError> {
         Self::at(1, Zeroizing::new(key.into()))
     }
@@ -43,6 +46,10 @@ impl Secret {
         } else if key.trim().len() != key.len() {
             Err(invalid(format!(
                 "white space around secret number {position}: remove it (a file's trailing line feed counts)"
+            )))
+        } else if *key == EXAMPLE_SECRET {
+            Err(invalid(format!(
+                "secret number {position}: {EXAMPLE_SECRET:?} is only an example: copy it from the network's dashboard"
             )))
         } else {
             Ok(Self(key))

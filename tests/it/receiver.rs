@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use postback::bitlabs::App;
+use postback::bitlabs::{App, OfferState};
+use postback::network::{Credential, Meaning, preset};
 use postback::store::DedupStore;
 use postback::testing::ManualClock;
 use postback::testing::bitlabs::Signer;
 use postback::{
-    BanStatus, Clock, Decimal, Decision, Handler, HandlerError, MemoryStore, Receipt, Receive as _, ReceiveError,
-    Receiver, RecordKey, Recovery, Request, StoreError, Timestamp, Timing, VerifyError,
+    BanStatus, Clock, Decimal, Decision, Endpoint, Handler, HandlerError, MemoryStore, Receipt, Receive as _,
+    ReceiveError, Receiver, RecordKey, Recovery, Request, Secret, StoreError, Timestamp, Timing, VerifyError,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -578,4 +579,42 @@ async fn unusable_callback_is_answered_only_after_it_is_kept() {
     let request = Request::get(&callback);
     let error = receiver.handle(&endpoint, &request).await.unwrap_err();
     assert!(matches!(error, ReceiveError::Store(_)), "the network must retry: {error:?}");
+}
+
+/// A callback kept by `wrong` pays nothing through `reward`, and is replayed through `fixed` at the same path.
+async fn check_replay<E: Endpoint>(wrong: &E, reward: &E, fixed: &E, request: &Request<'_>) {
+    let wallet = Shared::default();
+    let receiver = Receiver::new(MemoryStore::new(), paying(&wallet)).without_recovery();
+    let error = receiver.handle(wrong, request).await.unwrap_err();
+    let ReceiveError::Rejected(VerifyError::Unusable(unusable)) = error else { panic!("{error:?}") };
+    let summary = receiver.replay(reward).await.unwrap();
+    assert_eq!((summary.replayed, summary.unusable, balance(&wallet)), (0, 0, Decimal::ZERO));
+    assert!(matches!(reward.replay(&unusable.callback), Err(VerifyError::Unusable(_))));
+    let summary = receiver.replay(fixed).await.unwrap();
+    assert_eq!((summary.replayed, balance(&wallet)), (1, Decimal::ZERO));
+}
+
+#[tokio::test]
+async fn kept_callback_is_replayed_at_its_own_path_only() {
+    // Each meaning has its own URL, and nothing in the callback says which it is.
+    let app = App::new("game", "secret").unwrap();
+    let done = "https://game.example/done?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&ref=[%REF%]";
+    let typed = done.replace("done", "rec");
+    let reward = app.clone().only(OfferState::Completed).offers(done).unwrap();
+    let reversals = |url: &str| app.clone().only(OfferState::Reconciled).offers(url).unwrap();
+    let (wrong, fixed) = (reversals(&typed.replace("player=", "user=")), reversals(&typed));
+    let values = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("ref", "")];
+    let target = Signer::new("secret", typed).sign(&values).target();
+    check_replay(&wrong, &reward, &fixed, &Request::get(&target)).await;
+
+    let phonexa = |url: &str, meaning| {
+        let token = Credential::token(&Secret::new("long-random-token").unwrap());
+        let builder = preset("phonexa").unwrap().app("game").credential(token).word("ok", meaning);
+        builder.url(format!("https://game.example/{url}")).meaning(meaning).build().unwrap()
+    };
+    let reward = phonexa("done", Meaning::Completed);
+    let (wrong, fixed) = (phonexa("rec?source=1", Meaning::Reversed), phonexa("rec", Meaning::Reversed));
+    let headers = vec![("authorization", "Bearer long-random-token")];
+    let target = "/rec?player=p1&conversion_id=c1&payout=5&status=ok";
+    check_replay(&wrong, &reward, &fixed, &Request::get(target).with_headers(&headers)).await;
 }

@@ -428,6 +428,7 @@ async fn unusable(State(server): State<Arc<Server>>, Query(query): Query<KeptPag
                 "network": kept.callback.network,
                 "app": kept.callback.app,
                 "endpoint": kept.callback.endpoint,
+                "path": kept.callback.path,
                 "problem": kept.callback.problem,
                 "query": kept.callback.query,
             })

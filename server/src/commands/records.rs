@@ -96,11 +96,12 @@ impl Show {
             }
             let callback = &kept.callback;
             print(format_args!(
-                "{}  {}/{} {}: {}\n  {}",
+                "{}  {}/{} {} at {}: {}\n  {}",
                 rfc3339(kept.received),
                 callback.network,
                 callback.app,
                 callback.endpoint,
+                callback.path,
                 callback.problem,
                 callback.query
             ))?;
@@ -250,7 +251,7 @@ impl Retried {
 /// Replays genuine callbacks that could not be used, under the present configuration.
 ///
 /// They take the normal path, so each pays at most once. A running server delivers the decisions within seconds.
-/// Exit status: 0 none is left, 1 some are still unusable, 2 the command could not be carried out.
+/// Exit status: 0 none is left, 1 some are, 2 the command could not be carried out.
 #[derive(Args)]
 pub(crate) struct Replay {
     /// The server's configuration.
@@ -271,7 +272,11 @@ impl Replay {
             failed += summary.failed;
         }
         print(format_args!("{replayed} replayed, {unusable} still unusable, {failed} failed"))?;
+        let is_done = store.list_unusable(None, 1).await?.is_empty();
+        if !is_done && unusable == 0 && failed == 0 {
+            note("others were kept at paths that no endpoint has: see `postback show --unusable`");
+        }
         store.close().await;
-        Ok(unusable == 0 && failed == 0)
+        Ok(is_done)
     }
 }

@@ -439,8 +439,9 @@ fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run:
     let genuine = DescribedSigner::new(description, &endpoint.url, secret);
     let forger = DescribedSigner::new(description, endpoint.url.replace(secret, FORGED_SECRET), FORGED_SECRET);
     let draft_of = |signer: &DescribedSigner, secret: &str, player: &str, transaction: &str| {
-        let draft = signer.callback().player(player).transaction(transaction).amount("500");
-        let draft = draft.role(Role::Usd, "1.25").role(Role::UsdCents, "125").role(Role::Goal, "level 10");
+        // The goal first: where a player's transactions are numbered, its parameter is the player's.
+        let draft = signer.callback().role(Role::Goal, "level 10").player(player).transaction(transaction);
+        let draft = draft.amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
         let draft = draft.meaning(Meaning::Completed, transaction);
         match &endpoint.kind {
             NetworkKind::Described { login: Some(login), .. } => draft.basic(login, secret),

@@ -151,9 +151,15 @@ fn unusable_callbacks_are_kept_and_replayed_after_the_fix() {
     // The configuration is fixed; the command replays, and the server delivers.
     let config = server.config().to_owned();
     let text = std::fs::read_to_string(&config).expect("the configuration");
-    std::fs::write(&config, text.replace("only = \"COMPLETED\"", "")).expect("the configuration");
-    let config = config.to_str().expect("a path");
+    let fixed = text.replace("only = \"COMPLETED\"", "");
     let directory = setup.directory.path();
+    // At another path, it could mean something else.
+    std::fs::write(&config, fixed.replace("/offers?", "/other?")).expect("the configuration");
+    let (status, out, err) = run(command(directory, &["replay", "--config"]).arg(&config));
+    assert_eq!((status, out.as_str()), (1, "0 replayed, 0 still unusable, 0 failed\n"), "{err}");
+    assert!(err.contains("kept at paths that no endpoint has"), "{err}");
+    std::fs::write(&config, fixed).expect("the configuration");
+    let config = config.to_str().expect("a path");
     let (status, out, _) = run(&mut command(directory, &["show", "--config", config, "--unusable"]));
     assert!(status == 0 && out.contains("bitlabs/my-game offers"), "{out}");
     let (status, out, err) = run(&mut command(directory, &["replay", "--config", config]));

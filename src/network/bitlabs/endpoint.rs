@@ -9,8 +9,8 @@ use super::App;
 use super::callback::BitlabsCallback;
 use super::setup::{Received, Setup};
 use crate::event::UnusableCallback;
-use crate::network::{ConfigError, Endpoint, EndpointLabels, Responses, Verified};
-use crate::verify::{KeyId, Problem, Request, UrlTemplate, VerifyError, check_target};
+use crate::network::{ConfigError, Endpoint, EndpointLabels, Responses, Verified, check_kept_by};
+use crate::verify::{KeyId, Request, UrlTemplate, VerifyError, check_target};
 
 /// An endpoint for one family of callbacks of one app. Cheap to clone.
 ///
@@ -60,12 +60,7 @@ impl<C: BitlabsCallback> Endpoint for BitlabsEndpoint<C> {
     }
 
     fn replay(&self, kept: &UnusableCallback) -> Result<Verified<C>, VerifyError> {
-        let kept_for = (kept.network.as_str(), kept.app.as_str(), &*kept.endpoint);
-        let labels = self.labels();
-        if kept_for != (labels.network, labels.app, labels.endpoint) {
-            let problem = Problem::Malformed { name: "endpoint".to_owned(), reason: "callback of another endpoint" };
-            return Err(self.setup.unusable(problem, &kept.query));
-        }
+        check_kept_by(self, kept).map_err(|problem| self.setup.unusable(problem, &kept.query))?;
         self.read(&kept.query, None)
     }
 

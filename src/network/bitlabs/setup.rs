@@ -79,8 +79,8 @@ impl Setup {
 
     /// Wraps a problem of a genuine callback with what has to be kept of it.
     pub(super) fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        let endpoint = self.family.as_str().into();
-        VerifyError::unusable(&self.app.network, &self.app.name, endpoint, problem, query.to_owned())
+        let (endpoint, path) = (self.family.as_str().into(), self.url.template().path());
+        VerifyError::unusable(&self.app.network, &self.app.name, endpoint, path, problem, query.to_owned())
     }
 }
 

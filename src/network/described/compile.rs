@@ -15,7 +15,10 @@ use super::signed_text::Part;
 use super::url::{PLACEHOLDER, Slots, Url};
 use crate::id::{AppName, NetworkName};
 use crate::network::ConfigError;
-use crate::verify::{KeyId, parse_amount};
+use crate::verify::{EXAMPLE_SECRET, KeyId, parse_amount};
+
+/// The fewest characters of a secret that the operator adds to the URL.
+const MIN_URL_SECRET: usize = 16;
 
 impl DescribedBuilder {
     /// Checks everything.
@@ -28,6 +31,14 @@ impl DescribedBuilder {
                 what: "a credential",
                 network: description.name().to_string(),
                 fix: "it proves callbacks otherwise, so set its secret",
+            });
+        }
+        if self.url.as_ref().is_some_and(|url| url.contains(EXAMPLE_SECRET)) {
+            return Err(ConfigError::Url {
+                problem: format!(
+                    "{EXAMPLE_SECRET:?} is only an example: type a long random text in its place, here and in the \
+                     network's dashboard"
+                ),
             });
         }
         let endpoint = self.endpoint_name()?;
@@ -143,7 +154,8 @@ impl DescribedBuilder {
         Ok(Rules {
             fixed,
             // Where there is one URL for each status, a parameter that says otherwise is a mistake in the dashboard.
-            checks_status: self.meaning.is_some() && has_status,
+            checks_status: self.meaning.is_some(),
+            requires_status: roles.configured.contains(&Role::Status),
             words,
             absent: meaning.absent,
             empty: meaning.empty,
@@ -216,6 +228,14 @@ impl DescribedBuilder {
             return Ok(None);
         };
         let secret = match parameter.static_value().filter(|text| *text != PLACEHOLDER) {
+            Some(text) if text.chars().count() < MIN_URL_SECRET => {
+                return Err(ConfigError::Url {
+                    problem: format!(
+                        "secret in parameter {name:?} of the callback URL has fewer than {MIN_URL_SECRET} characters: \
+                         type a long random text"
+                    ),
+                });
+            }
             Some(text) => SharedSecret::of_texts([(KeyId::new("url")?, text.to_owned())]),
             // The default URL, or a macro in the secret's place: `secret={secret}`.
             None => SharedSecret::of_texts(self.url_secrets()?),

@@ -10,7 +10,7 @@ use super::format::{
 use super::signed_text::{Bound, Field, Part, Shape, ambiguous_fields};
 use crate::id::NetworkName;
 use crate::network::ConfigError;
-use crate::verify::HashFunction;
+use crate::verify::{EXAMPLE_SECRET, HashFunction};
 
 /// A network: its names, its authentication, and what its callbacks mean. Read from a TOML file; cheap to clone.
 ///
@@ -262,14 +262,14 @@ impl Description {
     /// The URL to paste into the network's dashboard, for a base such as `https://game.example`. Where a secret belongs,
     /// it says `YOUR_SECRET`: [`DescribedBuilder::dashboard_url`](super::DescribedBuilder::dashboard_url) fills it in.
     pub fn dashboard_url(&self, base: &str) -> String {
-        self.default_url(base, false, Some("YOUR_SECRET"))
+        self.default_url(base, false, Some(EXAMPLE_SECRET))
     }
 
     /// The URL for reversals, if the network sends them to a URL of their own. Its endpoint needs
     /// [`DescribedBuilder::meaning`](super::DescribedBuilder::meaning).
     pub fn reversal_url(&self, base: &str) -> Option<String> {
         self.file().request.reversal_url.as_ref()?;
-        Some(self.default_url(base, true, Some("YOUR_SECRET")))
+        Some(self.default_url(base, true, Some(EXAMPLE_SECRET)))
     }
 
     pub(crate) fn file(&self) -> &File {

@@ -16,7 +16,7 @@ use super::format::{BodyFormat, Meaning, Method, OriginalForm, ResponseTable, Ro
 use super::signed_text::Shape;
 use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
-use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified};
+use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
     BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, check_static, decode,
     locate, parse_amount, values,
@@ -97,6 +97,7 @@ pub(super) struct TextCheck {
 pub(super) struct Rules {
     pub(super) fixed: Option<Meaning>,
     pub(super) checks_status: bool,
+    pub(super) requires_status: bool,
     pub(super) words: Vec<(Box<str>, Meaning)>,
     pub(super) absent: Option<Meaning>,
     pub(super) empty: Option<Meaning>,
@@ -253,7 +254,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: String) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), problem, query)
+        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), &self.path, problem, query)
     }
 }
 
@@ -298,7 +299,7 @@ impl Endpoint for DescribedEndpoint {
         let query = kept_query(&kept.query, &setup.removed, false);
         let found = locate(&query, &setup.names);
         let reader = Reader { setup, query: &query, found: &found };
-        let callback = reader.read(None, &query);
+        let callback = check_kept_by(self, kept).and_then(|()| reader.read(None, &query));
         callback.map(Verified::new).map_err(|problem| setup.unusable(problem, query.clone()))
     }
 
@@ -505,11 +506,15 @@ impl<'q> Reader<'_, 'q> {
         );
     }
 
-    /// Whether every signed value ends where it must.
+    /// Whether every signed value ends where it must. Of several values, only one is signed.
     fn check_texts(&self) -> Result<(), Problem> {
         for check in &self.setup.checks {
-            let Occurrence::Once(raw) = self.occurrence(check.slot) else {
-                continue;
+            let raw = match self.occurrence(check.slot) {
+                Occurrence::Absent => continue,
+                Occurrence::Once(raw) => raw,
+                Occurrence::Repeated => {
+                    return Err(Problem::Repeated { name: self.name(check.slot).to_owned() });
+                }
             };
             let Some(text) = decode(raw) else { continue };
             let reason = if check.shape.is_some_and(|shape| !shape.fits(&text)) {
@@ -623,7 +628,8 @@ impl<'q> Reader<'_, 'q> {
             {
                 return Err(Problem::StateMismatch { expected: fixed.as_str().to_owned() });
             }
-            if rules.checks_status && matches!(status, Value::Absent) && rules.absent.is_none() {
+            let is_missing = rules.requires_status && rules.absent.is_none() && matches!(status, Value::Absent);
+            if rules.checks_status && is_missing {
                 return Err(Problem::Missing { name: self.role_name(Role::Status) });
             }
             let word = known.map_or(fixed.as_str(), |(word, _)| word);

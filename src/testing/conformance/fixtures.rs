@@ -156,6 +156,7 @@ pub(super) fn unusable(id: &str, after_millis: u64) -> KeptCallback {
         network: "conformance".parse().unwrap(),
         app: "game".parse().unwrap(),
         endpoint: "offers".into(),
+        path: "/callbacks/offers".into(),
         problem: format!("missing parameter {id:?}"),
         query: format!("player={id}&name=100%25 '\"{{}}%"),
     };

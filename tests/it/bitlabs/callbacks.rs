@@ -135,12 +135,13 @@ fn replay_types_a_kept_query_under_the_present_url() {
     };
     assert!(!kept.query.contains("hash=") && !kept.problem.contains("500"));
     assert!(matches!(offers().replay(&kept), Err(VerifyError::Unusable(_))), "still unusable");
-    let corrected = app().only(OfferState::Completed).offers(BARE).unwrap();
+    let bare = BARE.replace("/cb", "/callbacks/offers");
+    let corrected = app().only(OfferState::Completed).offers(&*bare).unwrap();
     let replayed = corrected.replay(&kept).unwrap();
     assert_eq!((replayed.amount, replayed.context.key_id.clone()), (Some(decimal("500")), None));
     assert_eq!(replayed.event.query, kept.query);
     // Another app's transactions are others.
-    let other = App::new("other", KEY).unwrap().only(OfferState::Completed).offers(BARE).unwrap();
+    let other = App::new("other", KEY).unwrap().only(OfferState::Completed).offers(&*bare).unwrap();
     assert!(other.replay(&kept).is_err());
 }
 

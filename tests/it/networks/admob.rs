@@ -287,6 +287,40 @@ async fn waiting_requests_share_one_fetch() {
     assert_eq!(source.count(), 1);
 }
 
+#[test]
+fn a_plus_is_a_plus() {
+    // The query is not form-encoded: it is signed with the '+'.
+    let target = signed("ad_unit=1&custom_data=x+y&reward_amount=5&transaction_id=t+1&user_id=p%201%2B+");
+    let callback = own(PlayerIn::UserId).verify(&Request::get(&target)).unwrap();
+    assert_eq!((callback.player.as_str(), callback.transaction.as_str()), ("p 1++", "t+1"));
+    assert_eq!(callback.custom_data.as_deref(), Some("x+y"));
+}
+
+#[test]
+fn what_decides_nothing_costs_no_reward() {
+    let user_id = || own(PlayerIn::UserId);
+    for (endpoint, query, is_usable) in [
+        (user_id(), format!("ad_unit=1&custom_data=%FF&{REWARD}"), true),
+        (user_id(), format!("ad_network=1&ad_network=2&{REWARD}&custom_data=a&custom_data=b"), true),
+        (user_id(), format!("{REWARD}&user_id=p2"), false),
+        (user_id(), format!("{REWARD}&reward_amount=6"), false),
+        (user_id(), format!("{REWARD}&transaction_id=t2"), false),
+        (user_id(), REWARD.replace("user_id=p1", "user_id=%FF"), false),
+        (own(PlayerIn::CustomData), format!("custom_data=p2&user_id=%FF&{REWARD}"), true),
+        (own(PlayerIn::CustomData), format!("custom_data=p2&custom_data=p3&{REWARD}"), false),
+    ] {
+        let target = signed(&query);
+        let result = endpoint.verify(&Request::get(&target));
+        match result {
+            Ok(callback) => {
+                assert!(is_usable, "{query}");
+                assert!(callback.ad_network.is_none() && callback.amount == Some(decimal("5")));
+            }
+            Err(error) => assert!(!is_usable && error.is_genuine(), "{query}: {error}"),
+        }
+    }
+}
+
 #[cfg(feature = "admob-fetch")]
 mod https {
     use std::io::{BufRead, BufReader};

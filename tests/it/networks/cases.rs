@@ -7,7 +7,9 @@ use sha2::Sha256;
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event};
 use postback::network::{ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
-use postback::{Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, Request, VerifyError};
+use postback::{
+    Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, ReceiveError, Request, VerifyError,
+};
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -342,11 +344,14 @@ fn what_is_not_signed_cannot_add_a_field() {
         let forged = sent.clone().with_target(format!("{}?{query}", sent.target()));
         assert_eq!(network.verify(&forged).unwrap(), genuine, "{query}");
     }
-    let typed =
-        Network::with(preset("adgem-v3").unwrap(), |builder| builder.url("https://g.example/cb?from=adgem&secret=s"));
+    let typed = Network::with(preset("adgem-v3").unwrap(), |builder| {
+        builder.url("https://g.example/cb?from=adgem&secret=long-random-text")
+    });
     let sent = typed.draft("t1").sign();
     assert!(!typed.verify(&sent).unwrap().event.query.contains("secret"));
-    for (from, to) in [("secret=s", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=s", "")] {
+    for (from, to) in
+        [("secret=long", "secret=x"), ("from=adgem", "from=x"), ("?from=adgem&secret=long-random-text", "")]
+    {
         let forged = sent.clone().with_target(sent.target().replace(from, to));
         assert!(typed.verify(&forged).is_err(), "{to}");
     }
@@ -662,4 +667,78 @@ fn a_url_that_cannot_be_safe_is_rejected_with_what_to_do() {
     }
     let signed = preset("notik").unwrap().app("game").secret(SECRET).unwrap().build().unwrap_err();
     assert_eq!(signed.to_string(), "no callback URL for notik, which signs it: add the one from its dashboard");
+}
+
+#[test]
+fn example_and_short_secrets_are_rejected_with_what_to_do() {
+    let example = preset("cpx").unwrap().dashboard_url("https://game.example");
+    let adgate = preset("adgate").unwrap().dashboard_url("https://game.example");
+    let at = |query: &str| {
+        format!(
+            "https://game.example/cb?status={{status}}&trans_id={{trans_id}}&user_id={{user_id}}\
+        &amount_local={{amount_local}}&hash={{secure_hash}}{query}"
+        )
+    };
+    for (name, secret, url, expected) in [
+        ("cpx", SECRET, Some(example.clone()), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", SECRET, Some(adgate.clone()), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", "YOUR_SECRET", Some(adgate), "\"YOUR_SECRET\" is only an example"),
+        ("adgate", "old,YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("keitaro", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("phonexa", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("cpx", SECRET, Some(at("&secret=fifteen-letters")), "fewer than 16 characters"),
+        ("cpx", SECRET, Some(at("&secret=")), "fewer than 16 characters"),
+    ] {
+        let builder = preset(name).unwrap().app("game").secret(secret);
+        let builder = builder.map(|builder| url.into_iter().fold(builder, |builder, url| builder.url(url)));
+        let error = builder.and_then(|builder| builder.build()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+    let findings = preset("cpx").unwrap().check_url(&example);
+    assert!(findings.iter().any(|finding| finding.is_error && finding.text.contains("only an example")));
+    let builder = preset("cpx").unwrap().app("game").secret(SECRET).unwrap();
+    assert!(builder.url(at("&secret=sixteen-letters-")).build().is_ok());
+}
+
+#[test]
+fn a_repeated_signed_parameter_is_not_exploitable() {
+    let url = "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]";
+    let builder = preset("levelplay").unwrap().app("game").secret("secret").unwrap().url(url);
+    let endpoint = builder.shape(Role::Player, Shape::Length(5)).shape(Role::Transaction, Shape::Digits(6));
+    let endpoint = endpoint.build().unwrap();
+    let text = "202011281200123456user15secret";
+    let signature = hex(&<md5::Md5 as md5::Digest>::digest(text));
+    let query = |user: &str, rewards: &str, event: &str, timestamps: &str| {
+        format!("/cb?userId={user}&rewards={rewards}&eventId={event}{timestamps}&signature={signature}")
+    };
+    let genuine = query("user1", "5", "123456", "&timestamp=202011281200");
+    assert!(endpoint.verify(&Request::get(&genuine)).is_ok());
+    // The same text, with its boundaries moved: all other values have their shapes.
+    for timestamps in ["&timestamp=20201128120&timestamp=x", "&timestamp=x&timestamp=20201128120"] {
+        let forged = query("6user", "15", "012345", timestamps);
+        let Err(VerifyError::Unusable(unusable)) = endpoint.verify(&Request::get(&forged)) else { panic!("{forged}") };
+        assert_eq!(unusable.problem.to_string(), "parameter \"timestamp\" occurs more than once");
+    }
+}
+
+#[tokio::test]
+async fn keitaro_pays_each_pair_of_click_and_transaction_once() {
+    let network = Network::preset("keitaro");
+    let send = async |game: &Game, player: &str, query: &str| {
+        let target = format!("/callbacks/keitaro/{SECRET}/postback?subid={player}&payout=5{query}");
+        game.send(&network.endpoint, &Request::get(&target)).await
+    };
+    let game = Game::new();
+    for (player, query) in [("p1", "&status=sale&tid=1"), ("p1", "&status=sale&tid=2"), ("p2", "&status=sale&tid=1")] {
+        send(&game, player, query).await.unwrap();
+        assert_eq!(send(&game, player, query).await.unwrap(), Receipt::Duplicate, "{player} {query}");
+    }
+    assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("5")));
+    send(&game, "p2", "&status=rejected&tid=1").await.unwrap();
+    assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("0")));
+    // Without a transaction, a second sale looks like a repetition: it is kept.
+    for query in ["&status=sale", "&status=sale&tid="] {
+        let result = send(&game, "p1", query).await;
+        assert!(matches!(result, Err(ReceiveError::Rejected(VerifyError::Unusable(_)))), "{result:?}");
+    }
 }

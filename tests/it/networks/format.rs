@@ -300,14 +300,18 @@ fn the_status_may_be_the_endpoints_own() {
     let done = names(builder()).build().unwrap();
     let verify = |draft: CallbackDraft| done.verify(&draft.form().sign().request()).map(|_| ());
     assert!(verify(postback("c1", "done", "5")).is_ok());
-    for (draft, expected) in [
-        (postback("c1", "Rejected", "5"), "state_mismatch"),
-        (postback("c1", "", "5"), "state_mismatch"),
-        (postback("c1", "Done", "5").without("status"), "missing"),
-    ] {
+    assert!(verify(postback("c1", "", "5").without("status")).is_ok(), "each status has its own URL");
+    for (draft, expected) in
+        [(postback("c1", "Rejected", "5"), "state_mismatch"), (postback("c1", "", "5"), "state_mismatch")]
+    {
         let Err(VerifyError::Unusable(unusable)) = verify(draft) else { panic!() };
         assert_eq!(unusable.problem.as_str(), expected);
     }
+    // A configured one is always expected.
+    let configured = names(builder()).parameter(Role::Status, "status").build().unwrap();
+    let sent = postback("c1", "", "5").without("status").sign();
+    let Err(VerifyError::Unusable(unusable)) = configured.verify(&sent.request()) else { panic!() };
+    assert_eq!(unusable.problem.as_str(), "missing");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn check(address: SocketAddr) {
 }
 
 fn probed() -> Network {
-    let url = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=s";
+    let url = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=long-random-text";
     Network::with(postback::network::preset("cpx").unwrap(), |builder| builder.url(url).accept_probe(true))
 }
 

@@ -68,8 +68,9 @@ impl Network {
     }
 
     fn complete(&self, draft: CallbackDraft) -> CallbackDraft {
-        let draft = draft.player("p1").amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
-        if self.description.names_of(Role::Goal).is_empty() { draft } else { draft.role(Role::Goal, "g1") }
+        let has_goal = !self.description.names_of(Role::Goal).is_empty();
+        let draft = if has_goal { draft.role(Role::Goal, "g1") } else { draft };
+        draft.player("p1").amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125")
     }
 
     pub(crate) fn verify(&self, sent: &SentCallback) -> Result<DescribedCallback, VerifyError> {

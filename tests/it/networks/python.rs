@@ -103,11 +103,11 @@ fn what_python_signs_is_genuine() {
         for player in TRICKY {
             let mut values = serde_json::Map::new();
             for (role, value) in [
+                (Role::Goal, "g1"),
                 (Role::Player, player),
                 (Role::Transaction, "t1"),
                 (Role::Amount, "500"),
                 (Role::Usd, "0.5000"),
-                (Role::Goal, "g1"),
                 (Role::UsdCents, "50"),
             ] {
                 if let Some(known) = network.description.names_of(role).first() {

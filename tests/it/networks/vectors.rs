@@ -64,11 +64,11 @@ fn with_description_amount(vector: &Value) -> postback::network::DescribedEndpoi
 #[test]
 fn levelplay_vector_is_genuine_and_no_edit_of_it() {
     let vector = vector("levelplay-1");
-    let url = "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]&secret=s";
+    let url = "https://game.example/cb?userId=[USER_ID]&rewards=[REWARDS]&eventId=[EVENT_ID]&secret=long-random-text";
     let endpoint =
         preset("levelplay").unwrap().app("game").secret(text(&vector, "key")).unwrap().url(url).build().unwrap();
     let target = format!(
-        "/cb?userId=appUserId&rewards=10&eventId=eventId&secret=s&timestamp=202004110724&signature={}",
+        "/cb?userId=appUserId&rewards=10&eventId=eventId&secret=long-random-text&timestamp=202004110724&signature={}",
         text(&vector, "sig")
     );
     check(&endpoint, &target, &["appUserId", "10&", "=eventId", "202004110724", text(&vector, "sig")]);
@@ -144,10 +144,10 @@ fn derived_digests_are_genuine() {
         assert!(result.is_ok(), "{name}: {result:?}");
     }
     let wannads = preset("bitcotasks").unwrap().app("game").secret("secret").unwrap();
-    let endpoint = wannads.url("https://game.example/cb?secret=s").build().unwrap();
+    let endpoint = wannads.url("https://game.example/cb?secret=long-random-text").build().unwrap();
     let headers = vec![("content-type", "application/x-www-form-urlencoded")];
     let body = "subId=user-1&transId=tx-1&reward=50&status=1&signature=e409b3d5b16583ad42f0c24eebaaa381";
-    let request = Request::new("POST", "/cb?secret=s").with_headers(&headers).with_body(body.as_bytes());
+    let request = Request::new("POST", "/cb?secret=long-random-text").with_headers(&headers).with_body(body.as_bytes());
     assert!(endpoint.verify(&request).is_ok());
 }
 
