@@ -174,7 +174,7 @@ pub(crate) fn log_not_kept(error: &VerifyError) {
 
 /// A genuine callback that cannot be used was kept.
 pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
-    log_unusable!(unusable, "genuine callback cannot be used: kept, to be replayed once the configuration is fixed");
+    log_unusable!(unusable, "genuine callback cannot be used: kept, to be replayed once the cause is fixed");
     if removed > 0 {
         tracing::error!(target: "postback::request", removed, "kept callbacks were removed: too many or too old");
     }

@@ -617,9 +617,9 @@ impl Endpoint for AdmobEndpoint {
         Ok(Verified::new(callback))
     }
 
-    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<AdmobCallback>, VerifyError> {
+    fn replay(&self, kept: &UnusableCallback) -> Result<AdmobCallback, VerifyError> {
         let callback = check_kept_by(self, kept).and_then(|()| self.setup.read(&kept.query, None));
-        callback.map(Verified::new).map_err(|problem| self.setup.unusable(problem, &kept.query))
+        callback.map_err(|problem| self.setup.unusable(problem, &kept.query))
     }
 
     fn body_limit(&self) -> usize {

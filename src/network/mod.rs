@@ -103,7 +103,7 @@ pub trait Endpoint: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`VerifyError::Unusable`], if it still cannot be used, or another endpoint kept it.
-    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<Self::Callback>, VerifyError>;
+    fn replay(&self, kept: &UnusableCallback) -> Result<Self::Callback, VerifyError>;
 
     /// The largest body that [`verify`](Self::verify) looks at, in bytes. Zero: no body is read.
     fn body_limit(&self) -> usize;

@@ -23,11 +23,11 @@ use crate::error::Origin;
 use crate::event::Event;
 use crate::handler::{Handler, HandlerError};
 use crate::id::RecordKey;
-use crate::network::{Endpoint, Verified, check_kept_by};
+use crate::network::{Callback as _, Endpoint, Verified, check_kept_by};
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt, Timing};
 use crate::store::{DedupStore, KeptCallback, StoreError, Stored};
 use crate::telemetry::{self, CallbackSpan, Timer};
-use crate::verify::{Request, Unusable, VerifyError};
+use crate::verify::{Problem, Request, Unusable, VerifyError};
 
 /// The longest time that a network is asked to wait before it retries.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
@@ -291,7 +291,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     pub async fn handle<E: Endpoint>(&self, endpoint: &E, request: &Request<'_>) -> Result<Receipt, ReceiveError> {
         endpoint.prepare(request).await;
         match endpoint.verify(request) {
-            Ok(callback) => self.receive(callback).await,
+            Ok(callback) => receive_or_keep(self, endpoint, &callback, callback.to_event()).await,
             Err(error) => {
                 telemetry::record_rejected(endpoint.labels(), &error);
                 if let VerifyError::Unusable(unusable) = &error {
@@ -303,40 +303,41 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     }
 
     /// Replays the kept callbacks of an endpoint under its present configuration. Those that are dealt with are removed.
-    /// They are those of its network, app, name and path: the rest of its URL may have changed. Others stay kept.
+    /// They are those of its network, app, name and path: the rest of its URL may have changed. Others stay kept. They are
+    /// replayed in the order in which they came. A ban counts as the player's latest, even if another one came meanwhile.
     ///
     /// # Errors
     /// [`StoreError`]. What was replayed by then stays so; it is safe to run it again.
     pub async fn replay<E: Endpoint>(&self, endpoint: &E) -> Result<ReplaySummary, StoreError> {
-        let mut summary = ReplaySummary::default();
+        let mut own = Vec::new();
         let mut after = None;
         loop {
             let page = self.store.list_unusable(after.as_ref(), PAGE).await?;
-            for kept in &page {
-                let callback = &kept.callback;
-                if check_kept_by(endpoint, callback).is_err() {
-                    continue;
-                }
-                let Ok(verified) = endpoint.replay(callback) else {
-                    summary.unusable += 1;
-                    continue;
-                };
-                match self.receive(verified).await {
-                    Ok(_) => {
-                        self.store.remove_unusable(&kept.id).await?;
-                        summary.replayed += 1;
-                    }
-                    Err(ReceiveError::Store(error)) if !error.is_about_one_record() => {
-                        return Err(error);
-                    }
-                    Err(_) => summary.failed += 1,
-                }
-            }
-            if page.len() < PAGE {
-                return Ok(summary);
-            }
+            let is_last = page.len() < PAGE;
             after = page.last().map(|kept| kept.id.clone());
+            own.extend(page.into_iter().filter(|kept| check_kept_by(endpoint, &kept.callback).is_ok()));
+            if is_last {
+                break;
+            }
         }
+        // As they came: of a ban and its end, the later one counts.
+        own.sort_by_key(|kept| kept.received);
+        let mut summary = ReplaySummary::default();
+        for kept in own {
+            let Ok(callback) = endpoint.replay(&kept.callback) else {
+                summary.unusable += 1;
+                continue;
+            };
+            match self.receive(Verified::new(callback.to_event())).await {
+                Ok(_) => {
+                    self.store.remove_unusable(&kept.id).await?;
+                    summary.replayed += 1;
+                }
+                Err(ReceiveError::Store(error)) if !error.is_about_one_record() => return Err(error),
+                Err(_) => summary.failed += 1,
+            }
+        }
+        Ok(summary)
     }
 
     async fn run_for(&self, event: &Event, protocol: Protocol) -> Result<Receipt, ReceiveError> {
@@ -349,6 +350,23 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         span.finish(result.as_ref().map_err(|error| (error.as_str(), error as &dyn std::error::Error)));
         result
     }
+}
+
+/// Receives a callback of an endpoint, and keeps it if its record cannot be read: the network stops retrying long before
+/// a person has repaired the record. `event` is the callback's.
+pub(crate) async fn receive_or_keep<E: Endpoint>(
+    receiver: &impl Receive,
+    endpoint: &E,
+    callback: &Verified<E::Callback>,
+    event: Event,
+) -> Result<Receipt, ReceiveError> {
+    let received = receiver.receive(Verified::new(event)).await;
+    if let Err(ReceiveError::Store(StoreError::Unreadable { .. } | StoreError::Newer { .. })) = &received {
+        let Event { network, app, endpoint: name, query, .. } = callback.to_event();
+        let problem = Problem::UnreadableRecord;
+        receiver.keep(&Unusable::new(&network, &app, name, endpoint.path(), problem, query)).await?;
+    }
+    received
 }
 
 /// The number of kept callbacks listed at a time.

@@ -36,9 +36,7 @@ impl VerifyError {
         problem: Problem,
         query: String,
     ) -> Self {
-        let (network, app, path) = (network.clone(), app.clone(), path.to_owned());
-        let callback = UnusableCallback { network, app, endpoint, path, problem: problem.to_string(), query };
-        Self::Unusable(Box::new(Unusable { problem, callback }))
+        Self::Unusable(Box::new(Unusable::new(network, app, endpoint, path, problem, query)))
     }
 
     /// Who is at fault.
@@ -177,10 +175,28 @@ pub struct Unusable {
     pub callback: UnusableCallback,
 }
 
+impl Unusable {
+    pub(crate) fn new(
+        network: &NetworkName,
+        app: &AppName,
+        endpoint: Cow<'static, str>,
+        path: &str,
+        problem: Problem,
+        query: String,
+    ) -> Self {
+        let (network, app, path) = (network.clone(), app.clone(), path.to_owned());
+        let callback = UnusableCallback { network, app, endpoint, path, problem: problem.to_string(), query };
+        Self { problem, callback }
+    }
+}
+
 /// What is wrong with a genuine callback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
+    /// The conversion's record cannot be read.
+    #[error("the conversion's record cannot be read: repair it, or upgrade postback if a later version wrote it")]
+    UnreadableRecord,
     /// A parameter of the configured URL is missing.
     #[error("missing parameter {name:?}: compare the configured URL with the one in the network's dashboard")]
     Missing {
@@ -251,6 +267,7 @@ impl Problem {
             | Self::StaticMismatch { .. }
             | Self::StateMismatch { .. }
             | Self::NoPlayer { .. } => Origin::Configuration,
+            Self::UnreadableRecord => Origin::Store,
             _ => Origin::Sender,
         }
     }
@@ -267,6 +284,7 @@ impl Problem {
             Self::StaticMismatch { .. } => "static_mismatch",
             Self::StateMismatch { .. } => "state_mismatch",
             Self::NoPlayer { .. } => "no_player",
+            Self::UnreadableRecord => "unreadable_record",
         }
     }
 }

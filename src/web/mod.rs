@@ -143,10 +143,10 @@ mod route {
     use tracing::Instrument as _;
 
     use super::CallbackResponse;
-    use crate::event::{Event, EventKind};
+    use crate::event::EventKind;
     use crate::id::TransactionId;
-    use crate::network::{Endpoint, Verified};
-    use crate::receiver::Receive;
+    use crate::network::{Callback as _, Endpoint, Verified};
+    use crate::receiver::{Receive, receive_or_keep};
     use crate::telemetry;
     use crate::verify::{Request, VerifyError};
 
@@ -177,12 +177,14 @@ mod route {
     ) -> CallbackResponse {
         let mut transaction = None;
         let receiver = receiver.clone();
-        let ended = match verified.map(Verified::<Event>::from) {
-            Ok(event) => {
+        let ended = match verified {
+            Ok(callback) => {
+                let event = callback.to_event();
                 if let EventKind::Conversion { transaction: own, .. } = &event.kind {
                     transaction = Some(own.clone());
                 }
-                let work = async move { receiver.receive(event).await };
+                let endpoint = endpoint.clone();
+                let work = async move { receive_or_keep(&receiver, &endpoint, &callback, event).await };
                 tokio::spawn(work.in_current_span()).await
             }
             Err(VerifyError::Unusable(unusable)) => {

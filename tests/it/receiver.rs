@@ -618,3 +618,66 @@ async fn kept_callback_is_replayed_at_its_own_path_only() {
     let target = "/rec?player=p1&conversion_id=c1&payout=5&status=ok";
     check_replay(&wrong, &reward, &fixed, &Request::get(target).with_headers(&headers)).await;
 }
+
+#[tokio::test]
+async fn callback_of_an_unreadable_record_is_kept_and_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("game.db");
+    let receiver = {
+        let store = postback_sqlite::SqliteStore::open(&file).unwrap();
+        let table = postback_sqlite::rusqlite::Connection::open(&file).unwrap();
+        table.execute_batch("CREATE TABLE balance (gems INTEGER); INSERT INTO balance VALUES (0)").unwrap();
+        store.receiver(|tx, decision| {
+            tx.execute("UPDATE balance SET gems = gems + ?1", [decision.balance_change().to_string()])?;
+            Ok(())
+        })
+    };
+    let edit = |sql: &str| {
+        let connection = postback_sqlite::rusqlite::Connection::open(&file).unwrap();
+        assert_eq!(connection.execute(sql, []).unwrap(), 1, "{sql}");
+    };
+    let endpoint = App::new("game", "secret").unwrap().offers(CALLBACKS).unwrap();
+    let target = |gems, state| {
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", gems), ("state", state)];
+        Signer::new("secret", CALLBACKS).sign(&values).target()
+    };
+    receiver.handle(&endpoint, &Request::get(&target("500", "COMPLETED"))).await.unwrap();
+    // Written by a later version that was rolled back.
+    edit("UPDATE postback_records SET record = replace(record, '\"format\":1', '\"format\":9')");
+    for _ in 0..2 {
+        let error = receiver.handle(&endpoint, &Request::get(&target("200", "RECONCILED"))).await.unwrap_err();
+        assert!(matches!(error, ReceiveError::Store(StoreError::Newer { .. })), "the network must retry: {error:?}");
+    }
+    assert_eq!(receiver.store().list_unusable(None, 10).await.unwrap().len(), 1);
+    assert_eq!(receiver.replay(&endpoint).await.unwrap().failed, 1);
+    edit("UPDATE postback_records SET record = replace(record, '\"format\":9', '\"format\":1')");
+    assert_eq!(receiver.replay(&endpoint).await.unwrap().replayed, 1);
+    let connection = postback_sqlite::rusqlite::Connection::open(&file).unwrap();
+    let gems: i64 = connection.query_row("SELECT gems FROM balance", [], |row| row.get(0)).unwrap();
+    assert_eq!(gems, 300);
+}
+
+#[tokio::test]
+async fn kept_bans_are_replayed_in_the_order_in_which_they_came() {
+    const BANS: &str = "https://game.example/bans?player=[%USER:UID%]&ban_status=[%BAN:STATUS%]";
+    let (clock, last) = (ManualClock::new(NOW), Arc::new(Mutex::new(BTreeMap::new())));
+    let lasting = Arc::clone(&last);
+    let handler = move |decision: Decision| {
+        lasting.lock().unwrap().insert(decision.player().to_string(), decision.action().as_str());
+        async { Ok(()) }
+    };
+    let receiver = by_hand(MemoryStore::new(), handler, &clock);
+    let app = App::new("game", "secret").unwrap();
+    let (wrong, fixed) = (app.bans(format!("{BANS}&source=x")).unwrap(), app.bans(BANS).unwrap());
+    for status in ["BANNED", "ACTIVE"] {
+        clock.advance(Duration::from_secs(60));
+        for player in 0..16 {
+            let values = [("player", &*format!("p{player}")), ("ban_status", status)];
+            let target = Signer::new("secret", BANS).sign(&values).target();
+            receiver.handle(&wrong, &Request::get(&target)).await.unwrap_err();
+        }
+    }
+    assert_eq!(receiver.replay(&fixed).await.unwrap().replayed, 32);
+    let last = last.lock().unwrap();
+    assert!(last.len() == 16 && last.values().all(|action| *action == "unban"), "{last:?}");
+}

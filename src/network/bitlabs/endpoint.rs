@@ -37,9 +37,9 @@ impl<C: BitlabsCallback> BitlabsEndpoint<C> {
         self.setup.url().template()
     }
 
-    fn read(&self, query: &str, key_id: Option<&KeyId>) -> Result<Verified<C>, VerifyError> {
+    fn read(&self, query: &str, key_id: Option<&KeyId>) -> Result<C, VerifyError> {
         let result = Received::new(&self.setup, query, key_id).and_then(|received| C::read(&received));
-        result.map(Verified::new).map_err(|problem| self.setup.unusable(problem, query))
+        result.map_err(|problem| self.setup.unusable(problem, query))
     }
 }
 
@@ -56,10 +56,10 @@ impl<C: BitlabsCallback> Endpoint for BitlabsEndpoint<C> {
 
     fn verify(&self, request: &Request<'_>) -> Result<Verified<C>, VerifyError> {
         let (query, key_id) = self.setup.url().authenticate(request)?;
-        self.read(query, Some(key_id))
+        self.read(query, Some(key_id)).map(Verified::new)
     }
 
-    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<C>, VerifyError> {
+    fn replay(&self, kept: &UnusableCallback) -> Result<C, VerifyError> {
         check_kept_by(self, kept).map_err(|problem| self.setup.unusable(problem, &kept.query))?;
         self.read(&kept.query, None)
     }

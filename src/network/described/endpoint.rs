@@ -294,13 +294,13 @@ impl Endpoint for DescribedEndpoint {
         self.setup.verify(request)
     }
 
-    fn replay(&self, kept: &UnusableCallback) -> Result<Verified<DescribedCallback>, VerifyError> {
+    fn replay(&self, kept: &UnusableCallback) -> Result<DescribedCallback, VerifyError> {
         let setup = &*self.setup;
         let query = kept_query(&kept.query, &setup.removed, false);
         let found = locate(&query, &setup.names);
         let reader = Reader { setup, query: &query, found: &found };
         let callback = check_kept_by(self, kept).and_then(|()| reader.read(None, &query));
-        callback.map(Verified::new).map_err(|problem| setup.unusable(problem, query.clone()))
+        callback.map_err(|problem| setup.unusable(problem, query.clone()))
     }
 
     fn body_limit(&self) -> usize {
