@@ -251,11 +251,9 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// # Errors
     /// [`ReceiveError`]: the network should retry. Except after [`ReceiveError::Store`], the callback is stored.
     pub async fn receive(&self, callback: impl Into<Verified<Event>>) -> Result<Receipt, ReceiveError> {
-        if self.defers {
-            return self.accept(callback).await;
-        }
         let event = Arc::new(callback.into().into_inner());
-        self.run_for(&event, Protocol::receive(Arc::clone(&event), self.timing)).await
+        let protocol = if self.defers { Protocol::accept } else { Protocol::receive };
+        self.run_for(&event, protocol(Arc::clone(&event), self.timing)).await
     }
 
     /// Stores a verified callback durably. Its decision is delivered later, in the background.

@@ -55,7 +55,7 @@ impl AdmobSigner {
     /// A private key in PEM (PKCS #8).
     ///
     /// # Errors
-    /// [`ConfigError::Key`], if it is not a P-256 key.
+    /// [`ConfigError::Keys`], if it is not a P-256 key.
     pub fn from_pem(id: u64, pem: &str) -> Result<Self, ConfigError> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| invalid_key(id))?;
         Ok(Self { id, key })

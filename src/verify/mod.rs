@@ -28,5 +28,5 @@ pub(crate) use secret::EXAMPLE_SECRET;
 pub use secret::{KeyId, KeyRing, Secret};
 pub use signature::UrlVerifier;
 pub use signed_url::MAX_URL_BYTES;
-pub(crate) use signed_url::{SignedUrl, check_target};
+pub(crate) use signed_url::{SignedUrl, check_static, check_target};
 pub use url_template::{UrlParameter, UrlTemplate};

@@ -76,7 +76,7 @@ pub(crate) fn check_target<'r>(request: &Request<'r>) -> Result<&'r str, BadRequ
 }
 
 /// A player can add a parameter of the same name but not remove the network's own: one right value is enough.
-fn check_static(query: &str, name: &str, expected: &str, occurrence: Occurrence<'_>) -> Result<(), Problem> {
+pub(crate) fn check_static(query: &str, name: &str, expected: &str, occurrence: Occurrence<'_>) -> Result<(), Problem> {
     let is_right = |raw: &str| query::decode(raw).is_some_and(|value| value == expected);
     let is_found = match occurrence {
         Occurrence::Absent => {

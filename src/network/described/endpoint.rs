@@ -18,8 +18,8 @@ use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCa
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, decode, locate,
-    parse_amount, values,
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, check_static, decode,
+    locate, parse_amount, values,
 };
 
 /// One callback URL of an app of a described network. Cheap to clone.
@@ -369,7 +369,9 @@ impl<'q> Reader<'_, 'q> {
     fn read(&self, key: Option<&KeyId>, kept: &str) -> Result<DescribedCallback, Problem> {
         let setup = self.setup;
         let rules = &setup.rules;
-        self.check_statics()?;
+        for (slot, expected) in &setup.statics {
+            check_static(self.query, self.name(*slot), expected, self.occurrence(*slot))?;
+        }
         let player: PlayerId = self.required(Role::Player)?;
         self.check_texts()?;
         let callback = |kind: EventKind| {
@@ -502,23 +504,6 @@ impl<'q> Reader<'_, 'q> {
             %problem,
             "a parameter that decides nothing cannot be read: it counts as absent"
         );
-    }
-
-    /// A player can add a parameter of the same name but not remove the network's own: one right value is enough.
-    fn check_statics(&self) -> Result<(), Problem> {
-        for (slot, expected) in &self.setup.statics {
-            let name = || self.name(*slot).to_owned();
-            let is_right = |raw: &str| decode(raw).is_some_and(|value| *value == **expected);
-            let is_found = match self.occurrence(*slot) {
-                Occurrence::Absent => return Err(Problem::Missing { name: name() }),
-                Occurrence::Once(raw) => is_right(raw),
-                Occurrence::Repeated => values(self.query, self.name(*slot)).any(is_right),
-            };
-            if !is_found {
-                return Err(Problem::StaticMismatch { name: name() });
-            }
-        }
-        Ok(())
     }
 
     /// Whether every signed value ends where it must. Of several values, only one is signed.
