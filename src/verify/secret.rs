@@ -49,7 +49,8 @@ impl Secret {
             )))
         } else if *key == EXAMPLE_SECRET {
             Err(invalid(format!(
-                "secret number {position}: {EXAMPLE_SECRET:?} is only an example: copy it from the network's dashboard"
+                "secret number {position}: {EXAMPLE_SECRET:?} is only an example: copy the one of the network's \
+                 dashboard, or choose a long random text where it is your own"
             )))
         } else {
             Ok(Self(key))

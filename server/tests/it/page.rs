@@ -234,11 +234,11 @@ fn page_shows_everything_with_mouse_keyboard_and_screen_reader() {
     let attention = attention.as_str().expect("text");
     assert!(attention.contains("conflict") && attention.contains("reversal without a reward"), "{attention}");
 
-    // Unusable callbacks, and replay.
+    // Unusable callbacks, and replay: at the URL that they were sent to.
     browser.evaluate("location.hash = '#unusable'");
     browser.wait_for("document.getElementById('unusable-list').innerText.includes('COMPLETED only')");
     browser.evaluate("document.getElementById('replay').click()");
-    browser.wait_for("document.getElementById('replayed').textContent.includes('1 replayed')");
+    browser.wait_for("document.getElementById('replayed').textContent.includes('1 still unusable')");
 
     // Endpoints.
     browser.evaluate("location.hash = '#endpoints'");
