@@ -14,8 +14,8 @@ use postback::testing::bitlabs::Signer;
 use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
 use postback_test_servers::{Response, exchange, free_port, skip, wait_until};
 
-use crate::common::log::warnings_of;
 use crate::common::paying;
+use postback_test_servers::log::warnings_of;
 
 const SECRET: &str = "secret";
 const TOKEN: &str = "long-random-token";

@@ -1,7 +1,5 @@
 //! Events, and a small game that delivers their decisions without a store or a runtime.
 
-pub(crate) mod log;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,6 +18,7 @@
 mod disk;
 pub mod events;
 mod http;
+pub mod log;
 mod postgres;
 mod redis;
 pub mod storm;
@@ -28,13 +29,14 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 pub use disk::SmallDisk;
 pub use http::{Example, Response, exchange};
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster};
+use tempfile::TempDir;
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -61,6 +63,18 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         assert!(started.elapsed() < PATIENCE, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// A directory for the data of a test. It is in memory if the system has a gigabyte to spare there: what a process has
+/// written survives its being killed, and a power cut is not tested.
+pub fn directory() -> TempDir {
+    static PARENT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let free = Command::new("df").args(["-B1M", "--output=avail", "/dev/shm"]).output();
+        let free = free.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let mebibytes: u64 = free.lines().nth(1).and_then(|line| line.trim().parse().ok()).unwrap_or_default();
+        if mebibytes >= 1024 { "/dev/shm".into() } else { std::env::temp_dir() }
+    });
+    tempfile::tempdir_in(&*PARENT).unwrap()
 }
 
 /// Starts a process until one is ready. While a process of a killed server is alive, or its port is not free, it ends by
@@ -138,7 +152,7 @@ pub fn skip_anyway(reason: &str) {
 }
 
 /// A program that runs without root's rights, which Postgres refuses.
-fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     let Some((user, group)) = unprivileged_user() else {
         return Command::new(program);
     };

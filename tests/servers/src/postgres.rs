@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, give_away, send_signal, skip, start_process, unprivileged, wait_until};
+use crate::{
+    directory, find_programs, free_port, give_away, send_signal, skip, start_process, unprivileged, wait_until,
+};
 
 /// A Postgres server. Ends when dropped.
 ///
-/// It trusts everybody on loopback, except members of a role named `secured`, who need their password. It does not wait for
-/// its disk: what a process has written survives its being killed, and a power cut is not tested.
+/// It trusts everybody on loopback, except members of a role named `secured`, who need their password. Its data are
+/// where [`directory`] puts them.
 #[derive(Debug)]
 pub struct Postgres {
     programs: PathBuf,
@@ -32,7 +34,8 @@ impl Postgres {
         if let Some(server) = shared.upgrade() {
             return Some(server);
         }
-        let server = Arc::new(Self::start(&["max_connections = 300"])?);
+        // Tables of tests are too new for statistics, without which plans sort them instead of using their indexes.
+        let server = Arc::new(Self::start(&["max_connections = 300", "enable_seqscan = off"])?);
         *shared = Arc::downgrade(&server);
         Some(server)
     }
@@ -76,7 +79,7 @@ impl Postgres {
             skip("Postgres is not installed: `apt-get install postgresql` on Debian");
             return None;
         };
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         give_away(directory.path());
         Some(Self { programs, directory, port: free_port(), process: Mutex::new(None), databases: AtomicUsize::new(0) })
     }

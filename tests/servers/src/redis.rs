@@ -34,6 +34,7 @@ impl Redis {
         let server = Self {
             program,
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            // On a disk: without its delays, replicas would lag further behind than they do elsewhere.
             directory: tempfile::tempdir().unwrap(),
             port: free_port(),
             process: Mutex::new(None),
