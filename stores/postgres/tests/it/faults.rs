@@ -9,8 +9,8 @@ use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, new_game, patient, pool,
-    reversed,
+    Then, Wallet, completed, database, eventually, game, insist, is_settled, is_unavailable, key, new_game, patient,
+    pool, reversed, spawn,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,10 +19,7 @@ async fn server_killed_mid_transaction_pays_nothing_by_itself() {
     let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
     assert!(is_settled(&receiver.receive(completed("t1", 5)).await));
     wallet.then(Then::HangInStatement);
-    let cut_off = tokio::spawn({
-        let receiver = receiver.clone();
-        async move { receiver.receive(completed("t2", 500)).await }
-    });
+    let cut_off = spawn(&receiver, completed("t2", 500));
     wallet.called(2).await;
     server.kill();
     let result = cut_off.await.unwrap();
@@ -75,10 +72,7 @@ async fn canceled_call_leaves_neither_lock_nor_transaction() {
         let hurried = patient().timeout(Duration::from_secs(2));
         let (receiver, wallet) = game(&server.create_database(), 1, hurried).await;
         wallet.then(then);
-        let call = tokio::spawn({
-            let receiver = receiver.clone();
-            async move { receiver.receive(completed("t1", 500)).await }
-        });
+        let call = spawn(&receiver, completed("t1", 500));
         wallet.called(1).await;
         call.abort();
         wallet.then(Then::Succeed);
@@ -102,8 +96,7 @@ async fn calls_dropped_anywhere_pay_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_that_hangs_loses_its_transaction() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let (other, wallet) = game(&url, 4, patient()).await;
     let sleepy = Wallet::create(&wallet.pool).await;
     sleepy.then(Then::Block);
@@ -156,8 +149,7 @@ async fn closed_pool_is_reported_as_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_only_database_pays_nothing() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((server, url)) = database() else { return };
     let (receiver, wallet) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
     let set = |value: &str| {
@@ -194,10 +186,7 @@ async fn row_locked_by_others_is_an_error_in_time() {
 async fn terminated_backend_is_an_error_and_pays_nothing() {
     let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     wallet.then(Then::HangInStatement);
-    let cut_off = tokio::spawn({
-        let receiver = receiver.clone();
-        async move { receiver.receive(completed("t1", 500)).await }
-    });
+    let cut_off = spawn(&receiver, completed("t1", 500));
     let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
          WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
     eventually("the handler's statement runs", async || {
