@@ -57,7 +57,7 @@ impl Setup {
     /// A SQLite store in a directory of its own, one endpoint for offers, and a backend on a port nobody listens on yet.
     pub(crate) fn new() -> Self {
         Self {
-            directory: TempDir::new().expect("a directory"),
+            directory: postback_test_servers::directory(),
             store: "sqlite:postback.db".to_owned(),
             backend: free_port(),
             secret: BACKEND_SECRET.to_owned(),
@@ -181,6 +181,11 @@ impl Server {
 
     pub(crate) fn admin(&self, target: &str) -> serde_json::Value {
         get(self.admin, target).json()
+    }
+
+    /// Delivers what is pending at once.
+    pub(crate) fn retry(&self) {
+        Client::new(self.admin).send("POST", "/api/retry", &[("postback-action", "1")]);
     }
 
     /// Sends a callback that must be taken. Returns the body of the response.
