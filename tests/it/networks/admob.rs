@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::vectors::vector;
-use super::{Game, decimal};
-use crate::common::paying;
+use super::{Game, decimal, paying, unusable};
 use postback::network::admob::{self, AdmobEndpoint, KeyError, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
@@ -37,6 +36,12 @@ fn missing_keys_are_answered_with_a_time_to_retry() {
 
 #[test]
 fn googles_signatures_are_genuine_only_when_decoded() {
+    // The console's test calls.
+    for id in ["admob-1", "admob-2"] {
+        let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
+        assert!(callback.is_test, "{id}");
+        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
+    }
     for id in ["admob-1", "admob-2", "admob-3", "admob-4"] {
         let target = production(id);
         let result = endpoint().verify(&Request::get(&target));
@@ -61,15 +66,6 @@ fn googles_signatures_are_genuine_only_when_decoded() {
     assert_eq!((real.key_id, real.is_test), (Some(3_335_741_209), false));
     assert_eq!(real.timestamp.unwrap().as_millis(), 1_588_193_918_052);
     assert!(!real.query.contains("signature") && !real.query.contains("key_id"));
-}
-
-#[test]
-fn the_consoles_test_call_is_a_test() {
-    for id in ["admob-1", "admob-2"] {
-        let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
-        assert!(callback.is_test, "{id}");
-        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
-    }
 }
 
 fn signed(query: &str) -> String {
@@ -117,14 +113,14 @@ fn the_player_is_where_the_app_puts_it() {
             assert_eq!(result.unwrap().player, player);
             continue;
         }
-        let Err(VerifyError::Unusable(unusable)) = result else { panic!("{query}") };
+        let unusable = unusable(result);
         assert_eq!(unusable.problem.as_str(), "no_player");
         assert!(unusable.problem.to_string().contains("SDK's server-side verification options"));
         assert!(!unusable.callback.query.contains("signature"));
     }
     // Once the endpoint looks elsewhere, a kept one can be replayed.
     let target = signed(&custom("p2"));
-    let Err(VerifyError::Unusable(kept)) = own(PlayerIn::UserId).verify(&Request::get(&target)) else { panic!() };
+    let kept = unusable(own(PlayerIn::UserId).verify(&Request::get(&target)));
     assert_eq!(own(PlayerIn::CustomData).replay(&kept.callback).unwrap().player, "p2");
 }
 
@@ -134,11 +130,11 @@ fn decoded_values_cannot_become_parameters() {
     let genuine = signed("ad_unit=1&custom_data=x%26user_id%3Dp9&reward_amount=5&transaction_id=t1&user_id=p1");
     assert_eq!(own(PlayerIn::UserId).verify(&Request::get(&genuine)).unwrap().player, "p1");
     let forged = genuine.replace("%26user_id%3D", "&user_id=");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&forged)) else { panic!() };
-    assert_eq!(unusable.problem.to_string(), "parameter \"user_id\" occurs more than once");
+    let repeated = unusable(own(PlayerIn::UserId).verify(&Request::get(&forged)));
+    assert_eq!(repeated.problem.to_string(), "parameter \"user_id\" occurs more than once");
     let moved = signed(REWARD).replace("&reward_amount=5&", "%26reward_amount%3D5&");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&moved)) else { panic!() };
-    assert_eq!(unusable.problem.as_str(), "missing");
+    let missing = unusable(own(PlayerIn::UserId).verify(&Request::get(&moved)));
+    assert_eq!(missing.problem.as_str(), "missing");
 }
 
 #[test]
