@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use postback_test_servers::{skip, skip_anyway, wait_until};
+use postback_test_servers::{Running, skip, skip_anyway, wait_until};
 use rusqlite::Connection;
 
 use crate::client::Client;
@@ -12,16 +12,6 @@ use crate::program::{Setup, offer};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("backends")
-}
-
-/// Ends the sample when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Whether a command runs, which has no other effect; otherwise the test is skipped. Where servers are required, only
@@ -72,15 +62,14 @@ fn check(mut command: Command) {
     let setup = Setup::new();
     let ledger = setup.path("sample.db");
     let log = fs::File::create(setup.path("sample.log")).expect("a log");
-    let child = command
+    command
         .env("PORT", setup.backend.to_string())
         .env("POSTBACK_BACKEND_SECRET", &setup.secret)
         .env("DATABASE", &ledger)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log"))
-        .stderr(log)
-        .spawn();
-    let running = Running(child.expect("the sample starts"));
+        .stderr(log);
+    let running = Running::start(&mut command);
     let output = || fs::read_to_string(setup.path("sample.log")).unwrap_or_default();
     let port = setup.backend;
     let began = std::time::Instant::now();

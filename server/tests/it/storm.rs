@@ -133,7 +133,7 @@ impl Storm {
         }
         let drained = check_ledger(&self.servers, &self.backend, &balances);
         eprintln!(
-            "storm: {} conversions, {} callbacks, {kills} and {backend_kills} kills, {} decisions; drained in {drained:?}",
+            "storm: {} conversions, {} callbacks, {kills} + {backend_kills} kills, {} decisions; in {drained:?}",
             balances.len(),
             sent.into_inner(),
             self.backend.bookings().len()

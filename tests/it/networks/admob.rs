@@ -285,11 +285,12 @@ async fn waiting_requests_share_one_fetch() {
 #[cfg(feature = "admob-fetch")]
 mod https {
     use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Command, Stdio};
 
     use super::{AdmobSigner, REWARD};
     use postback::network::admob::{self, HttpsKeys, KeySource};
     use postback::{Endpoint as _, Request};
+    use postback_test_servers::Running;
 
     const SERVER: &str = r#"
 import http.server, ssl, sys
@@ -313,29 +314,22 @@ server.serve_forever()
 "#;
 
     struct Server {
-        child: Child,
+        _child: Running,
         port: u16,
     }
 
     impl Server {
         fn start(keys: &str) -> Option<Self> {
             let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/https");
-            let mut child = Command::new("python3")
+            let mut command = Command::new("python3");
+            command
                 .args(["-c", SERVER, &format!("{data}/server.pem"), &format!("{data}/server.key"), keys])
-                .stdout(Stdio::piped())
-                .spawn()
-                .ok()?;
+                .stdout(Stdio::piped());
+            let mut child = Running(command.spawn().ok()?);
             let mut line = String::new();
             BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
             let port = line.trim().parse().ok()?;
-            Some(Self { child, port })
-        }
-    }
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            Some(Self { _child: child, port })
         }
     }
 

@@ -27,6 +27,7 @@ use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{LazyLock, Mutex};
@@ -77,12 +78,44 @@ pub fn directory() -> TempDir {
     tempfile::tempdir_in(&*PARENT).unwrap()
 }
 
+/// A process, which is killed when dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a process until one is ready. While a process of a killed server is alive, or its port is not free, it ends by
 /// itself.
-fn start_process(what: &str, mut spawn: impl FnMut() -> Child, is_ready: impl Fn(&Child) -> bool) -> Child {
+fn start_process(what: &str, mut spawn: impl FnMut() -> Command, is_ready: impl Fn(&Child) -> bool) -> Running {
     let mut started = None;
     wait_until(what, || {
-        let mut child = spawn();
+        let mut child = Running::start(&mut spawn());
         let mut is_running = true;
         wait_until(what, || {
             is_running = matches!(child.try_wait(), Ok(None));
