@@ -42,6 +42,10 @@ fn finish(game: &mut Game, mut protocol: Protocol, result: HandlerResult) -> Com
     game.run(protocol, done)
 }
 
+fn assert_settled(command: Command) {
+    assert!(matches!(command, Command::Finish(Receipt::Settled(_))), "{command:?}");
+}
+
 fn accept(game: &mut Game, event: Event) -> Command {
     let protocol = Protocol::accept(event.into(), game.timing);
     game.run(protocol, |_, _| panic!("accepting delivers nothing"))
@@ -64,12 +68,10 @@ fn second_callback_is_stored_while_the_first_is_delivered() {
 
     // The record changed while the handler ran. Its lease did not, so the result counts.
     game.wallet.carry_out(&decision);
-    let command = finish(&mut game, first, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, first, HandlerResult::Done));
     assert_eq!(pending_amounts(&game), ["-200"]);
     // The network repeats the second one.
-    let command = game.receive(&reconciled("o1", "200"));
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.receive(&reconciled("o1", "200")));
     assert_eq!(game.outcome(), (vec!["reward", "reversal"], decimal("300")));
 }
 
@@ -137,8 +139,7 @@ fn late_result_of_an_expired_lease_changes_nothing() {
         assert!(matches!(command, Command::Busy { .. } | Command::HandlerFailed(_)), "{command:?}");
         assert_eq!(*game.record(), before);
         game.wallet.carry_out(&decision);
-        let command = finish(&mut game, takeover, HandlerResult::Done);
-        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+        assert_settled(finish(&mut game, takeover, HandlerResult::Done));
     }
 }
 
@@ -149,8 +150,7 @@ fn expired_lease_still_settles_if_nobody_took_over() {
     game.now = game.now.after(game.timing.lease * 3);
     accept(&mut game, reconciled("o1", "200"));
     game.wallet.carry_out(&decision);
-    let command = finish(&mut game, slow, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, slow, HandlerResult::Done));
     assert_eq!(pending_amounts(&game), ["-200"]);
 }
 
@@ -219,9 +219,8 @@ fn overtaken_process_does_not_take_the_lease_back() {
     assert_eq!(game.record().lease(), Some(&lease));
     let second = finish(&mut game, second, HandlerResult::Done);
     let first = game.run(first, |_, _| panic!("it was delivered"));
-    for command in [first, second] {
-        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
-    }
+    assert_settled(first);
+    assert_settled(second);
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
 }
 
@@ -350,8 +349,7 @@ fn callback_that_the_store_lost_is_stored_again() {
         game.step(&mut second, done);
     }
     game.records.clear();
-    let command = game.run(second, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(second, done));
     assert_eq!(game.record().entries().len(), 1);
 
     // The same while its handler runs.
@@ -359,8 +357,7 @@ fn callback_that_the_store_lost_is_stored_again() {
     let (first, decision, _) = begin(&mut game, completed("o1", "500"));
     game.wallet.carry_out(&decision);
     game.records.clear();
-    let command = finish(&mut game, first, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, first, HandlerResult::Done));
     assert_eq!(game.record().balance(), decimal("500"));
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
 }
@@ -380,8 +377,7 @@ fn stored_callback_is_not_applied_again_after_a_lost_swap() {
     }
     // Before it gets its lease, the reward becomes due again.
     accept(&mut game, reinstating("o1", "500"));
-    let command = game.run(rejection, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(rejection, done));
     let key = game.record().key().clone();
     game.run(Protocol::deliver(key, game.timing), done);
     assert_eq!(game.wallet.balance, decimal("500"));
@@ -401,8 +397,7 @@ fn callback_whose_place_another_one_took_is_stored_again() {
     game.records = stored;
     accept(&mut game, pending("o1", "500"));
     game.now = game.record().lease().unwrap().until();
-    let command = game.run(reversal, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(reversal, done));
     assert_eq!(game.wallet.balance, decimal("300"));
 }
 

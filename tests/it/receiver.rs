@@ -460,8 +460,8 @@ async fn reward_for_an_account_created_late_is_paid() {
 const CALLBACKS: &str = "https://game.example/cb?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]\
                          &state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
 
-/// The network's side and the endpoint before and after the fix: the dashboard says `coins` where the configuration said
-/// `gems`.
+/// The network's side, and the endpoint before and after the fix: the dashboard says `coins` where the configuration
+/// said `gems`.
 fn misnamed() -> (Signer, BitlabsEndpoint<OfferCallback>, BitlabsEndpoint<OfferCallback>) {
     let typed = CALLBACKS.replace("gems=", "coins=");
     let app = App::new("game", "secret").unwrap();

@@ -28,11 +28,7 @@ fn each_mistake_names_its_key_and_what_to_write() {
         ),
         ("player      = \"user\"\n", "", "key fields.player: missing"),
         ("amount      = \"coins\"\n", "", "key fields.amount: missing"),
-        (
-            "hash = \"hmac-sha1\"",
-            "hash = \"hmac-sha3\"",
-            r#"key authentication.hash: unknown hash "hmac-sha3": use "md5""#,
-        ),
+        ("hmac-sha1", "hmac-sha3", r#"key authentication.hash: unknown hash "hmac-sha3": use "md5""#),
         ("hash = \"hmac-sha1\"", "hash = \"md5\"", "key authentication.hash: use \"hmac-md5\""),
         ("hash = \"hmac-sha1\"\n", "", "key authentication.hash"),
         ("kind = \"url-mac\"", "kind = \"url\"", "unknown variant `url`, expected one of `url-mac`, `message`"),
