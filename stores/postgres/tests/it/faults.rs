@@ -9,8 +9,8 @@ use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, database, eventually, game, insist, is_settled, is_unavailable, key, new_game, patient,
-    pool, reversed, spawn,
+    Then, Wallet, assert_unavailable, completed, database, eventually, game, insist, is_settled, is_unavailable, key,
+    new_game, patient, pool, reversed, spawn,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,8 +22,7 @@ async fn server_killed_mid_transaction_pays_nothing_by_itself() {
     let cut_off = spawn(&receiver, completed("t2", 500));
     wallet.called(2).await;
     server.kill();
-    let result = cut_off.await.unwrap();
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&cut_off.await.unwrap());
     server.restart();
     wallet.then(Then::Succeed);
     insist(&receiver, &completed("t2", 500)).await;
@@ -39,8 +38,7 @@ async fn server_that_is_down_is_an_error() {
     let hurried = PostgresOptions::default().timeout(Duration::from_secs(1));
     let (receiver, wallet) = game(&url, 2, hurried).await;
     server.kill();
-    let result = receiver.receive(completed("t1", 5)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 5)).await);
     assert!(receiver.recover().await.is_err());
     assert!(PostgresStore::connect(&url).await.is_err());
     server.restart();
@@ -57,8 +55,7 @@ async fn server_that_hangs_blocks_nobody_for_long() {
     let process = u32::try_from(process).unwrap();
     send_signal("STOP", process);
     let started = Instant::now();
-    let result = receiver.receive(completed("t1", 1)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 1)).await);
     assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     send_signal("CONT", process);
     insist(&receiver, &completed("t1", 1)).await;
@@ -126,8 +123,7 @@ async fn exhausted_pool_is_an_error_until_it_is_free() {
     let hurried = patient().timeout(Duration::from_millis(300));
     let Some((receiver, wallet)) = new_game(2, hurried).await else { return };
     let held = (wallet.pool.acquire().await.unwrap(), wallet.pool.acquire().await.unwrap());
-    let result = receiver.receive(completed("t1", 1)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 1)).await);
     drop(held);
     let calls: JoinSet<_> = (0..40)
         .map(|_| {
@@ -175,8 +171,7 @@ async fn row_locked_by_others_is_an_error_in_time() {
     let mut held = wallet.pool.begin().await.unwrap();
     let lock = "SELECT FROM postback.records FOR UPDATE";
     sqlx::raw_sql(lock).execute(&mut *held).await.unwrap();
-    let result = receiver.receive(reversed("t1", 5)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(reversed("t1", 5)).await);
     held.rollback().await.unwrap();
     insist(&receiver, &reversed("t1", 5)).await;
     assert_eq!(wallet.total().await, (0, 2));
@@ -194,8 +189,7 @@ async fn terminated_backend_is_an_error_and_pays_nothing() {
         ended > 0
     })
     .await;
-    let result = cut_off.await.unwrap();
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&cut_off.await.unwrap());
     assert_eq!(wallet.total().await, (0, 0));
     wallet.then(Then::Succeed);
     insist(&receiver, &completed("t1", 500)).await;

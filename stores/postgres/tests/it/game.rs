@@ -196,6 +196,11 @@ pub(crate) fn is_unavailable(result: &Result) -> bool {
     matches!(result, Err(ReceiveError::Store(_)))
 }
 
+#[track_caller]
+pub(crate) fn assert_unavailable(result: &Result) {
+    assert!(is_unavailable(result), "{result:?}");
+}
+
 pub(crate) async fn is_pending(receiver: &WalletReceiver, transaction: &str) -> bool {
     let stored = receiver.store().load(&key(transaction)).await.unwrap();
     stored.is_some_and(|stored| stored.record.is_pending())

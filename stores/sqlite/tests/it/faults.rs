@@ -203,10 +203,11 @@ fn failing_writes_lose_nothing() {
         .envs(test.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut process = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut orders = process.stdin.take().unwrap();
-    let mut answers = Answers::of(process.stdout.take().unwrap());
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut pay = |number: i64| {
         writeln!(orders, "{number}").unwrap();
-        answers.next()
+        let answer = lines.find_map(|line| Some(line.split_once("answer: ")?.1.to_owned()));
+        answer.expect("the process must go on")
     };
     let mut paid = 0;
     let failed = loop {
@@ -302,24 +303,6 @@ async fn process_pays_on_a_slow_disk() {
     eventually("a new one is paid", async || receiver.receive(completed("new", 1)).await.is_ok()).await;
     store.close().await;
     assert_eq!(calls.lock().unwrap().len(), 101, "each is handled once");
-}
-
-/// The lines that a child process marks as answers.
-struct Answers(Box<dyn Iterator<Item = String>>);
-
-impl Answers {
-    fn of(output: std::process::ChildStdout) -> Self {
-        let lines = BufReader::new(output).lines().map_while(Result::ok);
-        let answers = lines.filter_map(|line| {
-            let (_, answer) = line.split_once("answer: ")?;
-            Some(answer.to_owned())
-        });
-        Self(Box::new(answers))
-    }
-
-    fn next(&mut self) -> String {
-        self.0.next().expect("the process must go on")
-    }
 }
 
 /// Runs in a process that another test starts.
