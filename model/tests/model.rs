@@ -55,6 +55,10 @@ fn wallet_elsewhere_ends_at_what_is_due() {
         check(&format!("{family}: nothing goes wrong"), elsewhere(messages.clone()));
         check(&format!("{family}: a crash"), elsewhere(messages).with(|t| t.crashes = 1));
     }
+}
+
+#[test]
+fn faults_beside_each_other_end_at_what_is_due() {
     let two = || elsewhere(two());
     check("repetitions, a stall", two().sends(&[2, 1]).with(|t| t.stalls = 1));
     check("a crash, a stall", two().with(|t| (t.crashes, t.stalls) = (1, 1)));

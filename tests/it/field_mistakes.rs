@@ -11,8 +11,8 @@ use postback::testing::bitlabs::Signer;
 use postback::web::CallbackResponse;
 use postback::{DedupStore, Endpoint, HandlerError, MemoryStore, Receiver, Request, Responses, Secret, StoreError};
 
-use crate::common::log::warnings_of;
 use crate::common::{HookedStore, decimal};
+use postback_test_servers::log::warnings_of;
 
 /// Which tests hold against mistakes 1 to 28.
 const NUMBERED: [(&[u8], &str); 21] = [

@@ -12,10 +12,10 @@ use postback::network::{Credential, DescribedEndpoint, preset};
 use postback::store::DedupStore as _;
 use postback::testing::bitlabs::Signer;
 use postback::{Decimal, HandlerError, MemoryStore, PlayerId, Receive, Secret, Verified};
-use postback_test_servers::{Response, exchange, free_port, skip, wait_until};
+use postback_test_servers::{Response, Running, exchange, free_port, skip, wait_until};
 
-use crate::common::log::warnings_of;
 use crate::common::paying;
+use postback_test_servers::log::warnings_of;
 
 const SECRET: &str = "secret";
 const TOKEN: &str = "long-random-token";
@@ -427,16 +427,6 @@ fn signatures_of_other_implementations_are_genuine() {
     }
 }
 
-/// A process that is killed when dropped.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn nginx_as_in_the_guide_passes_callbacks_on_unchanged() {
     let programs = ["nginx", "/usr/sbin/nginx"];
@@ -459,15 +449,9 @@ fn nginx_as_in_the_guide_passes_callbacks_on_unchanged() {
     );
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, config).unwrap();
-    let command = Command::new(nginx)
-        .arg("-c")
-        .arg(&file)
-        .arg("-p")
-        .arg(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    let _nginx = Running(command.unwrap());
+    let mut command = Command::new(nginx);
+    command.arg("-c").arg(&file).arg("-p").arg(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _nginx = Running::start(&mut command);
     wait_until("nginx listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
 
     for name in ["Lords%20Mobile", "Lords+Mobile", "Caf%C3%A9", "a%2Bb%2526", "x/../y//z"] {

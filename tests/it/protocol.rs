@@ -31,10 +31,19 @@ fn start(game: &mut Game, mut protocol: Protocol) -> (Protocol, Decision, Lease)
     }
 }
 
+fn begin(game: &mut Game, event: Event) -> (Protocol, Decision, Lease) {
+    let protocol = receive(game, event);
+    start(game, protocol)
+}
+
 /// The handler returned: drives the protocol to its end.
 fn finish(game: &mut Game, mut protocol: Protocol, result: HandlerResult) -> Command {
     protocol.advance(Input::Handled(result), game.now);
     game.run(protocol, done)
+}
+
+fn assert_settled(command: Command) {
+    assert!(matches!(command, Command::Finish(Receipt::Settled(_))), "{command:?}");
 }
 
 fn accept(game: &mut Game, event: Event) -> Command {
@@ -51,8 +60,7 @@ fn pending_amounts(game: &Game) -> Vec<String> {
 #[test]
 fn second_callback_is_stored_while_the_first_is_delivered() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    let (first, decision, _) = start(&mut game, first);
+    let (first, decision, _) = begin(&mut game, completed("o1", "500"));
     let second = receive(&game, reconciled("o1", "200"));
     let command = game.run(second, |_, _| panic!("the first one comes first"));
     assert!(matches!(command, Command::Busy { .. }), "{command:?}");
@@ -60,12 +68,10 @@ fn second_callback_is_stored_while_the_first_is_delivered() {
 
     // The record changed while the handler ran. Its lease did not, so the result counts.
     game.wallet.carry_out(&decision);
-    let command = finish(&mut game, first, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, first, HandlerResult::Done));
     assert_eq!(pending_amounts(&game), ["-200"]);
     // The network repeats the second one.
-    let command = game.receive(&reconciled("o1", "200"));
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.receive(&reconciled("o1", "200")));
     assert_eq!(game.outcome(), (vec!["reward", "reversal"], decimal("300")));
 }
 
@@ -94,8 +100,7 @@ fn settling_takes_the_lease_token() {
     let mut game = Game::default();
     accept(&mut game, completed("o1", "500"));
     accept(&mut game, reconciled("o1", "200"));
-    let first = receive(&game, completed("o1", "500"));
-    let (slow, _, _) = start(&mut game, first);
+    let (slow, _, _) = begin(&mut game, completed("o1", "500"));
     game.now = game.now.after(game.timing.lease);
 
     // Another process takes over, delivers the first decision and works on the second.
@@ -126,31 +131,26 @@ fn late_result_of_an_expired_lease_changes_nothing() {
         failed(),
     ] {
         let mut game = Game::default();
-        let first = receive(&game, completed("o1", "500"));
-        let (slow, _, _) = start(&mut game, first);
+        let (slow, _, _) = begin(&mut game, completed("o1", "500"));
         game.now = game.now.after(game.timing.lease);
-        let second = receive(&game, completed("o1", "500"));
-        let (takeover, decision, _) = start(&mut game, second);
+        let (takeover, decision, _) = begin(&mut game, completed("o1", "500"));
         let before = game.record().clone();
         let command = finish(&mut game, slow, result);
         assert!(matches!(command, Command::Busy { .. } | Command::HandlerFailed(_)), "{command:?}");
         assert_eq!(*game.record(), before);
         game.wallet.carry_out(&decision);
-        let command = finish(&mut game, takeover, HandlerResult::Done);
-        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+        assert_settled(finish(&mut game, takeover, HandlerResult::Done));
     }
 }
 
 #[test]
 fn expired_lease_still_settles_if_nobody_took_over() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    let (slow, decision, _) = start(&mut game, first);
+    let (slow, decision, _) = begin(&mut game, completed("o1", "500"));
     game.now = game.now.after(game.timing.lease * 3);
     accept(&mut game, reconciled("o1", "200"));
     game.wallet.carry_out(&decision);
-    let command = finish(&mut game, slow, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, slow, HandlerResult::Done));
     assert_eq!(pending_amounts(&game), ["-200"]);
 }
 
@@ -158,8 +158,7 @@ fn expired_lease_still_settles_if_nobody_took_over() {
 fn live_lease_is_respected_until_it_expires() {
     let mut game = Game::default();
     game.timing = game.timing.busy_timeout(Duration::ZERO);
-    let first = receive(&game, completed("o1", "500"));
-    let (_, decision, lease) = start(&mut game, first);
+    let (_, decision, lease) = begin(&mut game, completed("o1", "500"));
     game.now = Timestamp::from_millis(lease.until().as_millis() - 1);
     let busy = Command::Busy { retry_after: Duration::from_millis(1) };
     assert_eq!(game.receive(&completed("o1", "500")), busy);
@@ -169,8 +168,7 @@ fn live_lease_is_respected_until_it_expires() {
     let deliver = Protocol::deliver(key, game.timing).in_transaction();
     assert_eq!(game.run(deliver, done), busy);
     game.now = lease.until();
-    let second = receive(&game, completed("o1", "500"));
-    let (_, retried, _) = start(&mut game, second);
+    let (_, retried, _) = begin(&mut game, completed("o1", "500"));
     assert_eq!(retried, decision, "the same id and amount");
 }
 
@@ -180,18 +178,15 @@ fn lease_beyond_the_maximum_is_not_trusted() {
     let year = Duration::from_secs(365 * 86_400);
     let now = game.now;
     game.now = now.after(year);
-    let first = receive(&game, completed("o1", "500"));
-    let (_, decision, _) = start(&mut game, first);
+    let (_, decision, _) = begin(&mut game, completed("o1", "500"));
     game.now = now;
-    let second = receive(&game, completed("o1", "500"));
-    let (_, retried, _) = start(&mut game, second);
+    let (_, retried, _) = begin(&mut game, completed("o1", "500"));
     assert_eq!(retried, decision);
 
     // At the maximum it is trusted.
     let mut game = Game::default();
     game.now = now.after(game.timing.max_lease - game.timing.lease);
-    let first = receive(&game, completed("o1", "500"));
-    start(&mut game, first);
+    begin(&mut game, completed("o1", "500"));
     game.now = now;
     let busy = Command::Busy { retry_after: game.timing.max_lease };
     game.timing = game.timing.busy_timeout(Duration::ZERO);
@@ -211,13 +206,11 @@ fn maximum_is_never_below_the_lease() {
 #[test]
 fn overtaken_process_does_not_take_the_lease_back() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    let (mut first, decision, _) = start(&mut game, first);
+    let (mut first, decision, _) = begin(&mut game, completed("o1", "500"));
     // A process whose clock is a year ahead takes the lease over. The first one does not trust its lease.
     let now = game.now;
     game.now = now.after(Duration::from_secs(365 * 86_400));
-    let second = receive(&game, completed("o1", "500"));
-    let (second, _, lease) = start(&mut game, second);
+    let (second, _, lease) = begin(&mut game, completed("o1", "500"));
     game.now = now;
     game.wallet.carry_out(&decision);
     first.advance(Input::Handled(HandlerResult::Done), game.now);
@@ -226,9 +219,8 @@ fn overtaken_process_does_not_take_the_lease_back() {
     assert_eq!(game.record().lease(), Some(&lease));
     let second = finish(&mut game, second, HandlerResult::Done);
     let first = game.run(first, |_, _| panic!("it was delivered"));
-    for command in [first, second] {
-        assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
-    }
+    assert_settled(first);
+    assert_settled(second);
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
 }
 
@@ -258,8 +250,7 @@ fn handler_gets_the_time_left_on_its_lease() {
 #[test]
 fn handler_that_did_not_start_leaves_no_attempt() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    let (first, decision, lease) = start(&mut game, first);
+    let (first, decision, lease) = begin(&mut game, completed("o1", "500"));
     let command = finish(&mut game, first, HandlerResult::NotStarted);
     assert_eq!(command, Command::HandlerFailed(decision.id().clone()));
     assert_eq!(game.record().retry(), None);
@@ -269,8 +260,7 @@ fn handler_that_did_not_start_leaves_no_attempt() {
 #[test]
 fn waiting_for_others_is_bounded() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    start(&mut game, first);
+    begin(&mut game, completed("o1", "500"));
     let stored = game.records.values().next().cloned();
 
     // By the pauses, if the clock stands still.
@@ -303,8 +293,7 @@ fn waiting_for_others_is_bounded() {
 #[test]
 fn transaction_stores_the_callback_and_never_waits() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    start(&mut game, first);
+    begin(&mut game, completed("o1", "500"));
     let mut protocol = Protocol::receive(reconciled("o1", "200").into(), game.timing).in_transaction();
     while game.step(&mut protocol, |_, _| panic!("somebody else works on it")) {
         assert!(!matches!(protocol.command(), Command::Wait(_)));
@@ -353,26 +342,22 @@ fn lost_swap_is_applied_to_the_record_that_won() {
 #[test]
 fn callback_that_the_store_lost_is_stored_again() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    start(&mut game, first);
+    begin(&mut game, completed("o1", "500"));
     // The second callback is stored and waits. Then the store fails over to a copy without both.
     let mut second = receive(&game, reconciled("o1", "200"));
     while !matches!(second.command(), Command::Wait(_)) {
         game.step(&mut second, done);
     }
     game.records.clear();
-    let command = game.run(second, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(second, done));
     assert_eq!(game.record().entries().len(), 1);
 
     // The same while its handler runs.
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    let (first, decision, _) = start(&mut game, first);
+    let (first, decision, _) = begin(&mut game, completed("o1", "500"));
     game.wallet.carry_out(&decision);
     game.records.clear();
-    let command = finish(&mut game, first, HandlerResult::Done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(finish(&mut game, first, HandlerResult::Done));
     assert_eq!(game.record().balance(), decimal("500"));
     assert_eq!(game.outcome(), (vec!["reward"], decimal("500")));
 }
@@ -381,8 +366,7 @@ fn callback_that_the_store_lost_is_stored_again() {
 fn stored_callback_is_not_applied_again_after_a_lost_swap() {
     let mut game = Game::play(&[completed("o1", "500")]);
     // While another callback of the conversion is delivered, the rejection is stored and waits.
-    let notice = receive(&game, pending("o1", "500"));
-    let (notice, _, _) = start(&mut game, notice);
+    let (notice, _, _) = begin(&mut game, pending("o1", "500"));
     let mut rejection = receive(&game, revoked("o1"));
     while !matches!(rejection.command(), Command::Wait(_)) {
         assert!(game.step(&mut rejection, done));
@@ -393,8 +377,7 @@ fn stored_callback_is_not_applied_again_after_a_lost_swap() {
     }
     // Before it gets its lease, the reward becomes due again.
     accept(&mut game, reinstating("o1", "500"));
-    let command = game.run(rejection, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(rejection, done));
     let key = game.record().key().clone();
     game.run(Protocol::deliver(key, game.timing), done);
     assert_eq!(game.wallet.balance, decimal("500"));
@@ -404,8 +387,7 @@ fn stored_callback_is_not_applied_again_after_a_lost_swap() {
 #[test]
 fn callback_whose_place_another_one_took_is_stored_again() {
     let mut game = Game::default();
-    let first = receive(&game, completed("o1", "500"));
-    start(&mut game, first);
+    begin(&mut game, completed("o1", "500"));
     let stored = game.records.clone();
     let mut reversal = receive(&game, reconciled("o1", "200"));
     while !matches!(reversal.command(), Command::Wait(_)) {
@@ -415,8 +397,7 @@ fn callback_whose_place_another_one_took_is_stored_again() {
     game.records = stored;
     accept(&mut game, pending("o1", "500"));
     game.now = game.record().lease().unwrap().until();
-    let command = game.run(reversal, done);
-    assert!(matches!(command, Command::Finish(Receipt::Settled(_))));
+    assert_settled(game.run(reversal, done));
     assert_eq!(game.wallet.balance, decimal("300"));
 }
 
@@ -440,10 +421,7 @@ fn accepting_stores_and_delivers_nothing() {
     assert!(matches!(command, Command::Finish(Receipt::Accepted(_))));
     let command = accept(&mut game, completed("o1", "500"));
     assert_eq!(command, Command::Finish(Receipt::Duplicate));
-    let lease = {
-        let first = receive(&game, completed("o1", "500"));
-        start(&mut game, first).2
-    };
+    let (_, _, lease) = begin(&mut game, completed("o1", "500"));
     accept(&mut game, reconciled("o1", "200"));
     assert_eq!(game.record().lease(), Some(&lease), "accepting keeps the lease");
 

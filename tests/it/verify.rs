@@ -187,20 +187,10 @@ const DETAILED: &str = "https://game.example/callbacks/offers?player=[%USER:UID%
 #[test]
 fn accepted_offer_takes_at_most_eight_allocations() {
     let endpoint = App::new("my-game", format!("another,{KEY}")).unwrap().offers(DETAILED).unwrap();
-    let values = [
-        ("player", "8cc877ee-af19-488d-b28d-216fb866b996"),
-        ("tx", "o83459201"),
-        ("gems", "1500"),
-        ("usd", "2.50"),
-        ("state", "COMPLETED"),
-        ("type", "state_change"),
-        ("offer", "118230"),
-        ("offer_name", "Lords Mobile: Kingdom Wars & Castle Fights"),
-        ("task", "998121"),
-        ("task_name", "Reach Castle Level 117"),
-        ("task_type", "2"),
-        ("ip", "203.0.113.177"),
-    ];
+    let values = "player=8cc877ee-af19-488d-b28d-216fb866b996; tx=o83459201; gems=1500; usd=2.50; state=COMPLETED; \
+                  type=state_change; offer=118230; offer_name=Lords Mobile: Kingdom Wars & Castle Fights; task=998121; \
+                  task_name=Reach Castle Level 117; task_type=2; ip=203.0.113.177";
+    let values: Vec<_> = values.split("; ").filter_map(|value| value.split_once('=')).collect();
     let signed = Signer::new(KEY, DETAILED).sign(&values);
     let target = signed.target();
     let mut accepted = None;

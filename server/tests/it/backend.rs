@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,7 +13,7 @@ use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use postback_test_servers::wait_until;
+use postback_test_servers::{Running, wait_until};
 use rusqlite::Connection;
 use sha2::Sha256;
 
@@ -36,7 +36,7 @@ pub(crate) struct Booking {
 pub(crate) struct Backend {
     port: u16,
     file: PathBuf,
-    child: Option<Child>,
+    child: Option<Running>,
 }
 
 impl Backend {
@@ -54,22 +54,19 @@ impl Backend {
     pub(crate) fn spawn(&mut self) {
         let program = std::env::current_exe().expect("this program");
         let role = format!("{} {}", self.port, self.file.display());
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--exact", "backend::serves_as_a_backend_when_asked", "--nocapture"])
             .env(ROLE, role)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        self.child = Some(child.expect("the backend starts"));
+            .stderr(Stdio::null());
+        self.child = Some(Running::start(&mut command));
     }
 
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.child = None;
     }
 
     /// What was booked, in order.
@@ -92,12 +89,6 @@ impl Backend {
             })
         });
         rows.expect("the ledger").map(|row| row.expect("a booking")).collect()
-    }
-}
-
-impl Drop for Backend {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

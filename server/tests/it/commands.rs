@@ -237,7 +237,7 @@ fn guide_for_migration_works_as_printed() {
 
 #[test]
 fn guide_for_testing_a_backend_works_as_printed() {
-    if !is_installed("curl", &["--version"]) {
+    if !is_installed("curl --version") {
         return;
     }
     let guide = fs::read_to_string(repository().join("docs/guide/testing.md")).expect("the guide");

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use postback_test_servers::free_port;
 
-use crate::program::{Setup, command, run};
+use crate::program::{BACKEND_SECRET, Setup, command, run};
 
 /// A valid configuration with every key.
 const VALID: &str = include_str!("../data/every-key.toml");
@@ -39,37 +39,17 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
     let cases = [
         (r#"listen = "127.0.0.1:8080""#, r#"listen = "localhost:8080""#, ":1: listen: invalid address: write IP:PORT"),
         (r#"listen = "127.0.0.1:8080""#, "listen = 8080", ":1: listen: not a text: put it in quotation marks"),
-        (
-            r#"listen = "127.0.0.1:8080""#,
-            r#"lisen = "127.0.0.1:8080""#,
-            ":1: lisen: unknown key: did you mean \"listen\"?",
-        ),
-        (
-            r#"store  = "sqlite:postback.db""#,
-            r#"store = "mysql://x""#,
-            ":2: store: unknown store: write \"sqlite:PATH\"",
-        ),
-        (
-            r#"store  = "sqlite:postback.db""#,
-            r#"store = "env:UNSET_URL""#,
-            ":2: store: environment variable UNSET_URL is not set",
-        ),
+        ("listen = ", "lisen = ", ":1: lisen: unknown key: did you mean \"listen\"?"),
+        ("sqlite:postback.db", "mysql://x", ":2: store: unknown store: write \"sqlite:PATH\""),
+        ("sqlite:postback.db", "env:UNSET_URL", ":2: store: environment variable UNSET_URL is not set"),
         (r#"log    = "json""#, r#"log = "xml""#, ":3: log: unknown log format: use \"text\" or \"json\""),
         ("http://127.0.0.1:9000/decisions", "ftp://127.0.0.1/x", ":5: backend.url: invalid URL: write http://HOST"),
         ("http://127.0.0.1:9000/decisions", "http://user:pw@127.0.0.1/x", ":5: backend.url: credentials in the URL"),
-        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "secret", ":6: backend.secret: invalid secret: expected \"whsec_\""),
-        (
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "file:missing.txt",
-            ":6: backend.secret: cannot read file missing.txt",
-        ),
+        (BACKEND_SECRET, "secret", ":6: backend.secret: invalid secret: expected \"whsec_\""),
+        (BACKEND_SECRET, "file:missing.txt", ":6: backend.secret: cannot read file missing.txt"),
         (r#"timeout = "10s""#, r#"timeout = "soon""#, ":7: backend.timeout: invalid duration: write \"500ms\""),
         ("concurrency = 8", "concurrency = 0", ":8: backend.concurrency: not a whole number from 1 to 1024"),
-        (
-            "[admin]\nlisten = \"127.0.0.1:8081\"",
-            "[admin]\nlisten = \"127.0.0.1:8080\"",
-            ":9: admin.listen: same address as listen",
-        ),
+        ("127.0.0.1:8081", "127.0.0.1:8080", ":9: admin.listen: same address as listen"),
         (
             "127.0.0.1:8081\"\ntoken  = \"a-long-random-token\"",
             "0.0.0.0:8081\"",
@@ -77,16 +57,8 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
         ),
         ("a-long-random-token", "short", ":11: admin.token: token shorter than 16 characters"),
         (r#"network = "bitlabs""#, r#"network = "bitlab""#, ":13: endpoint 1.network: unknown network \"bitlab\""),
-        (
-            r#"network = "notik""#,
-            r#"network = "notic""#,
-            ":20: endpoint 2.network: unknown network \"notic\": did you mean \"notik\"?",
-        ),
-        (
-            "app     = \"my-game\"\nsecret  = \"first",
-            "app     = \"my game\"\nsecret  = \"first",
-            ":14: endpoint 1.app:",
-        ),
+        ("\"notik\"", "\"notic\"", r#":20: endpoint 2.network: unknown network "notic": did you mean "notik"?"#),
+        ("my-game", "my game", ":14: endpoint 1.app:"),
         (
             "first,second",
             "env:UNSET_SECRET",
@@ -141,10 +113,8 @@ fn all_errors_are_reported_at_once() {
 #[test]
 fn secrets_come_from_the_environment_and_from_files() {
     let setup = Setup::new();
-    fs::write(setup.path("secret.txt"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").expect("a file");
-    let text = VALID
-        .replace("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "file:secret.txt")
-        .replace("first,second", "env:APP_SECRET");
+    fs::write(setup.path("secret.txt"), format!("{BACKEND_SECRET}\n")).expect("a file");
+    let text = VALID.replace(BACKEND_SECRET, "file:secret.txt").replace("first,second", "env:APP_SECRET");
     fs::write(setup.path("check.toml"), text).expect("the configuration");
     let mut check = command(setup.directory.path(), &["check", "--config", "check.toml"]);
     let (status, _, err) = run(check.env("APP_SECRET", "one,two"));

@@ -3,13 +3,13 @@
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postback::testing::bitlabs::Signer;
-use postback_test_servers::{skip, wait_until};
+use postback_test_servers::{Running, skip, wait_until};
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
@@ -18,7 +18,7 @@ use crate::webhook::Recorder;
 
 /// A browser with one page.
 struct Browser {
-    child: Child,
+    _child: Running,
     socket: WebSocket<TcpStream>,
     calls: u64,
     /// Errors and failed requests that the page reported.
@@ -38,15 +38,15 @@ impl Browser {
             return None;
         };
         let profile = tempfile::tempdir().expect("a directory");
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
             .args(["--remote-debugging-port=0", "--window-size=1320,820", "--hide-scrollbars"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromium starts");
+            .stderr(Stdio::null());
+        let child = Running::start(&mut command);
         let file = profile.path().join("DevToolsActivePort");
         let mut port = 0_u16;
         wait_until("chromium listens", || {
@@ -60,7 +60,7 @@ impl Browser {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("chromium accepts");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         let (socket, _) = tungstenite::client(url, stream).expect("a handshake");
-        let mut browser = Self { child, socket, calls: 0, complaints: Vec::new(), _profile: profile };
+        let mut browser = Self { _child: child, socket, calls: 0, complaints: Vec::new(), _profile: profile };
         for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
@@ -139,13 +139,6 @@ impl Browser {
         if let Some(directory) = std::env::var_os("POSTBACK_SCREENSHOTS").map(PathBuf::from) {
             fs::write(Path::new(&directory).join(name), png).expect("a file");
         }
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

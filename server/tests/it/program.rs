@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use postback::testing::bitlabs::{SignedCallback, Signer};
-use postback_test_servers::{PATIENCE, free_port, send_signal};
+use postback_test_servers::{PATIENCE, Running, free_port, send_signal};
 use tempfile::TempDir;
 
 use crate::client::{Client, Response, get};
@@ -57,7 +57,7 @@ impl Setup {
     /// A SQLite store in a directory of its own, one endpoint for offers, and a backend on a port nobody listens on yet.
     pub(crate) fn new() -> Self {
         Self {
-            directory: TempDir::new().expect("a directory"),
+            directory: postback_test_servers::directory(),
             store: "sqlite:postback.db".to_owned(),
             backend: free_port(),
             secret: BACKEND_SECRET.to_owned(),
@@ -109,7 +109,7 @@ pub(crate) struct Server {
     directory: PathBuf,
     pub(crate) public: u16,
     pub(crate) admin: u16,
-    child: Option<Child>,
+    child: Option<Running>,
 }
 
 impl Server {
@@ -132,8 +132,7 @@ impl Server {
     pub(crate) fn spawn(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
         let config = self.config.to_str().expect("a path");
-        let child = command(&self.directory, &["serve", "--config", config]).stderr(log).spawn();
-        self.child = Some(child.expect("the server starts"));
+        self.child = Some(Running::start(command(&self.directory, &["serve", "--config", config]).stderr(log)));
     }
 
     pub(crate) fn log_path(&self) -> PathBuf {
@@ -154,10 +153,7 @@ impl Server {
 
     /// Ends it at once, as a crash does.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.child = None;
     }
 
     /// Asks it to stop, and returns its exit status.
@@ -183,16 +179,15 @@ impl Server {
         get(self.admin, target).json()
     }
 
+    /// Delivers what is pending at once.
+    pub(crate) fn retry(&self) {
+        Client::new(self.admin).send("POST", "/api/retry", &[("postback-action", "1")]);
+    }
+
     /// Sends a callback that must be taken. Returns the body of the response.
     pub(crate) fn take(&self, callback: &SignedCallback) -> String {
         let response = self.get(&callback.target());
         assert_eq!(response.status, 200, "{}: {}", response.body, callback.target());
         response.body
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use postback_test_servers::{skip, skip_anyway, wait_until};
+use postback_test_servers::{Running, skip, skip_anyway, wait_until};
 use rusqlite::Connection;
 
 use crate::client::Client;
@@ -14,34 +14,17 @@ fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("backends")
 }
 
-/// Ends the sample when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Whether a program can be run; otherwise the test is skipped. Where servers are required, only PHP's may be missing.
-pub(crate) fn is_installed(program: &str, arguments: &[&str]) -> bool {
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+/// Whether a command runs, which has no other effect; otherwise the test is skipped. Where servers are required, only
+/// what PHP and Go need may be missing.
+pub(crate) fn is_installed(command: &str) -> bool {
+    let (program, arguments) = command.split_once(' ').expect("an argument");
+    let status = Command::new(program).args(arguments.split(' ')).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_installed = status.is_ok_and(|status| status.success());
     if !is_installed {
         let skip = if matches!(program, "curl" | "node" | "npm" | "python3") { skip } else { skip_anyway };
         skip(&format!("{program} is not installed"));
     }
     is_installed
-}
-
-/// Runs a step of an installation. Returns whether it succeeded.
-fn install(command: &mut Command) -> bool {
-    let output = command.stdin(Stdio::null()).output().expect("the program starts");
-    if !output.status.success() {
-        eprintln!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    output.status.success()
 }
 
 /// Copies the sample, so that nothing is installed into the source tree.
@@ -54,14 +37,17 @@ fn copy(name: &str, to: &Path) {
     }
 }
 
-/// A directory with what a sample needs, which is installed once for each build directory.
-fn installed(name: &str, steps: impl FnOnce(&Path) -> bool) -> Option<PathBuf> {
+/// A directory with what a sample needs, which a shell command installs once for each build directory.
+fn installed(name: &str, command: &str) -> Option<PathBuf> {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sample-backends").join(name);
     fs::create_dir_all(&directory).expect("a directory");
     copy(name, &directory);
     let marker = directory.join(".installed");
     if !marker.exists() {
-        if !steps(&directory) {
+        let output = Command::new("sh").args(["-c", command]).current_dir(&directory).stdin(Stdio::null()).output();
+        let output = output.expect("a shell");
+        if !output.status.success() {
+            eprintln!("{command}: {}", String::from_utf8_lossy(&output.stderr));
             let skip = if matches!(name, "express" | "fastapi") { skip } else { skip_anyway };
             skip(&format!("the packages for {name} cannot be installed"));
             return None;
@@ -76,15 +62,14 @@ fn check(mut command: Command) {
     let setup = Setup::new();
     let ledger = setup.path("sample.db");
     let log = fs::File::create(setup.path("sample.log")).expect("a log");
-    let child = command
+    command
         .env("PORT", setup.backend.to_string())
         .env("POSTBACK_BACKEND_SECRET", &setup.secret)
         .env("DATABASE", &ledger)
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a log"))
-        .stderr(log)
-        .spawn();
-    let running = Running(child.expect("the sample starts"));
+        .stderr(log);
+    let running = Running::start(&mut command);
     let output = || fs::read_to_string(setup.path("sample.log")).unwrap_or_default();
     let port = setup.backend;
     let began = std::time::Instant::now();
@@ -124,72 +109,37 @@ fn check(mut command: Command) {
     }
 }
 
-#[test]
-fn express_pays_once() {
-    if !is_installed("node", &["--version"]) || !is_installed("npm", &["--version"]) {
+/// Checks a sample, if these commands run. The others are for the shell, in the sample's directory.
+fn pays_once(name: &str, needed: &[&str], install: &str, start: &str) {
+    if !needed.iter().all(|command| is_installed(command)) {
         return;
     }
-    let Some(directory) = installed("express", |directory| {
-        install(Command::new("npm").args(["install", "--no-audit", "--no-fund"]).current_dir(directory))
-    }) else {
-        return;
-    };
-    let mut command = Command::new("node");
-    command.arg("server.js").current_dir(directory);
+    let Some(directory) = installed(name, install) else { return };
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec {start}")]).current_dir(directory);
     check(command);
+}
+
+#[test]
+fn express_pays_once() {
+    let install = "npm install --no-audit --no-fund";
+    pays_once("express", &["node --version", "npm --version"], install, "node server.js");
 }
 
 #[test]
 fn fastapi_pays_once() {
-    if !is_installed("python3", &["--version"]) {
-        return;
-    }
-    let Some(directory) = installed("fastapi", |directory| {
-        let venv = directory.join("venv");
-        let pip = venv.join("bin/pip");
-        install(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-            && install(Command::new(pip).args(["install", "--quiet", "-r", "requirements.txt"]).current_dir(directory))
-    }) else {
-        return;
-    };
-    let mut command = Command::new(directory.join("venv/bin/python"));
-    command.arg("server.py").current_dir(directory);
-    check(command);
+    let install = "python3 -m venv venv && venv/bin/pip install --quiet -r requirements.txt";
+    pays_once("fastapi", &["python3 --version"], install, "venv/bin/python server.py");
 }
 
 #[test]
 fn php_pays_once() {
-    let modules = Command::new("php").arg("-m").output().map(|output| output.stdout).unwrap_or_default();
-    let has_sqlite = String::from_utf8_lossy(&modules).contains("pdo_sqlite");
-    if !has_sqlite {
-        skip_anyway("PHP with pdo_sqlite is not installed");
-        return;
-    }
-    if !is_installed("composer", &["--version"]) {
-        return;
-    }
-    let Some(directory) = installed("php", |directory| {
-        install(Command::new("composer").args(["install", "--no-interaction", "--quiet"]).current_dir(directory))
-    }) else {
-        return;
-    };
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec php -S 127.0.0.1:$PORT server.php"]).current_dir(directory);
-    check(command);
+    let needed = ["php --ri pdo_sqlite", "composer --version"];
+    let install = "composer install --no-interaction --quiet";
+    pays_once("php", &needed, install, "php -S 127.0.0.1:$PORT server.php");
 }
 
 #[test]
 fn go_pays_once() {
-    if !is_installed("go", &["version"]) {
-        return;
-    }
-    let Some(directory) = installed("go", |directory| {
-        install(Command::new("go").args(["mod", "tidy"]).current_dir(directory))
-            && install(Command::new("go").args(["build", "-o", "sample", "."]).current_dir(directory))
-    }) else {
-        return;
-    };
-    let mut command = Command::new(directory.join("sample"));
-    command.current_dir(directory);
-    check(command);
+    pays_once("go", &["go version"], "go mod tidy && go build -o sample .", "./sample");
 }

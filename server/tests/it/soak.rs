@@ -24,7 +24,7 @@ const DOWN: u32 = 2;
 /// The length of the soak: `POSTBACK_SOAK_SECONDS`, or a few seconds.
 fn soak_length() -> Duration {
     let wanted = std::env::var("POSTBACK_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(wanted.unwrap_or(6))
+    Duration::from_secs(wanted.unwrap_or(4))
 }
 
 /// What the senders know.

@@ -20,7 +20,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(240);
 /// The length of a storm: `POSTBACK_STORM_SECONDS`, or a few seconds.
 fn storm_length() -> Duration {
     let wanted = std::env::var("POSTBACK_STORM_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(wanted.unwrap_or(4))
+    Duration::from_secs(wanted.unwrap_or(3))
 }
 
 /// Whether the long form of a test is wanted.
@@ -97,7 +97,7 @@ impl Storm {
         let sent = AtomicUsize::new(0);
         let balances = Mutex::new(Balances::new());
         let ports: Vec<u16> = self.servers.iter().map(|server| server.public).collect();
-        let mut kills = 0;
+        let (mut kills, mut backend_kills) = (0, 0);
         std::thread::scope(|scope| {
             for sender in 0..SENDERS {
                 let (ports, is_over, sent, balances) = (&ports, &is_over, &sent, &balances);
@@ -105,20 +105,22 @@ impl Storm {
             }
             let mut random = Random(42);
             let began = Instant::now();
-            while began.elapsed() < length {
+            // At least one kill of each kind, however slow the machine is.
+            while began.elapsed() < length || kills == 0 || (backend_kills == 0 && !self.backend_stays_down) {
                 std::thread::sleep(Duration::from_millis(150 + random.below(500)));
-                kills += 1;
                 let victim = usize::try_from(random.below(self.servers.len() as u64 + 1)).expect("small");
                 match self.servers.get_mut(victim) {
                     Some(server) => {
                         server.kill();
                         server.spawn();
+                        kills += 1;
                     }
                     None if self.backend_stays_down => {}
                     None => {
                         self.backend.kill();
                         std::thread::sleep(Duration::from_millis(random.below(300)));
                         self.backend.spawn();
+                        backend_kills += 1;
                     }
                 }
             }
@@ -131,7 +133,7 @@ impl Storm {
         }
         let drained = check_ledger(&self.servers, &self.backend, &balances);
         eprintln!(
-            "storm: {} conversions, {} callbacks, {kills} kills, {} decisions; drained in {drained:?}",
+            "storm: {} conversions, {} callbacks, {kills} + {backend_kills} kills, {} decisions; in {drained:?}",
             balances.len(),
             sent.into_inner(),
             self.backend.bookings().len()

@@ -167,9 +167,9 @@ fn refusal_ends_a_decision_for_good() {
     let server = setup.start();
     server.take(&offer("p1", "o1", "500", "COMPLETED"));
     backend.wait_for(1);
-    let key = "bitlabs/my-game/conversion/o1";
-    wait_until("the conversion is closed", || server.admin(&format!("/api/record?key={key}"))["status"] == "closed");
-    let record = server.admin(&format!("/api/record?key={key}"));
+    let target = "/api/record?key=bitlabs/my-game/conversion/o1";
+    wait_until("the conversion is closed", || server.admin(target)["status"] == "closed");
+    let record = server.admin(target);
     assert_eq!(record["closed"], "no such player");
     assert_eq!(record["balance"], "0");
     assert_eq!(server.take(&offer("p1", "o1", "500", "COMPLETED")), "duplicate");
@@ -187,12 +187,10 @@ fn failures_are_repeated_with_the_same_id_and_body() {
     });
     let server = setup.start();
     server.take(&offer("p1", "o1", "500", "COMPLETED"));
-    let key = "bitlabs/my-game/conversion/o1";
     wait_until("it is delivered", || {
         // Instead of waiting for the backoff.
-        let action = [("postback-action", "1")];
-        crate::client::Client::new(server.admin).send("POST", "/api/retry", &action);
-        server.admin(&format!("/api/record?key={key}"))["status"] == "settled"
+        server.retry();
+        server.admin("/api/record?key=bitlabs/my-game/conversion/o1")["status"] == "settled"
     });
     let received = backend.received();
     assert_eq!(received.len(), 5);
@@ -224,8 +222,7 @@ fn decisions_of_one_conversion_stay_in_order_and_block_no_other() {
     assert_eq!(record["last_error"], "failed: backend responded 500");
     // Once the first one is taken, the second follows.
     *backend.respond.lock().expect("the responses") = Box::new(|_| (200, String::new()));
-    let action = [("postback-action", "1")];
-    crate::client::Client::new(server.admin).send("POST", "/api/retry", &action);
+    server.retry();
     wait_until("the reversal arrives", || delivered("stuck").iter().any(|webhook| webhook.body["type"] == "reversal"));
 }
 

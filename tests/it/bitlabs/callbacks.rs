@@ -10,26 +10,10 @@ use super::*;
 
 #[test]
 fn offer_says_all_it_knows() {
-    let values = [
-        ("player", "p1"),
-        ("tx", "o1"),
-        ("state", "RECONCILED"),
-        ("gems", "500"),
-        ("usd", "4.99"),
-        ("offer", "77"),
-        ("task", "8"),
-        ("name", "Lords & Märchen + 5%"),
-        ("task_name", "Reach level 5"),
-        ("hidden", "1"),
-        ("type_id", "3"),
-        ("type_name", "PURCHASE"),
-        ("reason", "CHARGEBACK"),
-        ("delay", "90"),
-        ("fraud", "GOOD"),
-        ("ip", "2001:db8::1"),
-        ("iap", "9.99"),
-        ("click id", "a b"),
-    ];
+    let said = "player=p1; tx=o1; state=RECONCILED; gems=500; usd=4.99; offer=77; task=8; name=Lords & Märchen + 5%; \
+                task_name=Reach level 5; hidden=1; type_id=3; type_name=PURCHASE; reason=CHARGEBACK; delay=90; \
+                fraud=GOOD; ip=2001:db8::1; iap=9.99; click id=a b";
+    let values: Vec<_> = said.split("; ").filter_map(|value| value.split_once('=')).collect();
     let offer = verify(&offers(), &sign(OFFERS, &values)).unwrap();
     assert_eq!((offer.player.as_str(), offer.transaction.as_str(), &offer.original), ("p1", "o1", &None));
     assert_eq!((offer.amount, offer.callback_type.as_ref()), (Some(decimal("500")), None));
@@ -61,7 +45,7 @@ fn offer_says_all_it_knows() {
 fn absent_and_empty_information_is_none() {
     let purchases = app().purchases(OFFERS).unwrap();
     let (callback, warnings) =
-        crate::common::log::warnings_of(|| verify(&purchases, &sign(OFFERS, &COMPLETED)).unwrap());
+        postback_test_servers::log::warnings_of(|| verify(&purchases, &sign(OFFERS, &COMPLETED)).unwrap());
     assert_eq!(callback.details.purchase_usd, None);
     assert_eq!((callback.details.is_hidden, callback.details.task_type, callback.context.usd), (None, None, None));
     assert_eq!(warnings, [""; 0]);

@@ -334,13 +334,23 @@ fn bans_and_unbans_are_typed_and_unknown_words_kept() {
     assert_eq!(event(&bans, &sign(BANS, &[("player", "p1")])).unwrap_err(), empty("ban_status"));
 }
 
-/// Delivers callbacks, separated by `; `, and returns the player's balance. Each is written as `offers TX STATE AMOUNT [REF [TYPE]]` or
-/// `surveys TX TYPE AMOUNT [REF]`, and likewise for purchases and rewards; `-` is empty.
+/// Delivers callbacks, separated by `; `, and returns the player's balance. Each is written as [`parse`] reads it; the
+/// family may be left out where it is that of the callback before.
 fn balance(callbacks: &str) -> Decimal {
-    let events: Vec<_> = callbacks.split("; ").map(parse).collect();
+    let mut family = "";
+    let mut events = Vec::new();
+    for callback in callbacks.split("; ") {
+        let (word, rest) = callback.split_once(' ').unwrap();
+        let is_family = ["offers", "purchases", "surveys", "rewards"].contains(&word);
+        let callback = if is_family { rest } else { callback };
+        family = if is_family { word } else { family };
+        events.push(parse(&format!("{family} {callback}")));
+    }
     Game::play(&events).wallet.balance
 }
 
+/// `offers TX STATE AMOUNT [REF [TYPE]]` or `surveys TX TYPE AMOUNT [REF]`, and likewise for purchases and rewards; `-`
+/// is empty.
 fn parse(line: &str) -> Event {
     let words: Vec<_> = line.split(' ').map(|word| if word == "-" { "" } else { word }).collect();
     let word = |at: usize| words.get(at).copied().unwrap_or_default();
@@ -369,42 +379,18 @@ fn numbered_rules_end_at_the_documented_balance() {
         ("3: after pending", "offers o1 PENDING 500; offers o1 RECONCILED 500", "0"),
         ("3: alone", "offers o1 RECONCILED 500", "0"),
         ("4: reversed", "surveys s1 COMPLETE 2; surveys r1 RECONCILIATION -2 s1", "0"),
-        (
-            "4: reversed twice",
-            "surveys s1 COMPLETE 2; surveys r1 RECONCILIATION -2 s1; surveys r2 RECONCILIATION 2 s1",
-            "2",
-        ),
-        (
-            "5: never more than was paid",
-            "surveys s1 COMPLETE 10; surveys r1 RECONCILIATION -7 s1; surveys r2 RECONCILIATION -5 s1",
-            "0",
-        ),
-        (
-            "6: two conversions and a duplicate",
-            "offers o1 COMPLETED 500; offers o2 COMPLETED 500; offers o1 COMPLETED 500.00",
-            "1000",
-        ),
+        ("4: reversed twice", "surveys s1 COMPLETE 2; r1 RECONCILIATION -2 s1; r2 RECONCILIATION 2 s1", "2"),
+        ("5: not more than paid", "surveys s1 COMPLETE 10; r1 RECONCILIATION -7 s1; r2 RECONCILIATION -5 s1", "0"),
+        ("6: two, and a duplicate", "offers o1 COMPLETED 500; o2 COMPLETED 500; o1 COMPLETED 500.00", "1000"),
         ("7: a purchase later", "offers o1 COMPLETED 500; purchases o1 COMPLETED 500", "500"),
         ("7: its own transaction", "offers o1 COMPLETED 500; purchases o2 COMPLETED 0", "500"),
         ("8: zero", "offers o1 COMPLETED 0.00", "0"),
         ("10: overtaken", "offers o1 RECONCILED 500; offers o1 COMPLETED 500", "0"),
         ("10: overtaken", "surveys r1 RECONCILIATION -2 s1; surveys s1 COMPLETE 2", "0"),
         ("11: two endpoints", "surveys s1 SCREENOUT 5; rewards s1 SCREENOUT 5", "5"),
-        (
-            "12: support credits, and that is taken back",
-            "surveys s1 SCREENOUT 5; surveys s2 COMPLETE 100 s1; surveys r1 RECONCILIATION -100 s2",
-            "5",
-        ),
-        (
-            "stateless offers are reconciled by reference",
-            "offers o1 NONE 500; offers or1 NONE -500 o1; offers or2 NONE 500 o1; offers or3 NONE -200 o1",
-            "300",
-        ),
-        (
-            "a reconciliation without reference moves nothing",
-            "offers o17 NONE 500; offers or17 NONE -500; offers or18 NONE 500 null",
-            "500",
-        ),
+        ("12: support's credit", "surveys s1 SCREENOUT 5; s2 COMPLETE 100 s1; r1 RECONCILIATION -100 s2", "5"),
+        ("stateless, by reference", "offers o1 NONE 500; or1 NONE -500 o1; or2 NONE 500 o1; or3 NONE -200 o1", "300"),
+        ("stateless, without reference", "offers o17 NONE 500; or17 NONE -500; or18 NONE 500 null", "500"),
     ] {
         assert_eq!(balance(callbacks), decimal(expected), "{rule}");
     }

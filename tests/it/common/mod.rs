@@ -1,7 +1,5 @@
 //! Events, and a small game that delivers their decisions without a store or a runtime.
 
-pub(crate) mod log;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,58 +10,46 @@ use postback::{
     BanStatus, Decimal, Decision, Effect, Event, EventKind, IgnoreReason, InTransaction, MemoryStore, Receiver,
     RecordKey, StoreError, Timestamp, Timing, Verified,
 };
+use postback_test_servers::events::conversion;
 
 pub(crate) fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
 pub(crate) fn event(transaction: &str, original: Option<&str>, effect: Effect) -> Event {
-    let kind = EventKind::Conversion {
-        transaction: transaction.parse().unwrap(),
-        original: original.map(|id| id.parse().unwrap()),
-        effect,
-    };
-    let mut event = Event::new("bitlabs".parse().unwrap(), "game".parse().unwrap(), "p1".parse().unwrap(), kind);
-    event.endpoint = "offers".into();
-    event.query = format!("tx={transaction}");
-    event
+    conversion("p1", transaction, original, effect).into_inner()
 }
 
 pub(crate) fn pending(transaction: &str, amount: &str) -> Event {
-    let amount = Some(decimal(amount));
-    let stage = "PENDING".into();
-    event(transaction, None, Effect::Pending { stage, amount })
+    event(transaction, None, Effect::Pending { stage: "PENDING".into(), amount: Some(decimal(amount)) })
 }
 
 pub(crate) fn completed(transaction: &str, amount: &str) -> Event {
-    let effect = Effect::Completed { amount: decimal(amount), milestone: None, reinstates: false };
-    event(transaction, None, effect)
+    completion(transaction, amount, None, false)
+}
+
+fn completion(transaction: &str, amount: &str, milestone: Option<&str>, reinstates: bool) -> Event {
+    let milestone = milestone.map(|word| word.to_owned().into());
+    event(transaction, None, Effect::Completed { amount: decimal(amount), milestone, reinstates })
 }
 
 pub(crate) fn milestone(transaction: &str, amount: &str, word: &str) -> Event {
-    let effect =
-        Effect::Completed { amount: decimal(amount), milestone: Some(word.to_owned().into()), reinstates: false };
-    event(transaction, None, effect)
+    completion(transaction, amount, Some(word), false)
 }
 
 /// A completed message that makes the reward due again after a revocation.
 pub(crate) fn reinstating(transaction: &str, amount: &str) -> Event {
-    let effect = Effect::Completed { amount: decimal(amount), milestone: None, reinstates: true };
-    event(transaction, None, effect)
+    completion(transaction, amount, None, true)
 }
 
 /// A state change of the same transaction that takes `amount` back.
 pub(crate) fn reconciled(transaction: &str, amount: &str) -> Event {
-    let by = -decimal(amount);
-    let same_transaction = true;
-    event(transaction, None, Effect::Adjusted { by, same_transaction })
+    event(transaction, None, Effect::Adjusted { by: -decimal(amount), same_transaction: true })
 }
 
 /// A message with a transaction of its own that adjusts another one.
 pub(crate) fn adjustment(transaction: &str, original: &str, by: &str) -> Event {
-    let by = decimal(by);
-    let same_transaction = false;
-    event(transaction, Some(original), Effect::Adjusted { by, same_transaction })
+    event(transaction, Some(original), Effect::Adjusted { by: decimal(by), same_transaction: false })
 }
 
 pub(crate) fn revoked(transaction: &str) -> Event {
@@ -71,8 +57,7 @@ pub(crate) fn revoked(transaction: &str) -> Event {
 }
 
 pub(crate) fn ignored(transaction: &str, status: &'static str, reason: IgnoreReason) -> Event {
-    let status = status.into();
-    event(transaction, None, Effect::Ignored { status, reason })
+    event(transaction, None, Effect::Ignored { status: status.into(), reason })
 }
 
 pub(crate) fn ban(status: BanStatus) -> Event {

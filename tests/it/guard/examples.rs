@@ -24,102 +24,67 @@ fn last_conflict(events: &[Event]) -> Option<ConflictKind> {
     }
 }
 
+/// Callbacks, separated by `; `, as `pending TX AMOUNT`, `completed TX AMOUNT [MILESTONE]`, `reconciled TX AMOUNT`,
+/// `adjusted TX ORIGINAL BY`, `reinstating TX AMOUNT`, and `revoked TX`.
+fn parse(callbacks: &str) -> Vec<Event> {
+    let parse = |callback: &str| match *callback.split(' ').collect::<Vec<_>>() {
+        ["pending", transaction, amount] => pending(transaction, amount),
+        ["completed", transaction, amount] => completed(transaction, amount),
+        ["completed", transaction, amount, word] => milestone(transaction, amount, word),
+        ["reconciled", transaction, amount] => reconciled(transaction, amount),
+        ["adjusted", transaction, original, by] => adjustment(transaction, original, by),
+        ["reinstating", transaction, amount] => reinstating(transaction, amount),
+        ["revoked", transaction] => revoked(transaction),
+        _ => panic!("{callback}"),
+    };
+    callbacks.split("; ").map(parse).collect()
+}
+
 #[test]
 fn decision_follows_from_what_is_due() {
-    let screenout = milestone("s1", "5", "SCREENOUT");
-    let table: &[(&str, &[Event], &[&str], &str)] = &[
-        ("pending pays nothing", &[pending("o1", "500")], &["pending"], "0"),
-        ("completed pays", &[completed("o1", "500")], &["reward"], "500"),
-        ("a repetition is not delivered", &[completed("o1", "500"), completed("o1", "500")], &["reward"], "500"),
-        (
-            "completed after pending pays",
-            &[pending("o1", "500"), completed("o1", "500")],
-            &["pending", "reward"],
-            "500",
-        ),
-        (
-            "a reversal after pending takes nothing back",
-            &[pending("o1", "500"), reconciled("o1", "500")],
-            &["pending", "rejected"],
-            "0",
-        ),
-        ("a reversal alone is a rejection", &[reconciled("o1", "0")], &["rejected"], "0"),
-        (
-            "a reversal after completed takes back",
-            &[completed("o1", "500"), reconciled("o1", "500")],
-            &["reward", "reversal"],
-            "0",
-        ),
-        (
-            "a reversal takes back a part",
-            &[completed("o1", "500"), reconciled("o1", "120.50")],
-            &["reward", "reversal"],
-            "379.50",
-        ),
-        (
-            "a late completed does not pay what was taken back",
-            &[reconciled("o1", "500"), completed("o1", "500")],
-            &["rejected", "nothing"],
-            "0",
-        ),
-        (
-            "a late completed pays only the remainder",
-            &[reconciled("o1", "200"), completed("o1", "500")],
-            &["rejected", "reward"],
-            "300",
-        ),
-        (
-            "a reversal refers to its original",
-            &[completed("o1", "500"), adjustment("or1", "o1", "-500")],
-            &["reward", "reversal"],
-            "0",
-        ),
-        (
-            "an unlinked reversal counts when its original arrives",
-            &[adjustment("or1", "o1", "-200"), completed("o1", "500")],
-            &["nothing", "reward"],
-            "300",
-        ),
+    for (rule, callbacks, actions, balance) in [
+        ("pending pays nothing", "pending o1 500", "pending", "0"),
+        ("completed pays", "completed o1 500", "reward", "500"),
+        ("a repetition is not delivered", "completed o1 500; completed o1 500", "reward", "500"),
+        ("completed after pending pays", "pending o1 500; completed o1 500", "pending reward", "500"),
+        ("a reversal after pending takes nothing", "pending o1 500; reconciled o1 500", "pending rejected", "0"),
+        ("a reversal alone is a rejection", "reconciled o1 0", "rejected", "0"),
+        ("a reversal after completed takes back", "completed o1 500; reconciled o1 500", "reward reversal", "0"),
+        ("a reversal takes back a part", "completed o1 500; reconciled o1 120.50", "reward reversal", "379.50"),
+        ("a late completed pays nothing", "reconciled o1 500; completed o1 500", "rejected nothing", "0"),
+        ("a late completed pays the remainder", "reconciled o1 200; completed o1 500", "rejected reward", "300"),
+        ("a reversal has an original", "completed o1 500; adjusted or1 o1 -500", "reward reversal", "0"),
+        ("an early reversal counts later", "adjusted or1 o1 -200; completed o1 500", "nothing reward", "300"),
         (
             "a reversed reversal is restored",
-            &[completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")],
-            &["reward", "reversal", "reward"],
+            "completed s1 2; adjusted r1 s1 -2; adjusted r2 s1 2",
+            "reward reversal reward",
             "2",
         ),
+        ("no more is restored than was completed", "completed s1 2; adjusted r2 s1 2", "reward nothing", "2"),
+        ("no more is taken back than was paid", "completed s1 2; adjusted r1 s1 -3", "reward reversal", "0"),
+        ("another transaction pays, too", "completed o1 500; completed o2 500", "reward reward", "1000"),
+        ("milestones pay separately", "completed s1 5 SCREENOUT; completed s1 100 COMPLETE", "reward reward", "105"),
+        ("an absent milestone matches any", "completed s1 10; completed s1 10 SCREENOUT", "reward", "10"),
+        ("any milestone matches an absent one", "completed s1 10 SCREENOUT; completed s1 10", "reward", "10"),
+        ("a revocation takes everything back", "completed c1 7; revoked c1", "reward reversal", "0"),
+        ("a revocation that arrives first blocks", "revoked c1; completed c1 7", "rejected nothing", "0"),
         (
-            "never more is restored than was completed",
-            &[completed("s1", "2"), adjustment("r2", "s1", "2")],
-            &["reward", "nothing"],
-            "2",
+            "a reinstated reward is paid as often as it was revoked",
+            "reinstating c1 7; revoked c1; reinstating c1 7; revoked c1; reinstating c1 7",
+            "reward reversal reward reversal reward",
+            "7",
         ),
+        ("without a revocation nothing is reinstated", "reinstating c1 7; reinstating c1 7", "reward", "7"),
         (
-            "never more is taken back than was paid",
-            &[completed("s1", "2"), adjustment("r1", "s1", "-3")],
-            &["reward", "reversal"],
+            "nor if the network is not set up for it",
+            "completed c1 7; revoked c1; completed c1 7",
+            "reward reversal",
             "0",
         ),
-        (
-            "another transaction is another conversion",
-            &[completed("o1", "500"), completed("o2", "500")],
-            &["reward", "reward"],
-            "1000",
-        ),
-        (
-            "milestones of one transaction are paid separately",
-            &[screenout, milestone("s1", "100", "COMPLETE")],
-            &["reward", "reward"],
-            "105",
-        ),
-        ("a revocation takes everything back", &[completed("c1", "7"), revoked("c1")], &["reward", "reversal"], "0"),
-        (
-            "a revocation that arrives first blocks",
-            &[revoked("c1"), completed("c1", "7")],
-            &["rejected", "nothing"],
-            "0",
-        ),
-    ];
-    for (rule, events, actions, balance) in table {
-        assert_eq!(outcome(events), (actions.to_vec(), decimal(balance)), "{rule}");
+    ] {
+        let actions = actions.split(' ').collect();
+        assert_eq!(outcome(&parse(callbacks)), (actions, decimal(balance)), "{rule}");
     }
 }
 
@@ -136,7 +101,7 @@ fn target_is_what_was_decided() {
 
 #[test]
 fn restored_reward_is_marked() {
-    let mut events = vec![completed("s1", "2"), adjustment("r1", "s1", "-2"), adjustment("r2", "s1", "2")];
+    let mut events = parse("completed s1 2; adjusted r1 s1 -2; adjusted r2 s1 2");
     let is_restored = |events: &[Event]| match last_action(events) {
         Action::Reward(reward) => reward.is_restored(),
         other => panic!("a reward, not {other:?}"),
@@ -154,6 +119,11 @@ fn nothing_due_has_a_reason() {
         (vec![completed("o1", "5"), reconciled("o1", "0")], NothingReason::NothingToTakeBack),
         (vec![completed("o1", "5"), adjustment("or1", "o1", "495")], NothingReason::AboveCompleted),
         (vec![adjustment("or1", "o1", "-5")], NothingReason::Unlinked),
+        // What is about another player completes nothing.
+        (
+            vec![pending("o1", "5"), of_player(completed("o1", "5"), "p2"), adjustment("or1", "o1", "-5")],
+            NothingReason::Unlinked,
+        ),
         (vec![completed("o1", "5"), pending("o1", "5")], NothingReason::LatePending),
         (vec![ignored("o1", "WORD", IgnoreReason::UnknownState)], NothingReason::UnknownState),
         (vec![ignored("o1", "", IgnoreReason::EmptyState)], NothingReason::EmptyState),
@@ -249,17 +219,8 @@ fn purchase_data_is_delivered_and_never_pays() {
 }
 
 #[test]
-fn absent_milestone_matches_any() {
-    let untyped = completed("s1", "10");
-    let screenout = milestone("s1", "10", "SCREENOUT");
-    let ten = decimal("10");
-    assert_eq!(outcome(&[untyped.clone(), screenout.clone()]).1, ten);
-    assert_eq!(outcome(&[screenout, untyped]).1, ten);
-}
-
-#[test]
 fn earlier_conflict_does_not_block_reinstatement() {
-    let events = [reinstating("c1", "500"), reinstating("c1", "600"), revoked("c1"), reinstating("c1", "600")];
+    let events = parse("reinstating c1 500; reinstating c1 600; revoked c1; reinstating c1 600");
     let actions = vec!["reward", "conflict", "reversal", "reward"];
     assert_eq!(outcome(&events), (actions, decimal("600")));
 }
@@ -278,26 +239,10 @@ fn earlier_conflict_does_not_swallow_a_milestone() {
 
 #[test]
 fn zero_reversal_does_not_block_a_later_one() {
-    let done = completed("o1", "500");
-    let (zero, full) = (reconciled("o1", "0"), reconciled("o1", "500"));
-    let events = [done.clone(), zero.clone(), full.clone(), zero.clone()];
+    let events = parse("completed o1 500; reconciled o1 0; reconciled o1 500; reconciled o1 0");
     let actions = vec!["reward", "nothing", "reversal"];
     assert_eq!(outcome(&events), (actions, decimal("0")));
-    assert_eq!(outcome(&[done, full, zero]).1, decimal("0"));
-}
-
-#[test]
-fn reinstatement_happens_only_if_the_network_is_set_up_for_it() {
-    let again = reinstating("c1", "7");
-    let events = [again.clone(), revoked("c1"), again.clone(), revoked("c1"), again.clone()];
-    let actions = vec!["reward", "reversal", "reward", "reversal", "reward"];
-    assert_eq!(outcome(&events), (actions, decimal("7")));
-    // Without a revocation, its repetition is a duplicate.
-    let once = (vec!["reward"], decimal("7"));
-    assert_eq!(outcome(&[again.clone(), again]), once);
-    let events = [completed("c1", "7"), revoked("c1"), completed("c1", "7")];
-    let revoked = (vec!["reward", "reversal"], decimal("0"));
-    assert_eq!(outcome(&events), revoked);
+    assert_eq!(outcome(&parse("completed o1 500; reconciled o1 500; reconciled o1 0")).1, decimal("0"));
 }
 
 #[test]

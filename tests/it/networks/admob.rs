@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::vectors::vector;
-use super::{Game, decimal};
+use super::{Game, decimal, unusable};
 use crate::common::paying;
 use postback::network::admob::{self, AdmobEndpoint, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
@@ -37,6 +37,12 @@ fn missing_keys_are_answered_with_a_time_to_retry() {
 
 #[test]
 fn googles_signatures_are_genuine_only_when_decoded() {
+    // The console's test calls.
+    for id in ["admob-1", "admob-2"] {
+        let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
+        assert!(callback.is_test, "{id}");
+        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
+    }
     for id in ["admob-1", "admob-2", "admob-3", "admob-4"] {
         let target = production(id);
         let result = endpoint().verify(&Request::get(&target));
@@ -61,16 +67,6 @@ fn googles_signatures_are_genuine_only_when_decoded() {
     assert_eq!((real.key_id, real.event.is_test), (Some(3_335_741_209), false));
     assert_eq!(real.timestamp.unwrap().as_millis(), 1_588_193_918_052);
     assert!(!real.event.query.contains("signature") && !real.event.query.contains("key_id"));
-}
-
-#[test]
-fn the_consoles_test_call_is_a_test() {
-    for id in ["admob-1", "admob-2"] {
-        let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
-        assert!(callback.event.is_test, "{id}");
-        let EventKind::Conversion { effect, .. } = &callback.event.kind else { panic!("{id}") };
-        assert!(matches!(effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
-    }
 }
 
 fn signed(query: &str) -> String {
@@ -118,14 +114,14 @@ fn the_player_is_where_the_app_puts_it() {
             assert_eq!(result.unwrap().player, player);
             continue;
         }
-        let Err(VerifyError::Unusable(unusable)) = result else { panic!("{query}") };
+        let unusable = unusable(result);
         assert_eq!(unusable.problem.as_str(), "no_player");
         assert!(unusable.problem.to_string().contains("SDK's server-side verification options"));
         assert!(!unusable.callback.query.contains("signature"));
     }
     // Once the endpoint looks elsewhere, a kept one can be replayed.
     let target = signed(&custom("p2"));
-    let Err(VerifyError::Unusable(kept)) = own(PlayerIn::UserId).verify(&Request::get(&target)) else { panic!() };
+    let kept = unusable(own(PlayerIn::UserId).verify(&Request::get(&target)));
     assert_eq!(own(PlayerIn::CustomData).replay(&kept.callback).unwrap().player, "p2");
 }
 
@@ -135,11 +131,11 @@ fn decoded_values_cannot_become_parameters() {
     let genuine = signed("ad_unit=1&custom_data=x%26user_id%3Dp9&reward_amount=5&transaction_id=t1&user_id=p1");
     assert_eq!(own(PlayerIn::UserId).verify(&Request::get(&genuine)).unwrap().player, "p1");
     let forged = genuine.replace("%26user_id%3D", "&user_id=");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&forged)) else { panic!() };
-    assert_eq!(unusable.problem.to_string(), "parameter \"user_id\" occurs more than once");
+    let repeated = unusable(own(PlayerIn::UserId).verify(&Request::get(&forged)));
+    assert_eq!(repeated.problem.to_string(), "parameter \"user_id\" occurs more than once");
     let moved = signed(REWARD).replace("&reward_amount=5&", "%26reward_amount%3D5&");
-    let Err(VerifyError::Unusable(unusable)) = own(PlayerIn::UserId).verify(&Request::get(&moved)) else { panic!() };
-    assert_eq!(unusable.problem.as_str(), "missing");
+    let missing = unusable(own(PlayerIn::UserId).verify(&Request::get(&moved)));
+    assert_eq!(missing.problem.as_str(), "missing");
 }
 
 #[test]
@@ -324,11 +320,12 @@ fn what_decides_nothing_costs_no_reward() {
 #[cfg(feature = "admob-fetch")]
 mod https {
     use std::io::{BufRead, BufReader};
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Command, Stdio};
 
     use super::{AdmobSigner, REWARD};
     use postback::network::admob::{self, HttpsKeys, KeySource};
     use postback::{Endpoint as _, Request};
+    use postback_test_servers::Running;
 
     const SERVER: &str = r#"
 import http.server, ssl, sys
@@ -352,29 +349,22 @@ server.serve_forever()
 "#;
 
     struct Server {
-        child: Child,
+        _child: Running,
         port: u16,
     }
 
     impl Server {
         fn start(keys: &str) -> Option<Self> {
             let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/https");
-            let mut child = Command::new("python3")
+            let mut command = Command::new("python3");
+            command
                 .args(["-c", SERVER, &format!("{data}/server.pem"), &format!("{data}/server.key"), keys])
-                .stdout(Stdio::piped())
-                .spawn()
-                .ok()?;
+                .stdout(Stdio::piped());
+            let mut child = Running(command.spawn().ok()?);
             let mut line = String::new();
             BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
             let port = line.trim().parse().ok()?;
-            Some(Self { child, port })
-        }
-    }
-
-    impl Drop for Server {
-        fn drop(&mut self) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            Some(Self { _child: child, port })
         }
     }
 

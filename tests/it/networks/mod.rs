@@ -12,14 +12,15 @@ mod python;
 mod vectors;
 
 use postback::network::{
-    Credential, DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Meaning, Role, preset, presets,
+    DescribedBuilder, DescribedCallback, DescribedEndpoint, Description, Meaning, Role, preset, presets,
 };
 use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
+use postback::verify::Unusable;
 use postback::{
     Callback as _, Decimal, Endpoint as _, Event, EventKind, MemoryStore, Receipt, ReceiveError, Request, VerifyError,
 };
 
-use crate::common::paying;
+pub(crate) use crate::common::{decimal, paying};
 
 /// The secret of every endpoint here.
 pub(crate) const SECRET: &str = "the-secret";
@@ -129,10 +130,6 @@ impl Game {
     }
 }
 
-pub(crate) fn decimal(text: &str) -> Decimal {
-    text.parse().unwrap()
-}
-
 pub(crate) fn every_preset() -> impl Iterator<Item = Network> {
     presets().map(Network::preset)
 }
@@ -155,8 +152,10 @@ pub(crate) fn effect(callback: &DescribedCallback) -> &postback::Effect {
     }
 }
 
-#[allow(dead_code, reason = "used where a network has credentials")]
-pub(crate) fn basic() -> Credential {
-    let password = postback::Secret::new("long-random-password").unwrap();
-    Credential::basic("network", &password).unwrap()
+/// A genuine callback that cannot be used.
+pub(crate) fn unusable<C: std::fmt::Debug>(result: Result<C, VerifyError>) -> Unusable {
+    match result {
+        Err(VerifyError::Unusable(unusable)) => *unusable,
+        other => panic!("{other:?}"),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Game, Network, SECRET, decimal, effect, every_preset, is_genuine};
+use super::{Game, Network, SECRET, decimal, effect, every_preset, is_genuine, unusable};
 use postback::network::{Meaning, Role, preset, presets};
 use postback::testing::described::{DescribedSigner, SentCallback};
 use postback::{Effect, Endpoint as _, EventKind, Receipt, VerifyError};
@@ -279,10 +279,7 @@ fn unreplaced_macros_are_never_ids_or_amounts() {
                 continue;
             };
             let sent = network.draft("t1").role(role, text).sign();
-            let Err(VerifyError::Unusable(unusable)) = network.verify(&sent) else {
-                panic!("{name} {role:?}");
-            };
-            assert_eq!(unusable.problem.as_str(), "macro_not_replaced", "{name} {role:?}");
+            assert_eq!(unusable(network.verify(&sent)).problem.as_str(), "macro_not_replaced", "{name} {role:?}");
         }
     }
 }
@@ -298,18 +295,13 @@ fn a_genuine_callback_with_bad_deciding_fields_is_kept() {
             cases.push(network.draft("t1").amount("10USDC").sign());
         }
         for sent in cases {
-            let result = network.verify(&sent);
-            let Err(VerifyError::Unusable(unusable)) = result else {
-                panic!("{name}: {result:?}");
-            };
-            let kept = &unusable.callback;
+            let first = unusable(network.verify(&sent));
+            let kept = &first.callback;
             assert_eq!(kept.network, *network.description.name());
             assert!(!kept.query.contains(SECRET), "{name}: {}", kept.query);
             // It still cannot be used, and says the same.
-            let Err(VerifyError::Unusable(again)) = network.endpoint.replay(kept) else {
-                panic!("{name}");
-            };
-            assert_eq!((&again.problem, &again.callback.query), (&unusable.problem, &kept.query), "{name}");
+            let again = unusable(network.endpoint.replay(kept));
+            assert_eq!((&again.problem, &again.callback.query), (&first.problem, &kept.query), "{name}");
         }
     }
 }
@@ -434,5 +426,5 @@ fn a_ban_is_a_ban() {
         assert_eq!(callback.transaction, None);
     }
     let other = network.signer().callback().player("p1").set("event", "player.renamed").sign();
-    assert!(matches!(network.verify(&other), Err(VerifyError::Unusable(_))));
+    unusable(network.verify(&other));
 }

@@ -1,7 +1,7 @@
 //! The verifier and the signer against an implementation of its own in Python, which reads the same descriptions.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ use super::{Network, SECRET, every_preset, is_genuine};
 use postback::network::Role;
 use postback::testing::described::SentCallback;
 use postback::{Endpoint as _, Request};
-use postback_test_servers::skip;
+use postback_test_servers::{Running, skip};
 
 struct Python {
-    child: Child,
+    _child: Running,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
@@ -26,11 +26,11 @@ impl Python {
             return None;
         }
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/networks.py");
-        let mut child =
-            Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = Command::new("python3");
+        let mut child = Running::start(command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()));
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Some(Self { child, input, output })
+        Some(Self { _child: child, input, output })
     }
 
     fn ask(&mut self, command: &Value) -> Value {
@@ -56,21 +56,12 @@ impl Python {
     }
 }
 
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Values that encoders treat differently.
 const TRICKY: [&str; 4] = ["plain", "a b+c~d*e", "Lords & Mobile = 100% é", "日本/?#[]@!$'()"];
 
 #[test]
 fn python_verifies_what_the_signer_sends() {
-    let Some(mut python) = Python::start() else {
-        return;
-    };
+    let Some(mut python) = Python::start() else { return };
     for network in every_preset() {
         for player in TRICKY {
             let sent = network.draft("t1").player(player).sign();
@@ -90,9 +81,7 @@ fn python_verifies_what_the_signer_sends() {
 
 #[test]
 fn what_python_signs_is_genuine() {
-    let Some(mut python) = Python::start() else {
-        return;
-    };
+    let Some(mut python) = Python::start() else { return };
     for network in every_preset() {
         let name = network.description.name();
         let format = match network.description.methods() {

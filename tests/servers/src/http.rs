@@ -2,9 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::PATIENCE;
+use crate::{PATIENCE, Running};
 
 /// What a server answered.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub fn exchange(address: impl ToSocketAddrs, request: &[u8]) -> Response {
 /// A running example. Killed when dropped.
 #[derive(Debug)]
 pub struct Example {
-    process: Child,
+    _process: Running,
     /// Where it listens.
     pub address: String,
     /// What it printed after that, as far as it was asked for.
@@ -61,14 +61,14 @@ impl Example {
     pub fn start_and_read(name: &str, environment: &[(&str, &str)], count: usize) -> Self {
         let mut command = Self::command(name);
         command.envs(environment.iter().copied()).env("POSTBACK_LISTEN", "127.0.0.1:0");
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Running::start(command.stdout(Stdio::piped()));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
         let address = lines.find_map(|line| Some(line.split_once("listening on http://")?.1.to_owned()));
         let address = address.expect("the example ended early");
         let printed = lines.by_ref().take(count).collect();
         // Whatever else it prints must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address, printed }
+        Self { _process: process, address, printed }
     }
 
     /// Status and body.
@@ -76,12 +76,5 @@ impl Example {
         let request = format!("GET {target} HTTP/1.1\r\nhost: game.example\r\nconnection: close\r\n\r\n");
         let response = exchange(&*self.address, request.as_bytes());
         (response.status, response.body)
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

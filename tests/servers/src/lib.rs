@@ -18,6 +18,7 @@
 mod disk;
 pub mod events;
 mod http;
+pub mod log;
 mod postgres;
 mod redis;
 pub mod storm;
@@ -26,15 +27,17 @@ use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 pub use disk::SmallDisk;
 pub use http::{Example, Response, exchange};
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisCluster};
+use tempfile::TempDir;
 
 /// How long to wait for anything. Generous: a slow machine is no reason to fail.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -63,12 +66,56 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// A directory for the data of a test. It is in memory if the system has a gigabyte to spare there: what a process has
+/// written survives its being killed, and a power cut is not tested.
+pub fn directory() -> TempDir {
+    static PARENT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let free = Command::new("df").args(["-B1M", "--output=avail", "/dev/shm"]).output();
+        let free = free.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let mebibytes: u64 = free.lines().nth(1).and_then(|line| line.trim().parse().ok()).unwrap_or_default();
+        if mebibytes >= 1024 { "/dev/shm".into() } else { std::env::temp_dir() }
+    });
+    tempfile::tempdir_in(&*PARENT).unwrap()
+}
+
+/// A process, which is killed when dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Starts a process until one is ready. While a process of a killed server is alive, or its port is not free, it ends by
 /// itself.
-fn start_process(what: &str, mut spawn: impl FnMut() -> Child, is_ready: impl Fn(&Child) -> bool) -> Child {
+fn start_process(what: &str, mut spawn: impl FnMut() -> Command, is_ready: impl Fn(&Child) -> bool) -> Running {
     let mut started = None;
     wait_until(what, || {
-        let mut child = spawn();
+        let mut child = Running::start(&mut spawn());
         let mut is_running = true;
         wait_until(what, || {
             is_running = matches!(child.try_wait(), Ok(None));
@@ -138,7 +185,7 @@ pub fn skip_anyway(reason: &str) {
 }
 
 /// A program that runs without root's rights, which Postgres refuses.
-fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     let Some((user, group)) = unprivileged_user() else {
         return Command::new(program);
     };

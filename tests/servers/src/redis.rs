@@ -1,13 +1,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{find_programs, free_port, skip, start_process, wait_until};
+use crate::{Running, find_programs, free_port, skip, start_process, wait_until};
 
 /// A Redis (or Valkey) server. Ends when dropped.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Redis {
     arguments: Vec<String>,
     directory: TempDir,
     port: u16,
-    process: Mutex<Option<Child>>,
+    process: Mutex<Option<Running>>,
 }
 
 impl Redis {
@@ -34,6 +34,7 @@ impl Redis {
         let server = Self {
             program,
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            // On a disk: without its delays, replicas would lag further behind than they do elsewhere.
             directory: tempfile::tempdir().unwrap(),
             port: free_port(),
             process: Mutex::new(None),
@@ -46,8 +47,9 @@ impl Redis {
     pub fn restart(&self) {
         let mut process = self.process.lock().unwrap();
         assert!(process.is_none(), "the server is running");
-        let spawn = || {
-            Command::new(&self.program)
+        let command = || {
+            let mut command = Command::new(&self.program);
+            command
                 .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
                 .args(["--save", "", "--daemonize", "no", "--loglevel", "warning"])
                 // Replicas of tests come one at a time: no reason to wait for others.
@@ -56,11 +58,10 @@ impl Redis {
                 .arg("--dir")
                 .arg(self.directory.path())
                 .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
+                .stdout(Stdio::null());
+            command
         };
-        *process = Some(start_process("Redis answers", spawn, |_| self.is_ready()));
+        *process = Some(start_process("Redis answers", command, |_| self.is_ready()));
     }
 
     /// Whether it answers.
@@ -119,15 +120,12 @@ impl Redis {
 
     /// Kills it with `SIGKILL`, as a crash does.
     pub fn kill(&self) {
-        if let Some(mut process) = self.process.lock().unwrap().take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
+        *self.process.lock().unwrap() = None;
     }
 
     /// The process id, if it runs.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.lock().unwrap().as_ref().map(Child::id)
+        self.process.lock().unwrap().as_ref().map(|process| process.id())
     }
 
     /// The port on 127.0.0.1.
@@ -143,12 +141,6 @@ impl Redis {
     /// Where its data are.
     pub fn directory(&self) -> &Path {
         self.directory.path()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 

@@ -108,7 +108,7 @@ struct Storm {
 /// If a callback is never answered 200.
 pub async fn run(process: &'static str, location: &str, restart_server: Option<&dyn Fn()>) -> Vec<Conversion> {
     let from_environment = |name: &str| Some(std::env::var(name).ok()?.parse().expect("a number"));
-    let length = Duration::from_secs(from_environment("POSTBACK_STORM_SECONDS").unwrap_or(5));
+    let length = Duration::from_secs(from_environment("POSTBACK_STORM_SECONDS").unwrap_or(3));
     let seed = from_environment("POSTBACK_STORM_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("POSTBACK_STORM_SEED={seed}");
     let mut random = Rng::with_seed(seed);
@@ -122,7 +122,8 @@ pub async fn run(process: &'static str, location: &str, restart_server: Option<&
     let senders: JoinSet<_> = (0..SENDERS).map(|sender| Arc::clone(&storm).send(10 + sender, random.fork())).collect();
 
     let (started, mut kills, mut server_kills) = (Instant::now(), 0, 0);
-    while started.elapsed() < length {
+    // At least one kill of each kind, however slow the machine is.
+    while started.elapsed() < length || kills == 0 || (restart_server.is_some() && server_kills == 0) {
         tokio::time::sleep(Duration::from_millis(random.u64(100..500))).await;
         match restart_server {
             Some(restart_server) if (kills + server_kills) % 4 == 1 => {
@@ -149,7 +150,7 @@ pub async fn run(process: &'static str, location: &str, restart_server: Option<&
         count(&storm.refused),
         count(&storm.unanswered),
     );
-    assert!(!conversions.is_empty() && kills > 0 && (restart_server.is_none() || server_kills > 0));
+    assert!(!conversions.is_empty());
     conversions
 }
 

@@ -6,7 +6,7 @@ use postback::testing::conformance;
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::Postgres;
 
-use crate::game::{balance, patient, pool};
+use crate::game::{balance, database, patient, pool};
 
 const WALLET: &str = "CREATE TABLE players (id text PRIMARY KEY, gems numeric NOT NULL)";
 
@@ -30,8 +30,7 @@ async fn store_keeps_the_promises_of_a_plain_store() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_pools_see_each_others_changes() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let store = async || PostgresStore::with_options(pool(&url, 4), patient()).await.unwrap();
     conformance::shared(&store().await, &store().await).await;
 }

@@ -9,8 +9,8 @@ use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Then, Wallet, completed, eventually, game, insist, is_settled, is_unavailable, key, new_game, patient, pool,
-    reversed,
+    Then, Wallet, assert_unavailable, completed, database, eventually, game, insist, is_settled, is_unavailable, key,
+    new_game, patient, pool, reversed, spawn,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,14 +19,10 @@ async fn server_killed_mid_transaction_pays_nothing_by_itself() {
     let (receiver, wallet) = game(&server.create_database(), 4, patient()).await;
     assert!(is_settled(&receiver.receive(completed("t1", 5)).await));
     wallet.then(Then::HangInStatement);
-    let cut_off = tokio::spawn({
-        let receiver = receiver.clone();
-        async move { receiver.receive(completed("t2", 500)).await }
-    });
+    let cut_off = spawn(&receiver, completed("t2", 500));
     wallet.called(2).await;
     server.kill();
-    let result = cut_off.await.unwrap();
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&cut_off.await.unwrap());
     server.restart();
     wallet.then(Then::Succeed);
     insist(&receiver, &completed("t2", 500)).await;
@@ -42,8 +38,7 @@ async fn server_that_is_down_is_an_error() {
     let hurried = PostgresOptions::default().timeout(Duration::from_secs(1));
     let (receiver, wallet) = game(&url, 2, hurried).await;
     server.kill();
-    let result = receiver.receive(completed("t1", 5)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 5)).await);
     assert!(receiver.recover().await.is_err());
     assert!(PostgresStore::connect(&url).await.is_err());
     server.restart();
@@ -60,8 +55,7 @@ async fn server_that_hangs_blocks_nobody_for_long() {
     let process = u32::try_from(process).unwrap();
     send_signal("STOP", process);
     let started = Instant::now();
-    let result = receiver.receive(completed("t1", 1)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 1)).await);
     assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
     send_signal("CONT", process);
     insist(&receiver, &completed("t1", 1)).await;
@@ -75,10 +69,7 @@ async fn canceled_call_leaves_neither_lock_nor_transaction() {
         let hurried = patient().timeout(Duration::from_secs(2));
         let (receiver, wallet) = game(&server.create_database(), 1, hurried).await;
         wallet.then(then);
-        let call = tokio::spawn({
-            let receiver = receiver.clone();
-            async move { receiver.receive(completed("t1", 500)).await }
-        });
+        let call = spawn(&receiver, completed("t1", 500));
         wallet.called(1).await;
         call.abort();
         wallet.then(Then::Succeed);
@@ -102,8 +93,7 @@ async fn calls_dropped_anywhere_pay_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn process_that_hangs_loses_its_transaction() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let (other, wallet) = game(&url, 4, patient()).await;
     let sleepy = Wallet::create(&wallet.pool).await;
     sleepy.then(Then::Block);
@@ -133,8 +123,7 @@ async fn exhausted_pool_is_an_error_until_it_is_free() {
     let hurried = patient().timeout(Duration::from_millis(300));
     let Some((receiver, wallet)) = new_game(2, hurried).await else { return };
     let held = (wallet.pool.acquire().await.unwrap(), wallet.pool.acquire().await.unwrap());
-    let result = receiver.receive(completed("t1", 1)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(completed("t1", 1)).await);
     drop(held);
     let calls: JoinSet<_> = (0..40)
         .map(|_| {
@@ -156,8 +145,7 @@ async fn closed_pool_is_reported_as_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn read_only_database_pays_nothing() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((server, url)) = database() else { return };
     let (receiver, wallet) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
     let set = |value: &str| {
@@ -183,8 +171,7 @@ async fn row_locked_by_others_is_an_error_in_time() {
     let mut held = wallet.pool.begin().await.unwrap();
     let lock = "SELECT FROM postback.records FOR UPDATE";
     sqlx::raw_sql(lock).execute(&mut *held).await.unwrap();
-    let result = receiver.receive(reversed("t1", 5)).await;
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&receiver.receive(reversed("t1", 5)).await);
     held.rollback().await.unwrap();
     insist(&receiver, &reversed("t1", 5)).await;
     assert_eq!(wallet.total().await, (0, 2));
@@ -194,10 +181,7 @@ async fn row_locked_by_others_is_an_error_in_time() {
 async fn terminated_backend_is_an_error_and_pays_nothing() {
     let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
     wallet.then(Then::HangInStatement);
-    let cut_off = tokio::spawn({
-        let receiver = receiver.clone();
-        async move { receiver.receive(completed("t1", 500)).await }
-    });
+    let cut_off = spawn(&receiver, completed("t1", 500));
     let terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
          WHERE datname = current_database() AND query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()";
     eventually("the handler's statement runs", async || {
@@ -205,8 +189,7 @@ async fn terminated_backend_is_an_error_and_pays_nothing() {
         ended > 0
     })
     .await;
-    let result = cut_off.await.unwrap();
-    assert!(is_unavailable(&result), "{result:?}");
+    assert_unavailable(&cut_off.await.unwrap());
     assert_eq!(wallet.total().await, (0, 0));
     wallet.then(Then::Succeed);
     insist(&receiver, &completed("t1", 500)).await;

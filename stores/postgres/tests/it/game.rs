@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use postback::store::DedupStore as _;
-use postback::{Decimal, Decision, HandlerError, InTransaction, Receipt, ReceiveError, Receiver};
+use postback::{Decimal, Decision, Event, HandlerError, InTransaction, Receipt, ReceiveError, Receiver, Verified};
 use postback_postgres::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use postback_postgres::sqlx::{self, Connection as _, PgConnection, PgPool};
 use postback_postgres::{PostgresOptions, PostgresStore};
 pub(crate) use postback_test_servers::events::{completed, completed_by, insist, is_settled, key, reversed};
 pub(crate) use postback_test_servers::eventually;
 use postback_test_servers::{PATIENCE, Postgres, wait_until};
+use tokio::task::JoinHandle;
 
 pub(crate) type Result<T = Receipt> = std::result::Result<T, ReceiveError>;
 pub(crate) type WalletReceiver = Receiver<PostgresStore, InTransaction<PostgresStore>>;
@@ -162,10 +163,23 @@ pub(crate) async fn balance(pool: &PgPool, player: &str) -> Decimal {
     gems.map_or(Decimal::ZERO, |gems| gems.parse().unwrap())
 }
 
+/// The server that tests share, and the URL of a new database on it. `None`: Postgres is not installed.
+pub(crate) fn database() -> Option<(Arc<Postgres>, String)> {
+    let server = Postgres::shared()?;
+    let url = server.create_database();
+    Some((server, url))
+}
+
+/// Receives a callback in a task of its own.
+pub(crate) fn spawn(receiver: &WalletReceiver, callback: Verified<Event>) -> JoinHandle<Result> {
+    let receiver = receiver.clone();
+    tokio::spawn(async move { receiver.receive(callback).await })
+}
+
 /// A store and a wallet in a new database of the server that tests share. `None`: Postgres is not installed.
 pub(crate) async fn new_game(connections: u32, options: PostgresOptions) -> Option<(WalletReceiver, Wallet)> {
-    let server = Postgres::shared()?;
-    let (receiver, mut wallet) = game(&server.create_database(), connections, options).await;
+    let (server, url) = database()?;
+    let (receiver, mut wallet) = game(&url, connections, options).await;
     wallet.server = Some(server);
     Some((receiver, wallet))
 }
@@ -180,6 +194,11 @@ pub(crate) async fn game(url: &str, connections: u32, options: PostgresOptions) 
 
 pub(crate) fn is_unavailable(result: &Result) -> bool {
     matches!(result, Err(ReceiveError::Store(_)))
+}
+
+#[track_caller]
+pub(crate) fn assert_unavailable(result: &Result) {
+    assert!(is_unavailable(result), "{result:?}");
 }
 
 pub(crate) async fn is_pending(receiver: &WalletReceiver, transaction: &str) -> bool {

@@ -7,7 +7,7 @@ use postback::{Decision, DedupStore as _, HandlerError, ReceiveError, Receiver, 
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
 use postback_test_servers::{Postgres, free_port};
 
-use crate::game::{completed, is_settled, key, new_game, patient, pool, reversed};
+use crate::game::{completed, database, is_settled, key, new_game, patient, pool, reversed, spawn};
 
 async fn pay(_: Decision) -> Result<(), HandlerError> {
     Ok(())
@@ -34,10 +34,7 @@ async fn api_works_as_printed() -> Result<(), Box<dyn std::error::Error>> {
         })
     });
     // The future is `Send`.
-    let call = tokio::spawn({
-        let receiver = receiver.clone();
-        async move { receiver.receive(completed("t1", 500)).await }
-    });
+    let call = spawn(&receiver, completed("t1", 500));
     assert!(is_settled(&call.await?));
     assert_eq!(crate::game::balance(store.pool(), "player-7").await, 500.into());
 
@@ -77,8 +74,7 @@ async fn errors_say_what_is_wrong_without_credentials() {
 
 #[tokio::test]
 async fn invalid_schema_name_is_rejected() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     for name in ["", "pg_own", "1st", "a\"b", "Upper", &"x".repeat(64)] {
         let options = PostgresOptions::default().schema(name);
         let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
@@ -90,8 +86,7 @@ async fn invalid_schema_name_is_rejected() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_processes_can_migrate_at_once() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let opened: tokio::task::JoinSet<_> = (0..8)
         .map(|_| {
             let pool = pool(&url, 2);
@@ -106,8 +101,7 @@ async fn many_processes_can_migrate_at_once() {
 
 #[tokio::test]
 async fn tables_of_a_later_version_are_left_alone() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let store = PostgresStore::connect(&url).await.unwrap();
     let set = |version: &'static str| sqlx::raw_sql(version).execute(store.pool());
     set("UPDATE postback.meta SET version = 9").await.unwrap();
@@ -122,8 +116,7 @@ async fn tables_of_a_later_version_are_left_alone() {
 
 #[tokio::test]
 async fn missing_tables_are_an_error_without_migration() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let options = PostgresOptions::default().without_migration();
     let error = PostgresStore::connect_with(&url, options).await.unwrap_err();
     assert!(error.to_string().contains("call PostgresStore::migrate"), "{error}");

@@ -7,14 +7,13 @@ use postback::HandlerError;
 use postback::Receipt;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
 use postback_postgres::{PostgresStore, sqlx};
-use postback_test_servers::{PATIENCE, Postgres};
+use postback_test_servers::PATIENCE;
 
-use crate::game::{Wallet, completed, completed_by, game, is_settled, patient};
+use crate::game::{Wallet, completed, completed_by, database, game, is_settled, patient};
 
 #[tokio::test]
 async fn pool_hooks_run() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let counts: [Arc<AtomicUsize>; 3] = Default::default();
     let [connected, acquired, released] = counts.clone();
     let pool = PgPoolOptions::new()
@@ -56,8 +55,7 @@ async fn pool_hooks_run() {
 
 #[tokio::test]
 async fn role_and_row_security_apply_to_the_handler() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((server, url)) = database() else { return };
     let (owner, _) = game(&url, 2, patient()).await;
     let database = url.rsplit('/').next().unwrap();
     let rights = "CREATE ROLE tenant_role; GRANT USAGE ON SCHEMA postback TO tenant_role; \

@@ -18,8 +18,8 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::game::{
-    Result, Then, Wallet, balance, completed, completed_by, game, insist, is_pending, is_settled, is_unavailable, key,
-    new_game, patient, pool, reversed,
+    Result, Then, Wallet, balance, completed, completed_by, database, game, insist, is_pending, is_settled,
+    is_unavailable, key, new_game, patient, pool, reversed,
 };
 
 /// Whatever the record was like before: absent, pending, settled, closed.
@@ -70,8 +70,7 @@ fn any_event(random: &mut fastrand::Rng) -> Event {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_64_identical_callbacks_pays() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     // As of two processes: two pools.
     let (one, wallet) = game(&url, 8, patient()).await;
     let (other, _) = game(&url, 8, patient()).await;
@@ -166,8 +165,7 @@ async fn nested_transactions_of_the_handler_work() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let (slow, wallet) = game(&url, 4, patient()).await;
     let hurried = patient().lock_timeout(Duration::from_millis(200));
     let store = PostgresStore::with_options(wallet.pool.clone(), hurried).await.unwrap();
@@ -186,8 +184,7 @@ async fn concurrent_callback_gets_busy_after_the_lock_timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_that_recover_pay_each_decision_once() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((_server, url)) = database() else { return };
     let (one, wallet) = game(&url, 8, patient()).await;
     let (other, _) = game(&url, 8, patient()).await;
     for number in 0..100 {
@@ -297,8 +294,7 @@ async fn receivers_of_both_kinds_can_share_the_tables() {
 
 #[tokio::test]
 async fn acknowledged_changes_are_durable_whatever_is_set() {
-    let Some(server) = Postgres::shared() else { return };
-    let url = server.create_database();
+    let Some((server, url)) = database() else { return };
     let name = url.rsplit('/').next().unwrap();
     server.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     let (receiver, _) = game(&url, 1, patient()).await;

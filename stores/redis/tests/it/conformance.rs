@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use postback::testing::conformance;
 use postback_redis::{RedisOptions, RedisStore, redis};
 use postback_test_servers::RedisCluster;
+use redis::aio::ConnectionLike;
 
 use crate::fixture::{open, start_durable};
 
@@ -17,6 +18,11 @@ async fn conforms(open: impl AsyncFn(&str) -> RedisStore) {
     conformance::shared(&open(&shared).await, &open(&shared).await).await;
 }
 
+/// Opens stores over a connection of the user's.
+async fn over(connection: impl ConnectionLike + Clone + Send + Sync + 'static, prefix: &str) -> RedisStore {
+    RedisOptions::new().prefix(prefix).with_connection(connection).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_conforms_on_one_server() {
     let Some(server) = start_durable() else { return };
@@ -24,15 +30,12 @@ async fn store_conforms_on_one_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn store_conforms_over_the_users_connection() {
+async fn stores_over_the_users_connection_agree() {
+    // Everything else about such stores is tested in a cluster.
     let Some(server) = start_durable() else { return };
     let client = redis::Client::open(server.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
-    conforms(async |prefix| {
-        let options = RedisOptions::new().prefix(prefix);
-        options.with_connection(connection.clone()).await.unwrap()
-    })
-    .await;
+    conformance::shared(&over(connection.clone(), "s").await, &over(connection, "s").await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,9 +43,5 @@ async fn store_conforms_in_a_cluster() {
     let Some(cluster) = RedisCluster::start(&[]) else { return };
     let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
     let connection = client.get_async_connection().await.unwrap();
-    conforms(async |prefix| {
-        let options = RedisOptions::new().prefix(prefix);
-        options.with_connection(connection.clone()).await.unwrap()
-    })
-    .await;
+    conforms(async |prefix| over(connection.clone(), prefix).await).await;
 }

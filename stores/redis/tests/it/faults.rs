@@ -141,27 +141,22 @@ async fn demoted_primary_is_an_error_until_it_is_promoted() {
 }
 
 /// Nothing new is taken, and what is known is still answered.
-async fn assert_refuses_writes(setting: &str, value: &str, reason: &str) {
-    let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
-    insist(&receiver, &completed("o1", 500)).await;
-    server.ask(&["CONFIG", "SET", setting, value]);
-    for event in [completed("o2", 1), reversed("o1", 200)] {
-        assert_unavailable(&receiver, event, reason).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_memory_and_missing_replicas_refuse_changes() {
+    for (setting, reason) in
+        [("maxmemory", "out of memory: raise maxmemory"), ("min-replicas-to-write", "too few replicas")]
+    {
+        let Some((server, receiver, wallet)) = start_game(Redis::DURABLE).await else { return };
+        insist(&receiver, &completed("o1", 500)).await;
+        server.ask(&["CONFIG", "SET", setting, "1"]);
+        for event in [completed("o2", 1), reversed("o1", 200)] {
+            assert_unavailable(&receiver, event, reason).await;
+        }
+        let known = receiver.receive(completed("o1", 500)).await;
+        assert_eq!(known.unwrap(), Receipt::Duplicate);
+        assert_eq!(wallet.balance(), 500.into());
+        server.ask(&["CONFIG", "SET", setting, "0"]);
+        insist(&receiver, &completed("o2", 1)).await;
+        assert_eq!(wallet.balance(), 501.into());
     }
-    let known = receiver.receive(completed("o1", 500)).await;
-    assert_eq!(known.unwrap(), Receipt::Duplicate);
-    assert_eq!(wallet.balance(), 500.into());
-    server.ask(&["CONFIG", "SET", setting, "0"]);
-    insist(&receiver, &completed("o2", 1)).await;
-    assert_eq!(wallet.balance(), 501.into());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn full_memory_refuses_changes_before_they_begin() {
-    assert_refuses_writes("maxmemory", "1", "out of memory: raise maxmemory").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn missing_replicas_refuse_changes_before_they_begin() {
-    assert_refuses_writes("min-replicas-to-write", "1", "too few replicas").await;
 }

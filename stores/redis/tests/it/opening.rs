@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use postback::DedupStore as _;
@@ -13,6 +12,7 @@ use postback_redis::DurabilityRisk::{
 };
 use postback_redis::{RedisOptions, RedisStore};
 use postback_test_servers::free_port;
+use postback_test_servers::log::Warnings;
 
 use crate::fixture::{PLAYER, chain, completed, is_unavailable, open, pending_record, start_durable};
 
@@ -188,32 +188,15 @@ async fn replication_is_a_risk() {
     assert_eq!(store.durability_risks(), [Replica]);
 }
 
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn risks_are_logged_with_their_fix() {
     let Some(server) = start_durable() else { return };
     server.ask(&["CONFIG", "SET", "appendfsync", "everysec"]);
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let log = Warnings::default();
+    let guard = tracing::subscriber::set_default(log.clone());
     drop(open(&server, "s").await);
     drop(guard);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.lines().concat();
     for expected in ["WARN postback::store", "everysec", "set appendfsync always"] {
         assert!(text.contains(expected), "{text}");
     }

@@ -1,6 +1,6 @@
 //! Deliveries that share a transaction do not affect each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use postback::store::RecordStatus;
 use postback::{Clock, Decision, HandlerError, ReceiveError, StoreError};
@@ -224,6 +224,23 @@ async fn what_is_queued_shares_one_commit() {
     for one in started {
         assert!(is_settled(&one.await));
     }
+}
+
+/// The writer's limit: a batch that never ends would keep every caller waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_most_256_deliveries_share_a_commit() {
+    let (game, store) = prepare();
+    let committed = Arc::<Mutex<Vec<i64>>>::default();
+    let (watcher, seen) = (Mutex::new(game.connect()), Arc::clone(&committed));
+    let watching = store.receiver(move |tx, decision| {
+        let count = "SELECT count(*) FROM credits";
+        seen.lock().unwrap().push(watcher.lock().unwrap().query_row(count, [], |row| row.get(0))?);
+        credit(tx, decision)
+    });
+    // They follow the one that keeps the writer busy meanwhile.
+    let events = (0..256).map(|at| completed(&format!("o{at}"), 1)).collect();
+    receive_in_one_batch(&watching.without_recovery(), events).await;
+    assert_eq!(*committed.lock().unwrap(), [vec![0; 255], vec![256]].concat());
 }
 
 /// Every statement with which a handler may try to end or leave the transaction, or to change the store's tables.

@@ -43,9 +43,7 @@ async fn closing_leaves_a_single_file() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_store_finishes_what_is_queued_and_refuses_more() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     let holder = Holder::new(&store, "holder").await;
     let mut queued = Vec::new();
     for number in 0..10 {
@@ -98,9 +96,7 @@ fn copy_online(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restored_backup_is_consistent_and_goes_on() {
     for copy in [vacuum_into, copy_online] {
-        let game = Game::new();
-        let store = game.open();
-        let receiver = paying(&store);
+        let (game, store, receiver) = Game::start();
         for number in 0..50 {
             let event = completed(&format!("before-{number}"), 1);
             receiver.receive(event).await.unwrap();

@@ -10,11 +10,12 @@ use postback::store::RecordStatus;
 use postback::{DedupStore, Receipt, ReceiveError, StoreError};
 use postback_sqlite::SqliteStore;
 use postback_sqlite::rusqlite::Connection;
-use postback_test_servers::{SmallDisk, skip_anyway};
+use postback_test_servers::log::Warnings;
+use postback_test_servers::{SmallDisk, skip_anyway, unprivileged};
 
 use crate::fixture::{
     Calls, Game, Holder, PATIENCE, Received, chain, child, child_file, completed, credit, eventually, impatient,
-    is_settled, paying, record, recover, start, status, stored,
+    is_settled, paying, record, start, status, stored,
 };
 
 fn is_unavailable(received: &Received) -> bool {
@@ -49,9 +50,7 @@ async fn lock_of_another_process_is_an_error_until_released() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reading_waits_neither_for_the_writer_nor_for_listings() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (_game, store, receiver) = Game::start();
     receiver.receive(completed("o1", 5)).await.unwrap();
     let holder = Holder::new(&store, "holder").await;
     assert_eq!(status(&store, "o1").await, RecordStatus::Settled);
@@ -98,52 +97,11 @@ async fn hanging_handler_makes_callers_time_out_and_loses_nothing() {
     assert_eq!(game.wallet(), (66, 66));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn callback_whose_caller_is_gone_is_done_once() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
-    let holder = Holder::new(&store, "holder").await;
-    for number in 0..20 {
-        drop(start(receiver.receive(completed(&format!("o{number}"), 1))).await);
-    }
-    holder.release().await.unwrap();
-    for number in 0..20 {
-        let again = receiver.receive(completed(&format!("o{number}"), 1)).await;
-        assert!(matches!(again, Ok(Receipt::Duplicate)), "{again:?}");
-    }
-    assert_eq!(game.wallet(), (21, 21));
-}
-
-#[tokio::test]
-async fn pending_decisions_survive_a_restart() {
-    let game = Game::new();
-    let store = game.open();
-    let failing = store
-        .receiver(|tx, decision| {
-            credit(tx, decision)?;
-            Err(postback::HandlerError::failed("wallet is down"))
-        })
-        .without_recovery();
-    for number in 0..30 {
-        let event = completed(&format!("o{number}"), 1);
-        assert!(failing.receive(event).await.is_err());
-    }
-    store.close().await;
-    assert_eq!(game.wallet(), (0, 0));
-    let store = game.open();
-    let summary = recover(&paying(&store)).await;
-    assert_eq!((summary.delivered, summary.pending()), (30, 0));
-    assert_eq!(game.wallet(), (30, 30));
-}
-
 #[tokio::test]
 async fn unreadable_record_is_an_error_and_never_absent() {
     let broken =
         [("{\"format\":1", "unreadable"), ("{\"format\":9}", "newer"), ("\u{feff}", "unreadable"), ("", "unreadable")];
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     receiver.receive(completed("o1", 500)).await.unwrap();
     let intact = record(&store, "o1").await;
     for (json, word) in broken {
@@ -167,9 +125,7 @@ async fn unreadable_record_is_an_error_and_never_absent() {
 
 #[tokio::test]
 async fn damaged_file_is_an_error_with_advice() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     for number in 0..200 {
         receiver.receive(completed(&format!("o{number}"), 1)).await.unwrap();
     }
@@ -247,10 +203,11 @@ fn failing_writes_lose_nothing() {
         .envs(test.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut process = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut orders = process.stdin.take().unwrap();
-    let mut answers = Answers::of(process.stdout.take().unwrap());
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut pay = |number: i64| {
         writeln!(orders, "{number}").unwrap();
-        answers.next()
+        let answer = lines.find_map(|line| Some(line.split_once("answer: ")?.1.to_owned()));
+        answer.expect("the process must go on")
     };
     let mut paid = 0;
     let failed = loop {
@@ -262,6 +219,7 @@ fn failing_writes_lose_nothing() {
         assert!(paid < 100_000, "writing must fail");
     };
     assert!(failed.contains("failed"), "{failed}");
+    assert!(failed.contains("ERROR postback::store: message=a transaction was rolled back"), "logged: {failed}");
     assert_eq!(game.wallet(), (paid, paid));
 
     let unlimited = Command::new("prlimit").args(["--fsize=unlimited:", "--pid", &process.id().to_string()]).status();
@@ -347,33 +305,18 @@ async fn process_pays_on_a_slow_disk() {
     assert_eq!(calls.lock().unwrap().len(), 101, "each is handled once");
 }
 
-/// The lines that a child process marks as answers.
-struct Answers(Box<dyn Iterator<Item = String>>);
-
-impl Answers {
-    fn of(output: std::process::ChildStdout) -> Self {
-        let lines = BufReader::new(output).lines().map_while(Result::ok);
-        let answers = lines.filter_map(|line| {
-            let (_, answer) = line.split_once("answer: ")?;
-            Some(answer.to_owned())
-        });
-        Self(Box::new(answers))
-    }
-
-    fn next(&mut self) -> String {
-        self.0.next().expect("the process must go on")
-    }
-}
-
 /// Runs in a process that another test starts.
 #[tokio::test]
 async fn process_pays_what_it_reads() {
     let Some(file) = child_file() else { return };
+    let log = Warnings::default();
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
     let store = SqliteStore::open(file).unwrap();
     let receiver = paying(&store);
     for line in std::io::stdin().lines() {
         let received = receiver.receive(completed(&line.unwrap(), 1)).await;
-        let answer = received.map_or_else(|error| chain(&error), |receipt| receipt.as_str().into());
+        let answer = received
+            .map_or_else(|error| format!("{}; {:?}", chain(&error), log.lines()), |receipt| receipt.as_str().into());
         println!("\nanswer: {answer}");
     }
     store.close().await;
@@ -388,8 +331,11 @@ fn missing_permission_is_an_error_at_open() {
     let allow = |path: &Path, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let program = Game::without_file();
-    allow(program.directory(), 0o755);
+    // The program must be reachable for a user whom file permissions bind.
+    let reachable = Game::without_file();
+    allow(reachable.directory(), 0o755);
+    let program = reachable.directory().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let (file, fresh) = (game.file(), game.directory().join("fresh.db"));
     // Mode of the directory, mode of the file, the file, part of the error.
     let cases = [
@@ -403,7 +349,8 @@ fn missing_permission_is_an_error_at_open() {
         allow(&file, file_mode);
         allow(game.directory(), directory_mode);
         let opens = child("faults::process_opens_a_file", path);
-        let output = unprivileged(&opens, program.directory()).output().unwrap();
+        let environment = opens.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let output = unprivileged(&program).args(opens.get_args()).envs(environment).output().unwrap();
         allow(game.directory(), 0o777);
         let text = String::from_utf8_lossy(&output.stdout);
         let context = format!("{directory_mode:o} {file_mode:o}: {text}");
@@ -420,25 +367,4 @@ async fn process_opens_a_file() {
         Ok(_) => println!("opened"),
         Err(error) => println!("{}", chain(&error)),
     }
-}
-
-/// The same command as a user whom file permissions bind.
-#[cfg(unix)]
-fn unprivileged(command: &Command, reachable: &Path) -> Command {
-    use std::os::unix::fs::MetadataExt;
-    let program = reachable.join("program");
-    let mut unprivileged = if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
-        // The program must be reachable for that user.
-        if !program.exists() {
-            std::fs::copy(command.get_program(), &program).unwrap();
-        }
-        let mut setpriv = Command::new("setpriv");
-        setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        setpriv.arg(program);
-        setpriv
-    } else {
-        Command::new(command.get_program())
-    };
-    unprivileged.args(command.get_args()).envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    unprivileged
 }

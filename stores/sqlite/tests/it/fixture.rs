@@ -35,9 +35,16 @@ impl Game {
         game
     }
 
+    /// A game with a wallet, its store, and a receiver that pays into the wallet.
+    pub(crate) fn start() -> (Self, SqliteStore, GameReceiver) {
+        let game = Self::new();
+        let store = game.open();
+        let receiver = paying(&store);
+        (game, store, receiver)
+    }
+
     pub(crate) fn without_file() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        Self { directory }
+        Self { directory: postback_test_servers::directory() }
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -7,13 +7,11 @@ use postback::{DedupStore, Effect, HandlerError, PlayerId};
 use postback_sqlite::rusqlite::Connection;
 use postback_test_servers::events::{PLAYER, banned, completed, conversion, key, pending, reversed};
 
-use crate::fixture::{Game, credit, paying};
+use crate::fixture::{Game, credit};
 
 #[tokio::test]
 async fn history_shows_every_callback() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     let revoked = conversion(PLAYER, "x1", Some("o1"), Effect::Revoked);
     for callback in [pending("o1"), completed("o1", 500), reversed("o1", 200), revoked, banned()] {
         receiver.receive(callback).await.unwrap();
@@ -62,9 +60,7 @@ async fn history_shows_every_callback() {
 
 #[tokio::test]
 async fn history_skips_unreadable_records() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, _store, receiver) = Game::start();
     for transaction in ["o1", "o2"] {
         receiver.receive(completed(transaction, 1)).await.unwrap();
     }
@@ -109,9 +105,7 @@ async fn long_history_does_not_make_conversions_dearer() {
 
 #[tokio::test]
 async fn player_is_found_in_a_history_with_gaps() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     let mut expected = BTreeSet::new();
     for number in [7, 3, 9, 1, 8, 2, 6, 4, 5] {
         let event = completed(&format!("o{number}"), 1);
@@ -139,9 +133,7 @@ async fn player_is_found_in_a_history_with_gaps() {
 
 #[tokio::test]
 async fn row_with_a_broken_key_hides_no_others() {
-    let game = Game::new();
-    let store = game.open();
-    let receiver = paying(&store);
+    let (game, store, receiver) = Game::start();
     for transaction in ["o1", "o2", "o3"] {
         receiver.accept(completed(transaction, 1)).await.unwrap();
     }

@@ -7,16 +7,23 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Level, Metadata, Subscriber};
 
-/// Runs something and returns what it logged at WARN or ERROR, one text for each event.
-pub(crate) fn warnings_of<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
+/// Runs something and returns what this thread logged meanwhile at WARN or ERROR, one line for each event.
+pub fn warnings_of<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
     let log = Warnings::default();
     let result = tracing::subscriber::with_default(log.clone(), run);
-    let lines = log.0.lock().unwrap().clone();
-    (result, lines)
+    (result, log.lines())
 }
 
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
+/// Keeps what is logged at WARN or ERROR.
+#[derive(Debug, Clone, Default)]
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// One line for each event.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 impl Subscriber for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -32,7 +39,7 @@ impl Subscriber for Warnings {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = Line(String::new());
+        let mut line = Line(format!("{} {}: ", event.metadata().level(), event.metadata().target()));
         event.record(&mut line);
         self.0.lock().unwrap().push(line.0);
     }
