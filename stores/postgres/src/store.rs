@@ -440,7 +440,7 @@ impl Statements {
     fn new(options: &PostgresOptions) -> Self {
         let sql = |text: &str| {
             let text = text.replace("DURABLE", DURABLE);
-            Sql(text.replace("postback.", &format!("{}.", options.schema)).into())
+            Sql(schema::in_schema(&text, &options.schema).into())
         };
         let list = |condition: &str| {
             sql(&format!("SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"))

@@ -85,7 +85,8 @@ async fn invalid_schema_name_is_rejected() {
         assert!(matches!(error, StoreError::Open { .. }), "{name:?}: {error:?}");
     }
     let options = PostgresOptions::default().schema("user");
-    PostgresStore::connect_with(&url, options).await.expect("a reserved word is quoted");
+    let store = PostgresStore::connect_with(&url, options).await.expect("a reserved word is quoted");
+    assert_eq!(store.list_pending(None, 1).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
