@@ -212,24 +212,39 @@ impl PostgresStore {
         limit: usize,
         bind: impl Fn(Statement) -> Statement + Send,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let mut keys = Vec::new();
-        let mut after = after.map(ToString::to_string).unwrap_or_default();
+        let parse = |key: &str| key.parse::<RecordKey>();
+        self.list(operation, statement, after.map(RecordKey::as_str), limit, bind, parse).await
+    }
+
+    /// What is parsed from the last column of up to `limit` rows, in the order of the first, beginning after `after`.
+    async fn list<T: Send, E: fmt::Display>(
+        &self,
+        operation: &'static str,
+        statement: &Sql,
+        after: Option<&str>,
+        limit: usize,
+        bind: impl Fn(Statement) -> Statement + Send,
+        parse: impl Fn(&str) -> Result<T, E> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = after.unwrap_or_default().to_owned();
         loop {
-            let wanted = limit.saturating_sub(keys.len());
+            let wanted = limit.saturating_sub(found.len());
             let query = statement.query().bind(after.clone()).bind(row_limit(wanted));
             let rows = self.query(operation, LONG_TIMEOUT, bind(query)).await?;
             for row in &rows {
                 after = column(operation, row, 0)?;
-                match after.parse() {
-                    Ok(key) => keys.push(key),
-                    // Nobody can ask for it, and it must not keep the others from being found.
+                match parse(column(operation, row, row.len().saturating_sub(1))?) {
+                    Ok(parsed) => found.push(parsed),
+                    // It must not keep the others from being found.
                     Err(error) => {
-                        tracing::error!(target: "postback::store", %error, "a row of the table records has an invalid key");
+                        let message = "a row of the store cannot be read: repair it by hand";
+                        tracing::error!(target: "postback::store", operation, %error, "{message}");
                     }
                 }
             }
-            if rows.len() < wanted || keys.len() >= limit {
-                return Ok(keys);
+            if rows.len() < wanted || found.len() >= limit {
+                return Ok(found);
             }
         }
     }
@@ -356,19 +371,9 @@ impl DedupStore for PostgresStore {
     }
 
     async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
-        let operation = "list unusable callbacks";
-        let query = self.shared.statements.list_kept.query();
-        let query = query.bind(after.map(ToString::to_string).unwrap_or_default()).bind(row_limit(limit));
-        let rows = self.query(operation, self.options().timeout, query).await?;
-        let read = |row: &PgRow| {
-            let text: String = column(operation, row, 0)?;
-            serde_json::from_str(&text).map_err(|error| StoreError::Unavailable {
-                operation,
-                hint: "a row of the table unusable is damaged: repair or delete it",
-                source: error.into(),
-            })
-        };
-        rows.iter().map(read).collect()
+        let statement = &self.shared.statements.list_kept;
+        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json);
+        self.list("list unusable callbacks", statement, after.map(KeptId::as_str), limit, |query| query, parse).await
     }
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
@@ -463,7 +468,7 @@ impl Statements {
             trim_kept: sql("DELETE FROM postback.unusable WHERE id = ANY (ARRAY( \
                  SELECT id FROM postback.unusable WHERE received < $1 UNION ALL \
                  (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)))"),
-            list_kept: sql("SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
+            list_kept: sql("SELECT id, callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
         }
     }
