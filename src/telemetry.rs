@@ -163,7 +163,7 @@ pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
         "genuine callback cannot be used: kept, to be replayed once the configuration is fixed"
     );
     if removed > 0 {
-        tracing::error!(target: "postback::request", removed, "kept callbacks were removed: too many or too old");
+        tracing::error!(target: "postback::request", removed, "the oldest kept callbacks were removed: too many");
     }
 }
 

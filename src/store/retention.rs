@@ -55,16 +55,20 @@ pub struct Pruned {
     pub removed: usize,
     /// The number of records that changed meanwhile and were left.
     pub left: usize,
+    /// The number of kept callbacks removed.
+    pub unusable: usize,
 }
 
-/// Removes every record that has not changed since `older_than`, except those with a pending decision.
+/// Removes every record that has not changed since `older_than`, except those with a pending decision, and every kept
+/// callback that arrived before.
 ///
-/// After that, a repetition of such a conversion's callback pays again. Prune only what no network can send any more.
+/// After that, a repetition of such a conversion's callback pays again, and such a kept callback cannot be replayed.
+/// Prune only what no network can send any more.
 ///
 /// # Errors
 /// [`StoreError`]. What was removed by then stays removed; it is safe to run it again.
 pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pruned, StoreError> {
-    let mut pruned = Pruned::default();
+    let mut pruned = Pruned { unusable: prune_unusable(store, older_than).await?, ..Pruned::default() };
     let mut after = None;
     loop {
         let keys = store.list_unchanged_since(older_than, after.as_ref(), PAGE).await?;
@@ -87,6 +91,20 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pru
     }
 }
 
+async fn prune_unusable<S: Retention>(store: &S, older_than: Timestamp) -> Result<usize, StoreError> {
+    let (mut removed, mut after) = (0, None);
+    loop {
+        let page = store.list_unusable(after.as_ref(), PAGE).await?;
+        for kept in page.iter().filter(|kept| kept.received < older_than) {
+            removed += usize::from(store.remove_unusable(&kept.id).await?);
+        }
+        if page.len() < PAGE {
+            return Ok(removed);
+        }
+        after = page.last().map(|kept| kept.id.clone());
+    }
+}
+
 /// The result of [`erase_player`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -98,7 +116,7 @@ pub struct Erased {
     /// The number of records with a pending decision, which needs the player: erase again once it is delivered.
     pub pending: usize,
     /// The number of kept callbacks with the player's id in a parameter. They may be money, so they stay: replay or
-    /// remove them, and erase again. A store removes them after [`MAX_KEPT_AGE`](super::MAX_KEPT_AGE).
+    /// remove them, and erase again.
     pub kept: usize,
 }
 

@@ -5,9 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, Stored, SwapOutcome, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Record, Retention, Stored, SwapOutcome, Version, json};
 use postback::{DedupStore, PlayerId, RecordKey, StoreError, Timestamp};
 use sha2::{Digest as _, Sha256};
 use sqlx::pool::PoolConnection;
@@ -364,8 +362,7 @@ impl DedupStore for PostgresStore {
             .bind(millis(kept.received))
             .bind(serde_json::to_string(kept).map_err(unwritable)?);
         self.execute(operation, insert).await?;
-        let trim = self.shared.statements.trim_kept.query();
-        let trim = trim.bind(millis(kept.received.before(MAX_KEPT_AGE))).bind(row_limit(MAX_KEPT));
+        let trim = self.shared.statements.trim_kept.query().bind(row_limit(MAX_KEPT));
         let removed = self.execute("remove old unusable callbacks", trim).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
@@ -466,8 +463,7 @@ impl Statements {
                  SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
             // Their ids first, so that the table itself is not scanned.
             trim_kept: sql("DELETE FROM postback.unusable WHERE id = ANY (ARRAY( \
-                 SELECT id FROM postback.unusable WHERE received < $1 UNION ALL \
-                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)))"),
+                 SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $1))"),
             list_kept: sql("SELECT id, callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
         }

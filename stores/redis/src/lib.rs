@@ -12,9 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use postback::store::Record;
-use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Retention, StoreError, Stored, SwapOutcome, Version, json};
 use postback::{DedupStore, PlayerId, RecordKey, Timestamp};
 /// The driver, for connections of your own.
 pub use redis;
@@ -262,13 +260,7 @@ impl DedupStore for RedisStore {
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
         let operation = "keep an unusable callback";
         let json = serde_json::to_string(kept).map_err(|error| error::unwritable(operation, error))?;
-        let arguments = [
-            kept.id.as_str(),
-            &json,
-            &kept.received.as_millis().to_string(),
-            &kept.received.before(MAX_KEPT_AGE).as_millis().to_string(),
-            &MAX_KEPT.to_string(),
-        ];
+        let arguments = [kept.id.as_str(), &json, &kept.received.as_millis().to_string(), &MAX_KEPT.to_string()];
         self.change_kept(operation, &self.inner.scripts.keep, &arguments).await
     }
 
