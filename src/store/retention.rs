@@ -120,8 +120,8 @@ pub struct Erased {
     pub kept: usize,
 }
 
-/// Erases a player: the id and the queries (with addresses and names) are removed from the player's records.
-/// Transactions, amounts and decisions stay, so that nothing is paid twice.
+/// Erases a player: the id, the queries (with addresses and names) and the reasons of network and handler are removed
+/// from the player's records. Transactions, amounts and decisions stay, so that nothing is paid twice.
 ///
 /// A later callback brings the id again. A record of another player that mentions this one only in a contradiction
 /// keeps that message.
