@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postback::store::{KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, SwapOutcome, Version, json};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Record, Stored, SwapOutcome, Version, json};
 use postback::testing::conformance;
 use postback::{DedupStore, RecordKey, StoreError};
 
@@ -78,8 +78,6 @@ impl DedupStore for FolderStore {
         let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(kept.id.clone()).or_insert_with(|| kept.clone());
         let before = all.len();
-        let oldest = kept.received.before(MAX_KEPT_AGE);
-        all.retain(|_, known| known.received >= oldest);
         while all.len() > MAX_KEPT {
             let first = all.values().min_by_key(|known| known.received).map(|known| known.id.clone());
             first.and_then(|id| all.remove(&id));

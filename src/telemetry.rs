@@ -176,7 +176,7 @@ pub(crate) fn log_not_kept(error: &VerifyError) {
 pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
     log_unusable!(unusable, "genuine callback cannot be used: kept, to be replayed once the cause is fixed");
     if removed > 0 {
-        tracing::error!(target: "postback::request", removed, "kept callbacks were removed: too many or too old");
+        tracing::error!(target: "postback::request", removed, "the oldest kept callbacks were removed: too many");
     }
 }
 

@@ -336,7 +336,7 @@ impl Record {
         moments.chain(closed).chain(failed).max().unwrap_or_default()
     }
 
-    /// The record without personal data: neither the player nor the queries, which contain names and addresses.
+    /// The record without personal data: neither the player, nor the queries, nor the reasons of network and handler.
     /// Transactions, amounts and decisions stay, so that a repeated callback is still a duplicate and a reversal still
     /// takes back no more than was paid.
     ///
@@ -349,9 +349,13 @@ impl Record {
         let nobody = PlayerId::placeholder("(erased)");
         let mut record = self.clone();
         for entry in Arc::make_mut(&mut record.entries) {
-            let event = Event { player: nobody.clone(), query: String::new(), ..(*entry.event).clone() };
+            let event = Event { player: nobody.clone(), query: String::new(), reason: None, ..(*entry.event).clone() };
             entry.event = Arc::new(event);
+            entry.declined = entry.declined.take().map(|_| Box::default());
             entry.erased = true;
+        }
+        if let Some(closed) = &mut record.closed {
+            closed.reason.clear();
         }
         Some(record)
     }

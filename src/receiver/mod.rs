@@ -25,7 +25,7 @@ use crate::handler::{Handler, HandlerError};
 use crate::id::RecordKey;
 use crate::network::{Callback as _, Endpoint, Verified, check_kept_by};
 use crate::protocol::{Command, HandlerResult, Input, Protocol, Receipt, Timing};
-use crate::store::{DedupStore, KeptCallback, StoreError, Stored};
+use crate::store::{DedupStore, KeptCallback, StoreError, Stored, all_unusable};
 use crate::telemetry::{self, CallbackSpan, Timer};
 use crate::verify::{Problem, Request, Unusable, VerifyError};
 
@@ -309,17 +309,8 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// # Errors
     /// [`StoreError`]. What was replayed by then stays so; it is safe to run it again.
     pub async fn replay<E: Endpoint>(&self, endpoint: &E) -> Result<ReplaySummary, StoreError> {
-        let mut own = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.store.list_unusable(after.as_ref(), PAGE).await?;
-            let is_last = page.len() < PAGE;
-            after = page.last().map(|kept| kept.id.clone());
-            own.extend(page.into_iter().filter(|kept| check_kept_by(endpoint, &kept.callback).is_ok()));
-            if is_last {
-                break;
-            }
-        }
+        let mut own = all_unusable(&self.store).await?;
+        own.retain(|kept| check_kept_by(endpoint, &kept.callback).is_ok());
         // As they came: of a ban and its end, the later one counts.
         own.sort_by_key(|kept| kept.received);
         let mut summary = ReplaySummary::default();
@@ -368,9 +359,6 @@ pub(crate) async fn receive_or_keep<E: Endpoint>(
     }
     received
 }
-
-/// The number of kept callbacks listed at a time.
-const PAGE: usize = 256;
 
 /// The result of [`Receiver::replay`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{
-    DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Transaction,
+    DedupStore, KeptCallback, KeptId, MAX_KEPT, Retention, StoreError, Stored, SwapOutcome, Transaction,
     TransactionWork, TransactionalStore, Version,
 };
 use crate::clock::Timestamp;
@@ -103,8 +103,6 @@ impl DedupStore for MemoryStore {
         let before = tables.kept.len();
         let is_new = !tables.kept.contains_key(&kept.id);
         tables.kept.entry(kept.id.clone()).or_insert_with(|| kept.clone());
-        let oldest = kept.received.before(MAX_KEPT_AGE);
-        tables.kept.retain(|_, known| known.received >= oldest);
         while tables.kept.len() > MAX_KEPT {
             let first = tables.kept.values().min_by_key(|known| known.received).map(|known| known.id.clone());
             first.and_then(|id| tables.kept.remove(&id));

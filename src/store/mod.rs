@@ -14,7 +14,6 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -22,7 +21,8 @@ use sha2::{Digest as _, Sha256};
 pub use crate::guard::{Closed, Entry, Lease, Record, RecordStatus, Retry, Stored, SwapOutcome, Version};
 pub use error::StoreError;
 pub use memory::{MemoryStore, MemoryTransaction};
-pub use retention::{Erased, Retention, erase_player, prune};
+pub(crate) use retention::all_unusable;
+pub use retention::{Erased, Pruned, Retention, erase_player, prune};
 pub use transaction::{Transaction, TransactionWork, TransactionalStore};
 
 use crate::clock::Timestamp;
@@ -31,9 +31,6 @@ use crate::id::RecordKey;
 
 /// How many unusable callbacks a store keeps. Beyond that, the oldest are removed.
 pub const MAX_KEPT: usize = 10_000;
-
-/// How long a store keeps an unusable callback.
-pub const MAX_KEPT_AGE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// Keeps records. Implementations only compare and swap. Cheap to clone; clones share the store.
 ///
@@ -73,9 +70,8 @@ pub trait DedupStore: Clone + Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
 
-    /// Keeps a genuine callback that cannot be used, unless one with its id is kept already. Then removes those that
-    /// are older than [`MAX_KEPT_AGE`] (compared with this one), and the oldest beyond [`MAX_KEPT`]. Returns how many
-    /// were removed.
+    /// Keeps a genuine callback that cannot be used, unless one with its id is kept already. Then removes the oldest
+    /// beyond [`MAX_KEPT`]. Returns how many were removed.
     ///
     /// # Errors
     /// [`StoreError`]: whether it was kept is unknown.

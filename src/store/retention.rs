@@ -44,18 +44,32 @@ pub trait Retention: DedupStore {
     ) -> impl Future<Output = Result<Vec<RecordKey>, StoreError>> + Send;
 }
 
-/// How many keys are listed at a time.
+/// How many keys or callbacks are listed at a time.
 const PAGE: usize = 256;
 
-/// Removes every record that has not changed since `older_than`, except those with a pending decision. Returns how many
-/// were removed.
+/// The result of [`prune`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// The number of records removed.
+    pub removed: usize,
+    /// The number of kept callbacks removed.
+    pub unusable: usize,
+}
+
+/// Removes every record that has not changed since `older_than`, except those with a pending decision, and every kept
+/// callback that arrived before.
 ///
-/// After that, a repetition of such a conversion's callback pays again. Prune only what no network can send any more.
+/// After that, a repetition of such a conversion's callback pays again, and such a kept callback cannot be replayed.
+/// Prune only what no network can send any more.
 ///
 /// # Errors
 /// [`StoreError`]. What was removed by then stays removed; it is safe to run it again.
-pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<usize, StoreError> {
-    let mut removed = 0;
+pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pruned, StoreError> {
+    let mut pruned = Pruned::default();
+    for kept in all_unusable(store).await?.iter().filter(|kept| kept.received < older_than) {
+        pruned.unusable += usize::from(store.remove_unusable(&kept.id).await?);
+    }
     let mut after = None;
     loop {
         let keys = store.list_unchanged_since(older_than, after.as_ref(), PAGE).await?;
@@ -66,11 +80,11 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<usi
             };
             let is_old = !stored.record.is_pending() && stored.record.last_change() < older_than;
             if is_old && store.remove(key, stored.version).await? {
-                removed += 1;
+                pruned.removed += 1;
             }
         }
         if keys.len() < PAGE {
-            return Ok(removed);
+            return Ok(pruned);
         }
         after = keys.last().cloned();
     }
@@ -87,12 +101,12 @@ pub struct Erased {
     /// The number of records with a pending decision, which needs the player: erase again once it is delivered.
     pub pending: usize,
     /// The number of kept callbacks with the player's id in a parameter. They may be money, so they stay: replay or
-    /// remove them, and erase again. A store removes them after [`MAX_KEPT_AGE`](super::MAX_KEPT_AGE).
+    /// remove them, and erase again.
     pub kept: usize,
 }
 
-/// Erases a player: the id and the queries (with addresses and names) are removed from the player's records.
-/// Transactions, amounts and decisions stay, so that nothing is paid twice.
+/// Erases a player: the id, the queries (with addresses and names) and the reasons of network and handler are removed
+/// from the player's records. Transactions, amounts and decisions stay, so that nothing is paid twice.
 ///
 /// A later callback brings the id again. A record of another player that mentions this one only in a contradiction
 /// keeps that message.
@@ -100,7 +114,10 @@ pub struct Erased {
 /// # Errors
 /// [`StoreError`]. What was erased by then stays erased; it is safe to run it again.
 pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<Erased, StoreError> {
-    let mut erased = Erased { kept: count_kept(store, player).await?, ..Erased::default() };
+    let names_player =
+        |kept: &&KeptCallback| Query::new(&kept.callback.query).parameters().any(|(_, value)| *player == *value);
+    let kept = all_unusable(store).await?.iter().filter(names_player).count();
+    let mut erased = Erased { kept, ..Erased::default() };
     let mut after = None;
     loop {
         let keys = store.list_by_player(player, after.as_ref(), PAGE).await?;
@@ -114,18 +131,17 @@ pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<
     }
 }
 
-/// How many kept callbacks name a player.
-async fn count_kept<S: Retention>(store: &S, player: &PlayerId) -> Result<usize, StoreError> {
-    let names_player =
-        |kept: &&KeptCallback| Query::new(&kept.callback.query).parameters().any(|(_, value)| *player == *value);
-    let (mut count, mut after) = (0, None);
+/// Every kept callback: at most [`MAX_KEPT`](super::MAX_KEPT).
+pub(crate) async fn all_unusable<S: DedupStore>(store: &S) -> Result<Vec<KeptCallback>, StoreError> {
+    let mut all = Vec::new();
     loop {
+        let after = all.last().map(|kept: &KeptCallback| kept.id.clone());
         let page = store.list_unusable(after.as_ref(), PAGE).await?;
-        count += page.iter().filter(names_player).count();
-        if page.len() < PAGE {
-            return Ok(count);
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
         }
-        after = page.last().map(|kept| kept.id.clone());
     }
 }
 

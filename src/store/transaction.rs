@@ -26,8 +26,8 @@ use crate::id::RecordKey;
 /// use std::sync::Arc;
 ///
 /// use postback::store::{
-///     DedupStore, KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, StoreError, Stored, SwapOutcome,
-///     Transaction, TransactionWork, TransactionalStore, Version, json,
+///     DedupStore, KeptCallback, KeptId, MAX_KEPT, Record, StoreError, Stored, SwapOutcome, Transaction,
+///     TransactionWork, TransactionalStore, Version, json,
 /// };
 /// use postback::{Decimal, Decision, HandlerError, InTransaction, PlayerId, Receiver, RecordKey};
 ///
@@ -85,8 +85,6 @@ use crate::id::RecordKey;
 ///         let unusable = &mut self.0.lock().await.unusable;
 ///         unusable.entry(kept.id.clone()).or_insert_with(|| kept.clone());
 ///         let before = unusable.len();
-///         let oldest = kept.received.before(MAX_KEPT_AGE);
-///         unusable.retain(|_, known| known.received >= oldest);
 ///         while unusable.len() > MAX_KEPT {
 ///             let first = unusable.values().min_by_key(|known| known.received).map(|known| known.id.clone());
 ///             first.and_then(|id| unusable.remove(&id));

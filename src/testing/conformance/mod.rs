@@ -51,7 +51,7 @@ use self::fixtures::{
 use crate::clock::Timestamp;
 use crate::event::{BanStatus, Effect, Event, EventKind};
 use crate::id::RecordKey;
-use crate::store::{DedupStore, KeptCallback, MAX_KEPT, MAX_KEPT_AGE, Record, SwapOutcome, Version};
+use crate::store::{DedupStore, KeptCallback, MAX_KEPT, Record, SwapOutcome, Version};
 
 /// Tests the promises of [`DedupStore`]. `open` opens an empty store.
 ///
@@ -332,15 +332,19 @@ async fn unusable_callbacks_are_kept_once<S: DedupStore>(store: &S) {
 }
 
 async fn unusable_callbacks_are_bounded<S: DedupStore>(store: &S) {
-    let age = u64::try_from(MAX_KEPT_AGE.as_millis()).unwrap();
-    keep(store, &unusable("old", 0)).await;
-    let removed = keep(store, &unusable("boundary", age)).await;
-    assert_eq!(removed, 0, "a callback of the maximum age must stay");
-    let removed = keep(store, &unusable("later", age + 1)).await;
-    assert_eq!(removed, 1, "a callback of more than the maximum age must be removed");
+    // One that a process with a wrong clock received, in 1970 or in ten years, neither is lost nor removes others.
+    let ten_years = 10 * 365 * 24 * 3_600_000;
+    let mut old = unusable("1970", 0);
+    old.received = Timestamp::default();
+    for kept in [old, unusable("now", 0), unusable("ahead", ten_years)] {
+        let removed = keep(store, &kept).await;
+        assert_eq!(removed, 0, "no callback must be removed because of its age");
+    }
+    let removed = store.remove_unusable(&unusable("ahead", 0).id).await.unwrap();
+    assert!(removed, "a kept callback must be removed");
 
     // Concurrently up to the bound, and one by one beyond it.
-    let nth = move |number: usize| unusable(&format!("n{number}"), age + 2 + number as u64);
+    let nth = move |number: usize| unusable(&format!("n{number}"), 1 + number as u64);
     let mut removed = 0;
     for start in (0..MAX_KEPT).step_by(100) {
         let keeping: JoinSet<_> = (start..(start + 100).min(MAX_KEPT))
@@ -355,7 +359,7 @@ async fn unusable_callbacks_are_bounded<S: DedupStore>(store: &S) {
     for number in MAX_KEPT..MAX_KEPT + surplus {
         removed += keep(store, &nth(number)).await;
     }
-    // "boundary" and "later" are older than all of these.
+    // "1970" and "now" are older than all of these.
     assert_eq!(removed, surplus + 2, "the number of removed callbacks");
     let listed = list_unusable(store, 1000).await;
     assert_eq!(listed.len(), MAX_KEPT, "the number of callbacks must be bounded");

@@ -54,12 +54,16 @@ async fn unchanged_records_are_listed<S: Retention>(store: &S) {
     for record in [&old, &open, &new] {
         put(store, record).await;
     }
+    for after in [0, 3_600_000] {
+        keep(store, &unusable(&format!("kept-{after}"), after)).await;
+    }
     let listed = store.list_unchanged_since(late, None, 10).await.unwrap();
     assert_eq!(listed, [old.key().clone()], "settled records that did not change since must be listed");
     let pruned = prune(store, NOW).await.unwrap();
-    assert_eq!(pruned, 0, "a record that changed at the moment must stay");
+    assert_eq!((pruned.removed, pruned.unusable), (0, 0), "what is from the moment itself must stay");
     let pruned = prune(store, late).await.unwrap();
-    assert_eq!(pruned, 1, "an old record must be pruned");
+    assert_eq!(pruned.removed, 1, "an old record must be pruned");
+    assert_eq!(pruned.unusable, 1, "an old unusable callback must be removed, and no other");
     let found = load(store, old.key()).await;
     assert_eq!(found, None, "a pruned record must be absent");
     for kept in [open, new] {

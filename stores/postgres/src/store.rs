@@ -5,9 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Retention, Stored, SwapOutcome, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Record, Retention, Stored, SwapOutcome, Version, json};
 use postback::{DedupStore, PlayerId, RecordKey, StoreError, Timestamp};
 use sha2::{Digest as _, Sha256};
 use sqlx::pool::PoolConnection;
@@ -212,24 +210,39 @@ impl PostgresStore {
         limit: usize,
         bind: impl Fn(Statement) -> Statement + Send,
     ) -> Result<Vec<RecordKey>, StoreError> {
-        let mut keys = Vec::new();
-        let mut after = after.map(ToString::to_string).unwrap_or_default();
+        let parse = |key: &str| key.parse::<RecordKey>();
+        self.list(operation, statement, after.map(RecordKey::as_str), limit, bind, parse).await
+    }
+
+    /// What is parsed from the last column of up to `limit` rows, in the order of the first, beginning after `after`.
+    async fn list<T: Send, E: fmt::Display>(
+        &self,
+        operation: &'static str,
+        statement: &Sql,
+        after: Option<&str>,
+        limit: usize,
+        bind: impl Fn(Statement) -> Statement + Send,
+        parse: impl Fn(&str) -> Result<T, E> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        let mut after = after.unwrap_or_default().to_owned();
         loop {
-            let wanted = limit.saturating_sub(keys.len());
+            let wanted = limit.saturating_sub(found.len());
             let query = statement.query().bind(after.clone()).bind(row_limit(wanted));
             let rows = self.query(operation, LONG_TIMEOUT, bind(query)).await?;
             for row in &rows {
                 after = column(operation, row, 0)?;
-                match after.parse() {
-                    Ok(key) => keys.push(key),
-                    // Nobody can ask for it, and it must not keep the others from being found.
+                match parse(column(operation, row, row.len().saturating_sub(1))?) {
+                    Ok(parsed) => found.push(parsed),
+                    // It must not keep the others from being found.
                     Err(error) => {
-                        tracing::error!(target: "postback::store", %error, "a row of the table records has an invalid key");
+                        let message = "a row of the store cannot be read: repair it by hand";
+                        tracing::error!(target: "postback::store", operation, %error, "{message}");
                     }
                 }
             }
-            if rows.len() < wanted || keys.len() >= limit {
-                return Ok(keys);
+            if rows.len() < wanted || found.len() >= limit {
+                return Ok(found);
             }
         }
     }
@@ -349,26 +362,15 @@ impl DedupStore for PostgresStore {
             .bind(millis(kept.received))
             .bind(serde_json::to_string(kept).map_err(unwritable)?);
         self.execute(operation, insert).await?;
-        let trim = self.shared.statements.trim_kept.query();
-        let trim = trim.bind(millis(kept.received.before(MAX_KEPT_AGE))).bind(row_limit(MAX_KEPT));
+        let trim = self.shared.statements.trim_kept.query().bind(row_limit(MAX_KEPT));
         let removed = self.execute("remove old unusable callbacks", trim).await?;
         Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 
     async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
-        let operation = "list unusable callbacks";
-        let query = self.shared.statements.list_kept.query();
-        let query = query.bind(after.map(ToString::to_string).unwrap_or_default()).bind(row_limit(limit));
-        let rows = self.query(operation, self.options().timeout, query).await?;
-        let read = |row: &PgRow| {
-            let text: String = column(operation, row, 0)?;
-            serde_json::from_str(&text).map_err(|error| StoreError::Unavailable {
-                operation,
-                hint: "a row of the table unusable is damaged: repair or delete it",
-                source: error.into(),
-            })
-        };
-        rows.iter().map(read).collect()
+        let statement = &self.shared.statements.list_kept;
+        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json);
+        self.list("list unusable callbacks", statement, after.map(KeptId::as_str), limit, |query| query, parse).await
     }
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {
@@ -440,7 +442,7 @@ impl Statements {
     fn new(options: &PostgresOptions) -> Self {
         let sql = |text: &str| {
             let text = text.replace("DURABLE", DURABLE);
-            Sql(text.replace("postback.", &format!("{}.", options.schema)).into())
+            Sql(schema::in_schema(&text, &options.schema).into())
         };
         let list = |condition: &str| {
             sql(&format!("SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"))
@@ -461,9 +463,8 @@ impl Statements {
                  SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
             // Their ids first, so that the table itself is not scanned.
             trim_kept: sql("DELETE FROM postback.unusable WHERE id = ANY (ARRAY( \
-                 SELECT id FROM postback.unusable WHERE received < $1 UNION ALL \
-                 (SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $2)))"),
-            list_kept: sql("SELECT callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
+                 SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $1))"),
+            list_kept: sql("SELECT id, callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
         }
     }

@@ -70,7 +70,8 @@ impl fmt::Display for DurabilityRisk {
                 "snapshots only: a crash loses every change since the last one: set appendonly yes and appendfsync always"
             }
             Self::FlushedEverySecond => {
-                "appendfsync everysec: a crash of the machine loses up to two seconds of changes: set appendfsync always"
+                "appendfsync everysec: a crash of Redis or of its machine loses up to two seconds of changes: set \
+                 appendfsync always"
             }
             Self::NotFlushed => {
                 "appendfsync no: a crash of the machine loses the latest changes: set appendfsync always"

@@ -48,15 +48,6 @@ pub(crate) fn unreadable(key: &RecordKey, source: impl Into<Source>) -> StoreErr
     StoreError::Unreadable { key: key.clone(), source: source.into() }
 }
 
-/// What is under this id is not a kept callback.
-pub(crate) fn unreadable_kept(operation: &'static str, id: &str, error: &serde_json::Error) -> StoreError {
-    StoreError::Unavailable {
-        operation,
-        hint: "unreadable kept callback: upgrade postback, or repair it by hand",
-        source: format!("callback {id}: {error}").into(),
-    }
-}
-
 /// A value that has no JSON.
 pub(crate) fn unwritable(operation: &'static str, error: serde_json::Error) -> StoreError {
     StoreError::Unavailable { operation, hint: "the callback cannot be written as JSON", source: error.into() }

@@ -12,9 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use postback::store::Record;
-use postback::store::{
-    KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Retention, StoreError, Stored, SwapOutcome, Version, json,
-};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Retention, StoreError, Stored, SwapOutcome, Version, json};
 use postback::{DedupStore, PlayerId, RecordKey, Timestamp};
 /// The driver, for connections of your own.
 pub use redis;
@@ -262,13 +260,7 @@ impl DedupStore for RedisStore {
     async fn keep_unusable(&self, kept: &KeptCallback) -> Result<usize, StoreError> {
         let operation = "keep an unusable callback";
         let json = serde_json::to_string(kept).map_err(|error| error::unwritable(operation, error))?;
-        let arguments = [
-            kept.id.as_str(),
-            &json,
-            &kept.received.as_millis().to_string(),
-            &kept.received.before(MAX_KEPT_AGE).as_millis().to_string(),
-            &MAX_KEPT.to_string(),
-        ];
+        let arguments = [kept.id.as_str(), &json, &kept.received.as_millis().to_string(), &MAX_KEPT.to_string()];
         self.change_kept(operation, &self.inner.scripts.keep, &arguments).await
     }
 
@@ -279,17 +271,24 @@ impl DedupStore for RedisStore {
         let mut ids: Vec<String> = self.query(operation, cmd("HKEYS").arg(index)).await?;
         ids.retain(|id| after.is_none_or(|after| id.as_str() > after.as_str()));
         ids.sort_unstable();
-        ids.truncate(limit);
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let mut found = Vec::new();
+        while found.len() < limit && !ids.is_empty() {
+            let page: Vec<String> = ids.drain(..ids.len().min(limit - found.len())).collect();
+            let values: Vec<Option<Vec<u8>>> = self.query(operation, cmd("HMGET").arg(index).arg(&page)).await?;
+            for (id, json) in page.iter().zip(values) {
+                // One without a value was removed meanwhile.
+                match json.map(|json| serde_json::from_slice(&json)) {
+                    None => {}
+                    Some(Ok(kept)) => found.push(kept),
+                    // It must not hide the others.
+                    Some(Err(error)) => {
+                        let message = "a kept callback cannot be read: repair it by hand";
+                        tracing::error!(target: "postback::store", id, %error, "{message}");
+                    }
+                }
+            }
         }
-        let values: Vec<Option<Vec<u8>>> = self.query(operation, cmd("HMGET").arg(index).arg(&ids)).await?;
-        let kept = ids.iter().zip(values).filter_map(|(id, json)| {
-            // One without a value was removed meanwhile.
-            let read = serde_json::from_slice::<KeptCallback>(&json?);
-            Some(read.map_err(|error| error::unreadable_kept(operation, id, &error)))
-        });
-        kept.collect()
+        Ok(found)
     }
 
     async fn remove_unusable(&self, id: &KeptId) -> Result<bool, StoreError> {

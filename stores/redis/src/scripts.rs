@@ -90,17 +90,15 @@ redis.call('DEL', KEYS[2])
 return {expected}
 ";
 
-/// `KEYS`: layout, unusable, unusable by time. `ARGV`: id, callback, time of arrival, time of the oldest one to keep, how
-/// many to keep. Replies with the number that was removed.
+/// `KEYS`: layout, unusable, unusable by time. `ARGV`: id, callback, time of arrival, how many to keep. Replies with
+/// the number that was removed.
 const KEEP: &str = r"
 local problem = check(2, 'hash') or check(3, 'zset')
 if problem then return problem end
 if redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[2]) == 1 then
     redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 end
-local old = #redis.call('ZRANGE', KEYS[3], '-inf', '(' .. ARGV[4], 'BYSCORE')
-local excess = redis.call('ZCARD', KEYS[3]) - ARGV[5]
-local removed = math.max(old, excess, 0)
+local removed = math.max(redis.call('ZCARD', KEYS[3]) - ARGV[4], 0)
 for _, id in ipairs(removed > 0 and redis.call('ZRANGE', KEYS[3], 0, removed - 1) or {}) do
     redis.call('HDEL', KEYS[2], id)
     redis.call('ZREM', KEYS[3], id)

@@ -161,6 +161,8 @@ impl SqliteBuilder {
         // A commit is on the disk before it is reported. `fullfsync` means the same on macOS.
         writer.pragma_update(None, "synchronous", "FULL")?;
         writer.pragma_update(None, "fullfsync", true)?;
+        // What was erased is overwritten.
+        writer.pragma_update(None, "secure_delete", true)?;
         writer.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         writer.pragma_update(None, "cache_size", CACHE_SIZE)?;
         schema::create(&mut writer)?;

@@ -1,6 +1,6 @@
 //! Records and kept callbacks as rows.
 
-use postback::store::{KeptCallback, KeptId, MAX_KEPT, MAX_KEPT_AGE, Record, Stored, Version, json};
+use postback::store::{KeptCallback, KeptId, MAX_KEPT, Record, Stored, Version, json};
 use postback::{PlayerId, RecordKey, StoreError, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Rows, params};
 
@@ -100,22 +100,17 @@ pub(crate) fn list_keys(
     collect(statement.query(params)?, limit, |key| std::str::from_utf8(key).ok()?.parse().ok())
 }
 
-/// Keeps a callback unless its id is known, and removes those that are too old or too many. Returns how many.
+/// Keeps a callback unless its id is known, and removes the oldest that are too many. Returns how many.
 pub(crate) fn keep_unusable(db: &Connection, kept: &KeptCallback, json: &str) -> rusqlite::Result<usize> {
     db.prepare_cached(
         "INSERT INTO postback_unusable (id, received, callback) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING",
     )?
     .execute(params![kept.id.as_str(), millis(kept.received), json])?;
-    let too_old = db
-        .prepare_cached("DELETE FROM postback_unusable WHERE received < ?1")?
-        .execute([millis(kept.received.before(MAX_KEPT_AGE))])?;
-    let too_many = db
-        .prepare_cached(
-            "DELETE FROM postback_unusable WHERE rowid IN \
-             (SELECT rowid FROM postback_unusable ORDER BY received DESC LIMIT -1 OFFSET ?1)",
-        )?
-        .execute([i64::try_from(MAX_KEPT).unwrap_or(i64::MAX)])?;
-    Ok(too_old.saturating_add(too_many))
+    db.prepare_cached(
+        "DELETE FROM postback_unusable WHERE rowid IN \
+         (SELECT rowid FROM postback_unusable ORDER BY received DESC LIMIT -1 OFFSET ?1)",
+    )?
+    .execute([i64::try_from(MAX_KEPT).unwrap_or(i64::MAX)])
 }
 
 /// Kept callbacks in the order of their ids.

@@ -227,6 +227,22 @@ fn erased_record_still_knows_what_was_paid() {
 }
 
 #[test]
+fn erased_record_contains_no_text_about_the_player() {
+    let mut event = completed("o1", "500");
+    event.reason = Some("p1 is a bot".into());
+    let mut game = Game::default();
+    let declined = HandlerResult::Declined { reason: "no such player: p1".into() };
+    game.receive_with(&event, |_, _| declined.clone());
+    let stored = game.records.values_mut().next().unwrap();
+    stored.record = stored.record.erased().unwrap();
+    let json = json::write(game.record()).unwrap();
+    assert!(!json.contains("p1"), "{json}");
+    let (entry, status) = (&game.record().entries()[0], game.record().status());
+    assert_eq!((entry.declined(), status), (Some(""), RecordStatus::Closed));
+    assert_eq!(game.receive(&completed("o1", "500")), Command::Finish(Receipt::Duplicate));
+}
+
+#[test]
 fn pending_record_is_not_erased() {
     let event = completed("o1", "500");
     let Applied::Decided(record) = apply(&Record::new(event.key()), &event.into(), Timestamp::default()) else {

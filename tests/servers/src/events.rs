@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use postback::store::KeptCallback;
 use postback::{BanStatus, Effect, Event, EventKind, Receipt, Receive, ReceiveError, RecordKey, Verified};
 use tokio::task::JoinSet;
 
@@ -132,4 +133,10 @@ impl Load {
         self.senders.join_all().await;
         std::mem::take(&mut self.acknowledged.lock().unwrap())
     }
+}
+
+/// An unusable callback with this id, as a store keeps it.
+pub fn kept(id: &str) -> KeptCallback {
+    let callback = r#"{"network":"bitlabs","app":"game","endpoint":"offers","problem":"","query":"player=player-7"}"#;
+    serde_json::from_str(&format!(r#"{{"id":"{id}","received":1,"callback":{callback}}}"#)).unwrap()
 }

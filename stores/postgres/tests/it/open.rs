@@ -2,9 +2,10 @@
 
 use std::error::Error as _;
 
-use postback::store::json;
+use postback::store::{erase_player, json};
 use postback::{Decision, DedupStore as _, HandlerError, ReceiveError, Receiver, StoreError};
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
+use postback_test_servers::events::{PLAYER, kept};
 use postback_test_servers::{Postgres, free_port};
 
 use crate::game::{completed, database, is_settled, key, new_game, patient, pool, reversed, spawn};
@@ -81,7 +82,8 @@ async fn invalid_schema_name_is_rejected() {
         assert!(matches!(error, StoreError::Open { .. }), "{name:?}: {error:?}");
     }
     let options = PostgresOptions::default().schema("user");
-    PostgresStore::connect_with(&url, options).await.expect("a reserved word is quoted");
+    let store = PostgresStore::connect_with(&url, options).await.expect("a reserved word is quoted");
+    assert_eq!(store.list_pending(None, 1).await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,4 +178,18 @@ async fn unreadable_record_is_never_paid_again() {
     let summary = receiver.recover().await.unwrap();
     assert_eq!((summary.failed, summary.delivered), (1, 0), "a foreign row is skipped");
     assert_eq!(wallet.total().await, (501, 2));
+}
+
+#[tokio::test]
+async fn damaged_kept_callback_hides_no_others() {
+    let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
+    let store = receiver.store();
+    for id in ["a", "b", "c"] {
+        store.keep_unusable(&kept(id)).await.unwrap();
+    }
+    let damage = "UPDATE postback.unusable SET callback = '{}' WHERE id = 'b'";
+    sqlx::raw_sql(damage).execute(&wallet.pool).await.unwrap();
+    assert_eq!(store.list_unusable(None, 2).await.unwrap(), [kept("a"), kept("c")], "a full page");
+    let erased = erase_player(store, &PLAYER.parse().unwrap()).await.unwrap();
+    assert_eq!(erased.kept, 2);
 }

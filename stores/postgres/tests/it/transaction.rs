@@ -9,8 +9,8 @@ use postback::testing::ManualClock;
 use postback::{
     Decision, Effect, Event, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver, Timestamp, Verified,
 };
-use postback_postgres::sqlx::PgConnection;
 use postback_postgres::sqlx::postgres::PgPoolOptions;
+use postback_postgres::sqlx::{Connection as _, PgConnection};
 use postback_postgres::{PostgresStore, sqlx};
 use postback_test_servers::events::{PLAYER, conversion};
 use postback_test_servers::{PATIENCE, Postgres};
@@ -149,7 +149,6 @@ async fn nested_transactions_of_the_handler_work() {
     let Some((receiver, wallet)) = new_game(2, patient()).await else { return };
     let nested = receiver.store().receiver(|tx, decision| {
         Box::pin(async move {
-            use postback_postgres::sqlx::Connection as _;
             let mut kept = tx.begin().await?;
             crate::game::pay(&mut kept, &decision).await?;
             kept.commit().await?;
@@ -308,4 +307,30 @@ async fn acknowledged_changes_are_durable_whatever_is_set() {
     let pool = pool(&url, 1);
     let outside: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&pool).await.unwrap();
     assert_eq!(outside, "off", "other transactions are left alone");
+}
+
+#[tokio::test]
+async fn constraints_are_deferred_for_every_decision() {
+    let Some((receiver, wallet)) = new_game(2, patient()).await else { return };
+    let child_first = receiver.store().receiver(|tx, decision| {
+        Box::pin(async move {
+            let player = decision.id().as_str().to_owned();
+            sqlx::query("INSERT INTO sponsors VALUES ($1)").bind(&player).execute(&mut *tx).await?;
+            sqlx::query("INSERT INTO players VALUES ($1, 0)").bind(&player).execute(&mut *tx).await?;
+            // One that is not deferred initially stays immediate.
+            let mut attempt = tx.begin().await?;
+            let orphan = "INSERT INTO immediate_sponsors VALUES ('nobody')";
+            let inserted = sqlx::raw_sql(orphan).execute(&mut *attempt).await;
+            attempt.rollback().await?;
+            if inserted.is_err() { Ok(()) } else { Err(HandlerError::declined("deferred")) }
+        })
+    });
+    let table = "CREATE TABLE immediate_sponsors (player text REFERENCES players DEFERRABLE INITIALLY IMMEDIATE)";
+    sqlx::raw_sql(table).execute(&wallet.pool).await.unwrap();
+    receiver.accept(completed("t1", 500)).await.unwrap();
+    receiver.accept(reversed("t1", 200)).await.unwrap();
+    let receipt = child_first.deliver(key("t1")).await.unwrap();
+    assert_eq!(receipt, Receipt::NothingPending);
+    let stored = receiver.store().load(&key("t1")).await.unwrap().unwrap();
+    assert_eq!(stored.record.balance(), 300.into());
 }

@@ -66,25 +66,6 @@ fn cut_power(server: &Redis, flushed: u64) {
 const EVERY_SECOND: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_everysec_server_loses_nothing_acknowledged() {
-    let Some((server, receiver, wallet)) = start_game(EVERY_SECOND).await else { return };
-    for round in 0..3 {
-        for number in 0..50 {
-            insist(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
-        }
-        server.kill();
-        tokio::task::block_in_place(|| server.restart());
-    }
-    for round in 0..3 {
-        for number in 0..50 {
-            let known = insist(&receiver, &completed(&format!("{round}-{number}"), 1)).await;
-            assert_eq!(known, Receipt::Duplicate);
-        }
-    }
-    assert_eq!((wallet.balance(), wallet.calls().len()), (150.into(), 150));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn power_cut_with_everysec_loses_the_end_and_pays_once() {
     let Some((server, receiver, wallet)) = start_game(EVERY_SECOND).await else { return };
     let kept: Vec<_> = (0..20).map(|n| completed(&format!("kept-{n}"), 1)).collect();

@@ -5,6 +5,7 @@ use postback::store::{Retention as _, StoreError, erase_player};
 use postback::{DedupStore as _, PlayerId};
 use postback_redis::RedisStore;
 use postback_test_servers::Redis;
+use postback_test_servers::events::kept;
 
 use crate::fixture::{
     PLAYER, Wallet, chain, completed, completed_by, insist, is_unavailable, open, pending_record, receiver,
@@ -191,4 +192,17 @@ async fn one_bad_record_does_not_stop_recovery() {
     server.ask(&["HSET", PLACE, "record", "{}"]);
     let recovered = receiver(store, &Wallet::default()).recover().await.unwrap();
     assert_eq!((recovered.delivered, recovered.failed), (2, 1));
+}
+
+#[tokio::test]
+async fn damaged_kept_callback_hides_no_others() {
+    let Some(server) = start_durable() else { return };
+    let store = open(&server, "s").await;
+    for id in ["a", "b", "c"] {
+        store.keep_unusable(&kept(id)).await.unwrap();
+    }
+    server.ask(&["HSET", "{s}:unusable", "b", "{}"]);
+    assert_eq!(store.list_unusable(None, 2).await.unwrap(), [kept("a"), kept("c")], "a full page");
+    let erased = erase_player(&store, &PLAYER.parse().unwrap()).await.unwrap();
+    assert_eq!(erased.kept, 2);
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use postback::{DedupStore, Receipt, ReceiveError, StoreError};
+use postback::store::erase_player;
+use postback::{DedupStore, Receipt, ReceiveError, StoreError, Verified};
 use postback_sqlite::SqliteStore;
 use postback_sqlite::rusqlite::backup::Backup;
 use postback_sqlite::rusqlite::{Connection, OpenFlags};
+use postback_test_servers::events::completed_by;
 
 use crate::fixture::{Game, Holder, completed, eventually, is_settled, paying, start, stored};
 
@@ -134,5 +136,27 @@ async fn restored_backup_is_consistent_and_goes_on() {
         }
         assert_eq!(game.wallet(), (250, 250), "what came after the backup is paid again");
         store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn erased_player_is_not_in_the_file() {
+    let game = Game::new();
+    let store = game.open();
+    let receiver = store.receiver(|_, _| Ok(())).without_recovery();
+    for number in 0..20 {
+        let mut event = completed_by("jane-doe", &format!("o{number}"), 1).into_inner();
+        // Some do not fit into a page.
+        event.query = format!("{}&player=jane-doe&ip=203.0.113.9", "x".repeat(number * 1000));
+        receiver.receive(Verified::assume_genuine(event)).await.unwrap();
+    }
+    erase_player(&store, &"jane-doe".parse().unwrap()).await.unwrap();
+    drop(receiver);
+    store.close().await;
+    assert_eq!(game.files(), ["game.db"]);
+    let file = std::fs::read(game.file()).unwrap();
+    for text in ["jane-doe", "203.0.113.9"] {
+        let found = file.windows(text.len()).filter(|bytes| *bytes == text.as_bytes()).count();
+        assert_eq!(found, 0, "{text}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use postback::store::Retention;
 use postback::{DedupStore, Effect, HandlerError, PlayerId};
 use postback_sqlite::rusqlite::Connection;
-use postback_test_servers::events::{PLAYER, banned, completed, conversion, key, pending, reversed};
+use postback_test_servers::events::{PLAYER, banned, completed, conversion, kept, key, pending, reversed};
 
 use crate::fixture::{Game, credit};
 
@@ -141,4 +141,15 @@ async fn row_with_a_broken_key_hides_no_others() {
     game.connect().execute(broken, []).unwrap();
     let listed = store.list_pending(None, 2).await.unwrap();
     assert_eq!(listed, [key("o1"), key("o3")]);
+}
+
+#[tokio::test]
+async fn damaged_kept_callback_hides_no_others() {
+    let game = Game::new();
+    let store = game.open();
+    for id in ["a", "b", "c"] {
+        store.keep_unusable(&kept(id)).await.unwrap();
+    }
+    game.connect().execute("UPDATE postback_unusable SET callback = '{}' WHERE id = 'b'", []).unwrap();
+    assert_eq!(store.list_unusable(None, 2).await.unwrap(), [kept("a"), kept("c")], "a full page");
 }
