@@ -395,18 +395,21 @@ impl ConfiguredEndpoint {
                 _ => Err(problem("secret", "missing key: add secret = \"env:NAME\"")),
             };
         };
-        let secret = || Secret::new(text).map_err(|error| problem("secret", error));
-        let credential = match (login, header) {
-            (None, None) => {
-                return builder.secret(text).map_err(|error| problem("secret", error));
-            }
-            (Some(_), Some(_)) => {
-                return Err(problem("header", "both login and header: remove one of the two"));
-            }
-            (Some(login), None) => Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?,
-            (None, Some(name)) => Credential::header(name, &secret()?).map_err(|error| problem("header", error))?,
-        };
-        Ok(builder.credential(credential))
+        match (login, header) {
+            (None, None) => return builder.secret(text).map_err(|error| problem("secret", error)),
+            (Some(_), Some(_)) => return Err(problem("header", "both login and header: remove one of the two")),
+            _ => {}
+        }
+        // Each of the listed secrets is accepted.
+        text.split(',').try_fold(builder, |builder, part| {
+            let secret = Secret::new(part).map_err(|error| problem("secret", error))?;
+            let credential = match (login, header) {
+                (Some(login), _) => Credential::basic(login, &secret).map_err(|error| problem("login", error))?,
+                (_, name) => Credential::header(name.unwrap_or_default(), &secret)
+                    .map_err(|error| problem("header", error))?,
+            };
+            Ok(builder.credential(credential))
+        })
     }
 
     fn senders(settings: &EndpointSettings<'_>) -> Result<Option<Senders>, EndpointProblem> {
