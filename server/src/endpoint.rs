@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
@@ -17,6 +18,7 @@ use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, 
 use zeroize::Zeroizing;
 
 use crate::delivery::ServerReceiver;
+use crate::feed::EndpointCounts;
 use crate::intake::Intake;
 
 /// The keys that an `[[endpoint]]` table may have.
@@ -177,6 +179,10 @@ pub(crate) enum NetworkKind {
         /// The login, or the header, of a network with HTTP credentials.
         login: Option<String>,
         header: Option<String>,
+    /// Whether the configuration leaves the URL out.
+    pub(crate) has_default_url: bool,
+    /// Numbers of this endpoint: others may have the same labels.
+    pub(crate) counts: Arc<EndpointCounts>,
     },
 }
 
@@ -188,7 +194,15 @@ impl fmt::Debug for ConfiguredEndpoint {
 
 impl ConfiguredEndpoint {
     fn new(endpoint: impl Endpoint, url: &str, kind: NetworkKind) -> Self {
-        Self { endpoint: Box::new(endpoint), url: url.to_owned(), uncovered: Vec::new(), secret: None, kind }
+        Self {
+            endpoint: Box::new(endpoint),
+            url: url.to_owned(),
+            has_default_url: false,
+            counts: Arc::default(),
+            uncovered: Vec::new(),
+            secret: None,
+            kind,
+        }
     }
 
     /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
@@ -460,8 +474,17 @@ impl ConfiguredEndpoint {
         self.endpoint.verify(request)
     }
 
-    pub(crate) fn route(&self, intake: &Intake) -> MethodRouter {
-        self.endpoint.route(intake)
+    /// Gets what verifying this request needs, such as keys that the network publishes.
+    pub(crate) async fn prepare(&self, request: &Request<'_>) {
+        self.endpoint.prepare(request).await;
+    }
+
+    pub(crate) fn reads_bodies(&self) -> bool {
+        self.endpoint.reads_bodies()
+    }
+
+    pub(crate) fn route(&self, intake: Intake) -> MethodRouter {
+        self.endpoint.route(&Intake { counts: Some(Arc::clone(&self.counts)), ..intake })
     }
 
     /// Replays the unusable callbacks that were kept for it.

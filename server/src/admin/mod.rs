@@ -148,8 +148,8 @@ async fn page() -> Response {
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
-        let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
-        if let Some(last) = counts.and_then(crate::feed::EndpointCounts::last_genuine) {
+        let same_labels = server.endpoints.iter().filter(|other| other.labels() == labels);
+        if let Some(last) = same_labels.filter_map(|endpoint| endpoint.counts.last_genuine()).max() {
             let seconds = u32::try_from(last.as_millis() / 1000).unwrap_or(u32::MAX);
             metrics::gauge!(
                 "postback_last_callback_timestamp_seconds",
@@ -189,19 +189,16 @@ async fn status(State(server): State<Arc<Server>>) -> Json<Value> {
         .iter()
         .map(|endpoint| {
             let labels = endpoint.labels();
-            let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
-            let count = |of: fn(&crate::feed::EndpointCounts) -> &std::sync::atomic::AtomicU64| {
-                counts.map_or(0, |counts| of(counts).load(Ordering::Relaxed))
-            };
+            let counts = &endpoint.counts;
             json!({
                 "network": labels.network,
                 "app": labels.app,
                 "endpoint": labels.endpoint,
                 "path": endpoint.path(),
-                "genuine": count(|counts| &counts.genuine),
-                "unusable": count(|counts| &counts.unusable),
-                "rejected": count(|counts| &counts.rejected),
-                "last_genuine": counts.and_then(crate::feed::EndpointCounts::last_genuine).map(rfc3339),
+                "genuine": counts.genuine.load(Ordering::Relaxed),
+                "unusable": counts.unusable.load(Ordering::Relaxed),
+                "rejected": counts.rejected.load(Ordering::Relaxed),
+                "last_genuine": counts.last_genuine().map(rfc3339),
                 "has_secret": endpoint.has_secret(),
                 "uncovered": endpoint.uncovered,
             })
