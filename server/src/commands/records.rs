@@ -159,7 +159,7 @@ async fn find(store: &AnyStore, apps: &[(String, String)], text: &str, limit: us
         return Ok(vec![key]);
     }
     let apps = apps.iter().map(|(network, app)| (network.as_str(), app.as_str()));
-    let mut keys = conversions(apps, text);
+    let mut keys = conversions(store, apps, text).await?;
     if let Ok(player) = PlayerId::new(text) {
         keys.extend(store.list_by_player(&player, None, limit).await?);
     }
