@@ -138,6 +138,8 @@ trait AnyEndpoint: Send + Sync {
 
 impl<E: Endpoint> AnyEndpoint for E {
     fn path(&self) -> &str {
+    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()>;
+    fn reads_bodies(&self) -> bool;
         Endpoint::path(self)
     }
 
@@ -155,6 +157,14 @@ impl<E: Endpoint> AnyEndpoint for E {
 
     fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
         Box::pin(receiver.replay(self))
+    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()> {
+        Box::pin(Endpoint::prepare(self, request))
+    }
+
+    fn reads_bodies(&self) -> bool {
+        self.body_limit() > 0
+    }
+
     }
 }
 
