@@ -471,8 +471,8 @@ impl Dispatcher {
 
     /// The backend responded to something, so what timed out before did so for reasons of its own.
     fn on_response(&mut self, ends_outage: bool) {
-        let room = MAX_STUCK.saturating_sub(self.stuck.len());
-        self.stuck.extend(self.timed_out.drain().take(room));
+        let free = MAX_STUCK.saturating_sub(self.stuck.len());
+        self.stuck.extend(self.timed_out.drain().take(free));
         self.fresh.clear();
         if !self.is_closed() || ends_outage {
             self.breaker = Breaker::Closed;

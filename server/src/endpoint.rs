@@ -54,6 +54,12 @@ const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros"
 /// Those that only `AdMob` has.
 const ADMOB_KEYS: [&str; 2] = ["keys_file", "player_in"];
 
+/// The base of URLs that are not in the configuration.
+pub(crate) const BASE: &str = "https://YOUR-HOST";
+
+/// What printed URLs say in the place of a secret.
+const PLACEHOLDER: &str = "YOUR_SECRET";
+
 /// The value of a key, as far as options need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OptionValue {
@@ -132,14 +138,14 @@ trait AnyEndpoint: Send + Sync {
     fn path(&self) -> &str;
     fn labels(&self) -> EndpointLabels<'_>;
     fn verify(&self, request: &Request<'_>) -> Result<Verified<Event>, VerifyError>;
+    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()>;
+    fn reads_bodies(&self) -> bool;
     fn route(&self, intake: &Intake) -> MethodRouter;
     fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
 }
 
 impl<E: Endpoint> AnyEndpoint for E {
     fn path(&self) -> &str {
-    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()>;
-    fn reads_bodies(&self) -> bool;
         Endpoint::path(self)
     }
 
@@ -151,12 +157,6 @@ impl<E: Endpoint> AnyEndpoint for E {
         Endpoint::verify(self, request).map(Verified::<Event>::from)
     }
 
-    fn route(&self, intake: &Intake) -> MethodRouter {
-        postback::axum::callbacks(self, intake)
-    }
-
-    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
-        Box::pin(receiver.replay(self))
     fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()> {
         Box::pin(Endpoint::prepare(self, request))
     }
@@ -165,6 +165,12 @@ impl<E: Endpoint> AnyEndpoint for E {
         self.body_limit() > 0
     }
 
+    fn route(&self, intake: &Intake) -> MethodRouter {
+        postback::axum::callbacks(self, intake)
+    }
+
+    fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>> {
+        Box::pin(receiver.replay(self))
     }
 }
 
@@ -173,6 +179,10 @@ pub(crate) struct ConfiguredEndpoint {
     endpoint: Box<dyn AnyEndpoint>,
     /// The URL as it is typed into the network's dashboard.
     pub(crate) url: String,
+    /// Whether the configuration leaves the URL out.
+    pub(crate) has_default_url: bool,
+    /// Numbers of this endpoint: others may have the same labels.
+    pub(crate) counts: Arc<EndpointCounts>,
     /// What the network's signature does not cover, although it decides about money.
     pub(crate) uncovered: Vec<String>,
     /// Its secret, for `simulate`. Networks that sign nothing may have none.
@@ -189,10 +199,6 @@ pub(crate) enum NetworkKind {
         /// The login, or the header, of a network with HTTP credentials.
         login: Option<String>,
         header: Option<String>,
-    /// Whether the configuration leaves the URL out.
-    pub(crate) has_default_url: bool,
-    /// Numbers of this endpoint: others may have the same labels.
-    pub(crate) counts: Arc<EndpointCounts>,
     },
 }
 
@@ -220,9 +226,18 @@ impl ConfiguredEndpoint {
         settings: &EndpointSettings<'_>,
         networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
+        if settings.secret.is_some_and(|secret| secret.split(',').any(|part| part == PLACEHOLDER)) {
+            let fix =
+                "use the secret of the dashboard, or, if the network signs nothing, a long random text of your own";
+            return Err(problem("secret", format!("{PLACEHOLDER} stands for a secret that everybody knows: {fix}")));
+        }
+        if settings.url.is_some_and(|url| url.contains(PLACEHOLDER)) {
+            let fix = "remove the url, and paste the one that `postback url --config FILE` prints into the dashboard";
+            return Err(problem("url", format!("{PLACEHOLDER} stands for the secret: {fix}")));
+        }
         let endpoint = Self::build_for_network(settings, networks)?;
         let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
-        Ok(Self { secret, ..endpoint })
+        Ok(Self { secret, has_default_url: settings.url.is_none(), ..endpoint })
     }
 
     fn build_for_network(
@@ -324,7 +339,8 @@ impl ConfiguredEndpoint {
                 admob::app(settings.app, keys.map_err(|error| problem("keys_file", error))?)
             }
         };
-        let url = settings.url.unwrap_or("https://YOUR-HOST/callbacks/admob");
+        let default_url = format!("{BASE}/callbacks/admob");
+        let url = settings.url.unwrap_or(&default_url);
         if settings.url.is_some() {
             builder = builder.url(url);
         }
@@ -388,7 +404,7 @@ impl ConfiguredEndpoint {
         if let Some(senders) = Self::senders(settings)? {
             builder = builder.senders(senders);
         }
-        let url = builder.dashboard_url("https://YOUR-HOST").unwrap_or_default();
+        let url = builder.dashboard_url(BASE).unwrap_or_default();
         let endpoint = builder.build().map_err(|error| {
             let key = match &error {
                 ConfigError::Name(_) => "app",
@@ -429,8 +445,9 @@ impl ConfiguredEndpoint {
             let secret = Secret::new(part).map_err(|error| problem("secret", error))?;
             let credential = match (login, header) {
                 (Some(login), _) => Credential::basic(login, &secret).map_err(|error| problem("login", error))?,
-                (_, name) => Credential::header(name.unwrap_or_default(), &secret)
-                    .map_err(|error| problem("header", error))?,
+                (_, name) => {
+                    Credential::header(name.unwrap_or_default(), &secret).map_err(|error| problem("header", error))?
+                }
             };
             Ok(builder.credential(credential))
         })

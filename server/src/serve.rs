@@ -173,6 +173,9 @@ fn announce(server: &Server, ports: &Ports) -> anyhow::Result<()> {
     if server.store_kind == "memory" {
         tracing::warn!(target: "postback::server", "the memory store forgets what was paid when the program ends: for tests only");
     }
+    if server.endpoints.iter().any(|endpoint| endpoint.has_default_url) {
+        tracing::info!(target: "postback::server", "`postback url --config FILE` prints the URLs for the dashboards");
+    }
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
         tracing::info!(
@@ -222,7 +225,6 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    let labels = endpoint.labels();
     // 400 is a genuine callback that cannot be used: it was counted when it was kept.
     if response.status().is_client_error() && response.status() != StatusCode::BAD_REQUEST {
         endpoint.counts.rejected.fetch_add(1, Ordering::Relaxed);
