@@ -52,8 +52,17 @@ const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// After this long without a success, the first success ends an outage.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// How many deliveries in a row must time out before the backend counts as down. A refused connection counts at once.
-const TIMEOUTS_TO_OPEN: u32 = 3;
+/// How many records must time out, with no response to any, before the backend counts as down. A refused connection
+/// counts at once.
+const TIMEOUTS_TO_OPEN: usize = 3;
+
+/// How many records are remembered that timed out while the backend responded to others.
+const MAX_STUCK: usize = 1024;
+
+/// While the backend counts as down: how often a decision that was just accepted is sent, and how many of them wait for
+/// that in memory.
+const FRESH_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_FRESH: usize = 64;
 
 /// How many unreadable records are remembered.
 const MAX_UNREADABLE: usize = 1024;
@@ -135,7 +144,11 @@ impl Delivery {
             scan_ended: Instant::now(),
             waiting: 0,
             next_due: Instant::now(),
-            breaker: Breaker::Closed { timeouts: 0 },
+            breaker: Breaker::Closed,
+            timed_out: HashSet::new(),
+            stuck: HashSet::new(),
+            fresh: Vec::new(),
+            fresh_at: Instant::now(),
             probe_after: None,
             failed_since_success: false,
             last_success: Instant::now(),
@@ -218,8 +231,8 @@ struct Scan {
 
 enum Breaker {
     /// The backend responds.
-    Closed { timeouts: u32 },
-    /// It does not: nothing is sent but one probe at a time.
+    Closed,
+    /// It does not: nothing is sent but one probe at a time, and the latest accepted decisions.
     Open { probe_at: Instant, wait: Duration, probe: Option<RecordKey> },
 }
 
@@ -239,6 +252,14 @@ struct Dispatcher {
     waiting: u32,
     next_due: Instant,
     breaker: Breaker,
+    /// Records that timed out since the backend's last response.
+    timed_out: HashSet<RecordKey>,
+    /// Records that timed out before a response to others: their timeouts say nothing about the backend.
+    stuck: HashSet<RecordKey>,
+    /// What was accepted while the backend counts as down, the latest last. A decision that was never sent is the best
+    /// probe: it waits for none that keep failing.
+    fresh: Vec<RecordKey>,
+    fresh_at: Instant,
     /// Probes take turns, so that one decision that always fails does not keep the breaker open.
     probe_after: Option<RecordKey>,
     failed_since_success: bool,
@@ -262,9 +283,14 @@ impl Dispatcher {
                     }
                 }
                 Some(key) = self.incoming.recv(), if may_start => {
-                    // While the backend is down, what is accepted waits in the store.
                     if self.is_closed() {
                         self.start(key, Check::None);
+                    } else {
+                        // It waits in the store, too.
+                        if self.fresh.len() == MAX_FRESH {
+                            self.fresh.remove(0);
+                        }
+                        self.fresh.push(key);
                     }
                 }
                 () = self.shared.wake.notified() => self.begin_scan(),
@@ -277,24 +303,36 @@ impl Dispatcher {
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.breaker, Breaker::Closed { .. })
+        matches!(self.breaker, Breaker::Closed)
     }
 
     fn next_wakeup(&self) -> Instant {
-        match &self.breaker {
+        let wakeup = match &self.breaker {
             Breaker::Open { probe: None, probe_at, .. } => *probe_at,
-            Breaker::Closed { .. } if self.scan.is_none() => {
+            Breaker::Closed if self.scan.is_none() => {
                 let pause = PAUSE_PER_WAITING.saturating_mul(self.waiting);
                 self.next_due.max(self.scan_ended + pause)
             }
             _ => Instant::now() + SCAN_INTERVAL,
-        }
+        };
+        if self.may_start_fresh() { wakeup.min(self.fresh_at) } else { wakeup }
+    }
+
+    fn may_start_fresh(&self) -> bool {
+        !self.is_closed() && !self.fresh.is_empty() && self.running.len() < self.concurrency
     }
 
     async fn on_timer(&mut self) {
+        let now = Instant::now();
+        if self.may_start_fresh() && self.fresh_at <= now {
+            self.fresh_at = now + FRESH_INTERVAL;
+            if let Some(key) = self.fresh.pop() {
+                self.start(key, Check::None);
+            }
+        }
         match &self.breaker {
-            Breaker::Closed { .. } => self.begin_scan(),
-            Breaker::Open { probe: None, .. } => self.probe().await,
+            Breaker::Closed => self.begin_scan(),
+            Breaker::Open { probe: None, probe_at, .. } if *probe_at <= now => self.probe().await,
             Breaker::Open { .. } => {}
         }
     }
@@ -365,7 +403,10 @@ impl Dispatcher {
         let was_probe = self.end_probe(&key);
         let again = self.in_flight.remove(&key).unwrap_or_default();
         match outcome {
-            Outcome::Delivered => self.on_success(),
+            Outcome::Delivered => {
+                self.stuck.remove(&key);
+                self.on_success();
+            }
             Outcome::Waiting { left } => {
                 self.waiting = self.waiting.saturating_add(1);
                 self.due_in(left);
@@ -374,7 +415,7 @@ impl Dispatcher {
                     self.set_probe_at(Duration::from_millis(100));
                 }
             }
-            Outcome::Failed { error, outage } => self.on_failure(&error, outage, was_probe),
+            Outcome::Failed { error, outage } => self.on_failure(&key, &error, outage, was_probe),
             Outcome::Unreadable { error } => {
                 self.log_unreadable(&key, &error);
                 if was_probe {
@@ -394,41 +435,31 @@ impl Dispatcher {
     }
 
     fn on_success(&mut self) {
-        let was_down = !self.is_closed();
         let ends_outage = self.failed_since_success && self.last_success.elapsed() >= OUTAGE;
         self.last_success = Instant::now();
         self.failed_since_success = false;
-        self.breaker = Breaker::Closed { timeouts: 0 };
         {
             let mut status = self.shared.status();
             status.delivered = status.delivered.saturating_add(1);
             status.last_success = Some(crate::text::rfc3339(SystemClock.now()));
         }
-        if was_down || ends_outage {
-            self.on_backend_up();
-        }
+        self.on_response(ends_outage);
     }
 
-    fn on_failure(&mut self, error: &str, outage: Outage, was_probe: bool) {
+    fn on_failure(&mut self, key: &RecordKey, error: &str, outage: Outage, was_probe: bool) {
         self.failed_since_success = true;
         {
             let mut status = self.shared.status();
             status.failed = status.failed.saturating_add(1);
             status.last_error = Some(error.to_owned());
         }
+        if outage == Outage::Perhaps && !self.stuck.contains(key) && self.timed_out.len() < MAX_STUCK {
+            self.timed_out.insert(key.clone());
+        }
         match (&mut self.breaker, outage) {
-            (Breaker::Closed { timeouts }, Outage::No) => *timeouts = 0,
-            (Breaker::Closed { timeouts }, Outage::Perhaps) => {
-                *timeouts = timeouts.saturating_add(1);
-                if *timeouts >= TIMEOUTS_TO_OPEN {
-                    self.open(error);
-                }
-            }
-            (Breaker::Closed { .. }, Outage::Yes) => self.open(error),
-            (Breaker::Open { .. }, Outage::No) => {
-                self.breaker = Breaker::Closed { timeouts: 0 };
-                self.on_backend_up();
-            }
+            (_, Outage::No) => self.on_response(false),
+            (Breaker::Closed, Outage::Perhaps) if self.timed_out.len() < TIMEOUTS_TO_OPEN => {}
+            (Breaker::Closed, _) => self.open(error),
             (Breaker::Open { wait, .. }, _) if was_probe => {
                 let wait = wait.saturating_mul(2).min(MAX_PROBE_INTERVAL);
                 self.breaker = Breaker::Open { probe_at: Instant::now() + wait, wait, probe: None };
@@ -436,6 +467,17 @@ impl Dispatcher {
             (Breaker::Open { .. }, _) => {}
         }
         self.due_in(MIN_BACKOFF);
+    }
+
+    /// The backend responded to something, so what timed out before did so for reasons of its own.
+    fn on_response(&mut self, ends_outage: bool) {
+        let free = MAX_STUCK.saturating_sub(self.stuck.len());
+        self.stuck.extend(self.timed_out.drain().take(free));
+        self.fresh.clear();
+        if !self.is_closed() || ends_outage {
+            self.breaker = Breaker::Closed;
+            self.on_backend_up();
+        }
     }
 
     fn open(&mut self, error: &str) {
@@ -459,12 +501,16 @@ impl Dispatcher {
     /// Sends one pending decision to a backend that is believed to be down.
     async fn probe(&mut self) {
         let store = self.receiver.store();
-        let mut listed = store.list_pending(self.probe_after.as_ref(), 1).await;
+        let mut listed = store.list_pending(self.probe_after.as_ref(), PAGE).await;
         if self.probe_after.is_some() && listed.as_ref().is_ok_and(Vec::is_empty) {
-            listed = store.list_pending(None, 1).await;
+            listed = store.list_pending(None, PAGE).await;
         }
         let key = match listed {
-            Ok(keys) => keys.into_iter().next(),
+            // Rather one that did not time out itself.
+            Ok(keys) => {
+                let other = keys.iter().find(|key| !self.timed_out.contains(*key) && !self.stuck.contains(*key));
+                other.or(keys.first()).cloned()
+            }
             Err(error) => {
                 log_store_failed(&error);
                 return self.set_probe_at(MIN_BACKOFF);
@@ -473,7 +519,7 @@ impl Dispatcher {
         self.probe_after.clone_from(&key);
         let Some(key) = key else {
             // Nothing is pending, so nothing says that the backend is down.
-            self.breaker = Breaker::Closed { timeouts: 0 };
+            self.breaker = Breaker::Closed;
             self.shared.status().backend_up = true;
             metrics::gauge!("postback_backend_up").set(1.0);
             return self.begin_scan();
@@ -542,7 +588,7 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
         Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },
         Err(ReceiveError::Handler { source, .. }) => {
             let outage = match source.downcast_ref::<BackendError>() {
-                Some(BackendError::Unreachable { .. }) => Outage::Yes,
+                Some(BackendError::Unreachable { was_connected: false, .. }) => Outage::Yes,
                 Some(error) if error.is_outage() => Outage::Perhaps,
                 _ => Outage::No,
             };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
@@ -16,6 +17,7 @@ use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, 
 use zeroize::Zeroizing;
 
 use crate::delivery::ServerReceiver;
+use crate::feed::EndpointCounts;
 use crate::intake::Intake;
 
 /// The keys that an `[[endpoint]]` table may have.
@@ -50,6 +52,12 @@ const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros"
 
 /// Those that only `AdMob` has.
 const ADMOB_KEYS: [&str; 2] = ["keys_file", "player_in"];
+
+/// The base of URLs that are not in the configuration.
+pub(crate) const BASE: &str = "https://YOUR-HOST";
+
+/// What printed URLs say in the place of a secret.
+const PLACEHOLDER: &str = "YOUR_SECRET";
 
 /// The value of a key, as far as options need it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +137,8 @@ trait AnyEndpoint: Send + Sync {
     fn path(&self) -> &str;
     fn labels(&self) -> EndpointLabels<'_>;
     fn verify(&self, request: &Request<'_>) -> Result<Verified<Event>, VerifyError>;
+    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()>;
+    fn reads_bodies(&self) -> bool;
     fn route(&self, intake: &Intake) -> MethodRouter;
     fn replay<'a>(&'a self, receiver: &'a ServerReceiver) -> Boxed<'a, Result<ReplaySummary, StoreError>>;
 }
@@ -146,6 +156,14 @@ impl<E: Endpoint> AnyEndpoint for E {
         Endpoint::verify(self, request).map(Verified::<Event>::from)
     }
 
+    fn prepare<'a>(&'a self, request: &'a Request<'a>) -> Boxed<'a, ()> {
+        Box::pin(Endpoint::prepare(self, request))
+    }
+
+    fn reads_bodies(&self) -> bool {
+        self.body_limit() > 0
+    }
+
     fn route(&self, intake: &Intake) -> MethodRouter {
         postback::axum::callbacks(self, intake)
     }
@@ -160,6 +178,10 @@ pub(crate) struct ConfiguredEndpoint {
     endpoint: Box<dyn AnyEndpoint>,
     /// The URL as it is typed into the network's dashboard.
     pub(crate) url: String,
+    /// Whether the configuration leaves the URL out.
+    pub(crate) has_default_url: bool,
+    /// Numbers of this endpoint: others may have the same labels.
+    pub(crate) counts: Arc<EndpointCounts>,
     /// What the network's signature does not cover, although it decides about money.
     pub(crate) uncovered: Vec<String>,
     /// Its secret, for `simulate`. Networks that sign nothing may have none.
@@ -187,7 +209,15 @@ impl fmt::Debug for ConfiguredEndpoint {
 
 impl ConfiguredEndpoint {
     fn new(endpoint: impl Endpoint, url: &str, kind: NetworkKind) -> Self {
-        Self { endpoint: Box::new(endpoint), url: url.to_owned(), uncovered: Vec::new(), secret: None, kind }
+        Self {
+            endpoint: Box::new(endpoint),
+            url: url.to_owned(),
+            has_default_url: false,
+            counts: Arc::default(),
+            uncovered: Vec::new(),
+            secret: None,
+            kind,
+        }
     }
 
     /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
@@ -195,9 +225,18 @@ impl ConfiguredEndpoint {
         settings: &EndpointSettings<'_>,
         networks: &HashMap<String, Description>,
     ) -> Result<Self, EndpointProblem> {
+        if settings.secret.is_some_and(|secret| secret.split(',').any(|part| part == PLACEHOLDER)) {
+            let fix =
+                "use the secret of the dashboard, or, if the network signs nothing, a long random text of your own";
+            return Err(problem("secret", format!("{PLACEHOLDER} stands for a secret that everybody knows: {fix}")));
+        }
+        if settings.url.is_some_and(|url| url.contains(PLACEHOLDER)) {
+            let fix = "remove the url, and paste the one that `postback url --config FILE` prints into the dashboard";
+            return Err(problem("url", format!("{PLACEHOLDER} stands for the secret: {fix}")));
+        }
         let endpoint = Self::build_for_network(settings, networks)?;
         let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
-        Ok(Self { secret, ..endpoint })
+        Ok(Self { secret, has_default_url: settings.url.is_none(), ..endpoint })
     }
 
     fn build_for_network(
@@ -299,7 +338,8 @@ impl ConfiguredEndpoint {
                 admob::app(settings.app, keys.map_err(|error| problem("keys_file", error))?)
             }
         };
-        let url = settings.url.unwrap_or("https://YOUR-HOST/callbacks/admob");
+        let default_url = format!("{BASE}/callbacks/admob");
+        let url = settings.url.unwrap_or(&default_url);
         if settings.url.is_some() {
             builder = builder.url(url);
         }
@@ -363,7 +403,7 @@ impl ConfiguredEndpoint {
         if let Some(senders) = Self::senders(settings)? {
             builder = builder.senders(senders);
         }
-        let url = builder.dashboard_url("https://YOUR-HOST").unwrap_or_default();
+        let url = builder.dashboard_url(BASE).unwrap_or_default();
         let endpoint = builder.build().map_err(|error| {
             let key = match &error {
                 ConfigError::Name(_) => "app",
@@ -394,18 +434,22 @@ impl ConfiguredEndpoint {
                 _ => Err(problem("secret", "missing key: add secret = \"env:NAME\"")),
             };
         };
-        let secret = || Secret::new(text).map_err(|error| problem("secret", error));
-        let credential = match (login, header) {
-            (None, None) => {
-                return builder.secret(text).map_err(|error| problem("secret", error));
-            }
-            (Some(_), Some(_)) => {
-                return Err(problem("header", "both login and header: remove one of the two"));
-            }
-            (Some(login), None) => Credential::basic(login, &secret()?).map_err(|error| problem("login", error))?,
-            (None, Some(name)) => Credential::header(name, &secret()?).map_err(|error| problem("header", error))?,
-        };
-        Ok(builder.credential(credential))
+        match (login, header) {
+            (None, None) => return builder.secret(text).map_err(|error| problem("secret", error)),
+            (Some(_), Some(_)) => return Err(problem("header", "both login and header: remove one of the two")),
+            _ => {}
+        }
+        // Each of the listed secrets is accepted.
+        text.split(',').try_fold(builder, |builder, part| {
+            let secret = Secret::new(part).map_err(|error| problem("secret", error))?;
+            let credential = match (login, header) {
+                (Some(login), _) => Credential::basic(login, &secret).map_err(|error| problem("login", error))?,
+                (_, name) => {
+                    Credential::header(name.unwrap_or_default(), &secret).map_err(|error| problem("header", error))?
+                }
+            };
+            Ok(builder.credential(credential))
+        })
     }
 
     fn senders(settings: &EndpointSettings<'_>) -> Result<Option<Senders>, EndpointProblem> {
@@ -456,8 +500,17 @@ impl ConfiguredEndpoint {
         self.endpoint.verify(request)
     }
 
-    pub(crate) fn route(&self, intake: &Intake) -> MethodRouter {
-        self.endpoint.route(intake)
+    /// Gets what verifying this request needs, such as keys that the network publishes.
+    pub(crate) async fn prepare(&self, request: &Request<'_>) {
+        self.endpoint.prepare(request).await;
+    }
+
+    pub(crate) fn reads_bodies(&self) -> bool {
+        self.endpoint.reads_bodies()
+    }
+
+    pub(crate) fn route(&self, intake: Intake) -> MethodRouter {
+        self.endpoint.route(&Intake { counts: Some(Arc::clone(&self.counts)), ..intake })
     }
 
     /// Replays the unusable callbacks that were kept for it.

@@ -1,10 +1,10 @@
 //! What happened lately, for the admin page.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postback::{Action, Clock as _, EndpointLabels, Event, EventKind, Receipt, SystemClock, Timestamp};
+use postback::{Action, Clock as _, Event, EventKind, Receipt, SystemClock, Timestamp};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -49,22 +49,11 @@ pub(crate) struct EndpointCounts {
 pub(crate) struct Feed {
     recent: Mutex<VecDeque<Arc<Item>>>,
     live: broadcast::Sender<Arc<Item>>,
-    counts: HashMap<(String, String, String), EndpointCounts>,
 }
 
 impl Feed {
-    pub(crate) fn new<'e>(endpoints: impl Iterator<Item = EndpointLabels<'e>>) -> Self {
-        let keys =
-            endpoints.map(|labels| (labels.network.to_owned(), labels.app.to_owned(), labels.endpoint.to_owned()));
-        Self {
-            recent: Mutex::default(),
-            live: broadcast::Sender::new(KEPT),
-            counts: keys.map(|key| (key, EndpointCounts::default())).collect(),
-        }
-    }
-
-    pub(crate) fn counts(&self, network: &str, app: &str, endpoint: &str) -> Option<&EndpointCounts> {
-        self.counts.get(&(network.to_owned(), app.to_owned(), endpoint.to_owned()))
+    pub(crate) fn new() -> Self {
+        Self { recent: Mutex::default(), live: broadcast::Sender::new(KEPT) }
     }
 
     /// Numbers an item and shows it.
@@ -83,10 +72,6 @@ impl Feed {
 
     /// A genuine callback was taken.
     pub(crate) fn push_taken(&self, event: &Event, receipt: &Receipt) {
-        if let Some(counts) = self.counts(event.network.as_str(), event.app.as_str(), &event.endpoint) {
-            counts.genuine.fetch_add(1, Ordering::Relaxed);
-            counts.last_genuine.store(SystemClock.now().as_millis(), Ordering::Relaxed);
-        }
         let decision = match receipt {
             Receipt::Accepted(decision) | Receipt::Settled(decision) => Some(decision),
             _ => None,
@@ -125,6 +110,11 @@ impl Feed {
 }
 
 impl EndpointCounts {
+    pub(crate) fn count_genuine(&self) {
+        self.genuine.fetch_add(1, Ordering::Relaxed);
+        self.last_genuine.store(SystemClock.now().as_millis(), Ordering::Relaxed);
+    }
+
     pub(crate) fn last_genuine(&self) -> Option<Timestamp> {
         let millis = self.last_genuine.load(Ordering::Relaxed);
         (millis > 0).then(|| Timestamp::from_millis(millis))

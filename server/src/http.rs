@@ -1,20 +1,23 @@
 //! Serves HTTP/1.1 with limits: connections, headers, slow clients.
 //!
-//! At the limit of connections, the oldest one that has no request in flight gives way to a new one. So idle and slow
-//! connections push out each other, and a genuine callback, which sends its request at once, is answered.
+//! At the limit of connections, the oldest one that has no request in flight gives way to a new one. A request is in
+//! flight from when its body has arrived. So idle and slow connections push out each other, and a genuine callback,
+//! which sends its request at once, is answered.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -59,24 +62,50 @@ pub(crate) fn connection_limit() -> usize {
 
 /// One open connection.
 struct Connection {
-    /// Requests in flight.
-    requests: AtomicUsize,
+    /// Whether a request has arrived as a whole and is not answered yet.
+    is_in_flight: AtomicBool,
     evict: Notify,
 }
 
-/// Counts a request as in flight until dropped.
-struct InFlight(Arc<Connection>);
+/// The body of a request, which is in flight once its end has arrived.
+struct Arriving {
+    body: Incoming,
+    connection: Arc<Connection>,
+}
 
-impl InFlight {
-    fn new(connection: &Arc<Connection>) -> Self {
-        connection.requests.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(connection))
+impl Arriving {
+    fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
+        let arriving = Self { body, connection: Arc::clone(connection) };
+        arriving.note_end();
+        arriving
+    }
+
+    fn note_end(&self) {
+        if self.body.is_end_stream() {
+            self.connection.is_in_flight.store(true, Ordering::SeqCst);
+        }
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::SeqCst);
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.note_end();
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -86,7 +115,7 @@ struct Connections(Mutex<VecDeque<Weak<Connection>>>);
 
 impl Connections {
     fn add(&self, limit: usize) -> Arc<Connection> {
-        let connection = Arc::new(Connection { requests: AtomicUsize::new(0), evict: Notify::new() });
+        let connection = Arc::new(Connection { is_in_flight: AtomicBool::new(false), evict: Notify::new() });
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= limit.saturating_mul(2) {
             all.retain(|known| known.strong_count() > 0);
@@ -99,7 +128,7 @@ impl Connections {
     fn evict_oldest(&self) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_idle = |known: &Weak<Connection>| {
-            known.upgrade().is_none_or(|connection| connection.requests.load(Ordering::SeqCst) == 0)
+            known.upgrade().is_none_or(|connection| !connection.is_in_flight.load(Ordering::SeqCst))
         };
         while let Some(at) = all.iter().position(is_idle) {
             if let Some(connection) = all.remove(at).and_then(|known| known.upgrade()) {
@@ -164,13 +193,12 @@ fn spawn(
     let service = {
         let connection = Arc::clone(&connection);
         service_fn(move |request: hyper::Request<Incoming>| {
-            let in_flight = InFlight::new(&connection);
-            let router = router.clone();
+            let (router, connection) = (router.clone(), Arc::clone(&connection));
             async move {
-                let mut request = request.map(Body::new);
+                let mut request = request.map(|body| Body::new(Arriving::new(body, &connection)));
                 request.extensions_mut().insert(ConnectInfo(peer));
                 let response = router.oneshot(request).await;
-                drop(in_flight);
+                connection.is_in_flight.store(false, Ordering::SeqCst);
                 response.map_err(|never: Infallible| never)
             }
         })

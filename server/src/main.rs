@@ -63,8 +63,7 @@ struct ServeArguments {
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(status) => ExitCode::from(status),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             commands::note(format_args!("postback: {error:#}"));
@@ -73,9 +72,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the answer of a command that asks something is yes.
-fn run(command: Command) -> anyhow::Result<bool> {
-    match command {
+/// The exit status: 0 if the answer of a command that asks something is yes.
+fn run(command: Command) -> anyhow::Result<u8> {
+    let is_yes = match command {
         Command::Serve(arguments) if arguments.demo => in_runtime(demo::run(arguments.demo_port)),
         Command::Serve(arguments) => in_runtime(async move {
             serve::run(Config::read(&arguments.config)?).await?;
@@ -89,9 +88,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Import(import) => in_runtime(import.run()),
         Command::Simulate(simulate) => in_runtime(simulate.run()),
         Command::Sign(sign) => sign.run(),
-        Command::Verify(verify) => verify.run(),
+        Command::Verify(verify) => return in_runtime(verify.run()),
         Command::Explain(explain) => explain.run(),
-    }
+    };
+    Ok(u8::from(!is_yes?))
 }
 
 /// The reader of standard output went away, as in `postback verify | head`.

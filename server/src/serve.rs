@@ -21,7 +21,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Config, LogFormat};
 use crate::delivery::{Delivery, ServerReceiver};
-use crate::endpoint::ConfiguredEndpoint;
 use crate::feed::Feed;
 use crate::intake::Intake;
 use crate::server::Server;
@@ -69,9 +68,9 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     let patience = config.backend.timeout.saturating_add(Duration::from_secs(2));
     let (delivery, delivering) =
         Delivery::start(receiver.clone(), config.backend.concurrency, patience, shutdown.clone());
-    let feed = Arc::new(Feed::new(config.endpoints.iter().map(ConfiguredEndpoint::labels)));
+    let feed = Arc::new(Feed::new());
     let server = Arc::new(Server {
-        intake: Intake { receiver, delivery, feed },
+        intake: Intake { receiver, delivery, feed, counts: None },
         endpoints: config.endpoints,
         store_kind: config.store.kind(),
         started: SystemClock.now(),
@@ -174,6 +173,9 @@ fn announce(server: &Server, ports: &Ports) -> anyhow::Result<()> {
     if server.store_kind == "memory" {
         tracing::warn!(target: "postback::server", "the memory store forgets what was paid when the program ends: for tests only");
     }
+    if server.endpoints.iter().any(|endpoint| endpoint.has_default_url) {
+        tracing::info!(target: "postback::server", "`postback url --config FILE` prints the URLs for the dashboards");
+    }
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
         tracing::info!(
@@ -205,7 +207,7 @@ struct Site {
 }
 
 fn public_router(server: &Arc<Server>) -> Router {
-    let routes = server.endpoints.iter().map(|endpoint| endpoint.route(&server.intake)).collect();
+    let routes = server.endpoints.iter().map(|endpoint| endpoint.route(server.intake.clone())).collect();
     let site = Site { server: Arc::clone(server), routes };
     Router::new().fallback(public).with_state(Arc::new(site))
 }
@@ -223,13 +225,9 @@ async fn public(State(site): State<Arc<Site>>, request: Request) -> Response {
         Ok(response) => response,
         Err(never) => match never {},
     };
-    let labels = endpoint.labels();
     // 400 is a genuine callback that cannot be used: it was counted when it was kept.
-    if response.status().is_client_error()
-        && response.status() != StatusCode::BAD_REQUEST
-        && let Some(counts) = site.server.intake.feed.counts(labels.network, labels.app, labels.endpoint)
-    {
-        counts.rejected.fetch_add(1, Ordering::Relaxed);
+    if response.status().is_client_error() && response.status() != StatusCode::BAD_REQUEST {
+        endpoint.counts.rejected.fetch_add(1, Ordering::Relaxed);
     }
     response
 }

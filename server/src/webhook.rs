@@ -175,7 +175,7 @@ fn parameters(query: &str) -> BTreeMap<Cow<'_, str>, Parameter<'_>> {
 pub(crate) enum BackendError {
     /// No connection, or it broke before there was a response.
     #[error("backend not reachable: {reason}")]
-    Unreachable { reason: String },
+    Unreachable { reason: String, was_connected: bool },
     /// No response in time.
     #[error("backend did not respond within {} s", limit.as_secs_f32())]
     Timeout { limit: Duration },
@@ -260,15 +260,21 @@ impl WebhookSender {
             .header("webhook-timestamp", seconds)
             .header("webhook-signature", signatures.join(" "))
             .body(Full::from(body))?;
+        let limit = self.backend.timeout;
         let exchange = async {
             let response = self.client.request(request).await.map_err(|error| unreachable(&error))?;
             let status = response.status();
-            let content = Limited::new(response.into_body(), MAX_RESPONSE).collect().await;
-            // The status decides; only a refusal needs the body.
+            let content = Limited::new(response.into_body(), MAX_RESPONSE).collect();
+            // The status decides, however long the body takes. Only a refusal needs it; others are read for the
+            // connection to be used again.
+            if status != StatusCode::UNPROCESSABLE_ENTITY {
+                tokio::spawn(tokio::time::timeout(limit, content));
+                return Ok((status, Bytes::new()));
+            }
+            let content = content.await;
             let content = content.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
             Ok((status, content))
         };
-        let limit = self.backend.timeout;
         let (status, content) = match tokio::time::timeout(limit, exchange).await {
             Ok(result) => result.map_err(|error: BackendError| error)?,
             Err(_) => return Err(BackendError::Timeout { limit }.into()),
@@ -297,7 +303,7 @@ fn unreachable(error: &hyper_util::client::legacy::Error) -> BackendError {
         reason = inner.to_string();
         source = inner.source();
     }
-    BackendError::Unreachable { reason }
+    BackendError::Unreachable { reason, was_connected: !error.is_connect() }
 }
 
 impl Handler for WebhookSender {

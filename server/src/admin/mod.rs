@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use tokio::sync::broadcast::error::RecvError;
 use zeroize::Zeroizing;
 
 use crate::server::Server;
+use crate::store::AnyStore;
 use crate::text::rfc3339;
 
 use view::summary_json;
@@ -148,8 +150,8 @@ async fn page() -> Response {
 async fn metrics(State(server): State<Arc<Server>>) -> Response {
     for endpoint in &server.endpoints {
         let labels = endpoint.labels();
-        let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
-        if let Some(last) = counts.and_then(crate::feed::EndpointCounts::last_genuine) {
+        let same_labels = server.endpoints.iter().filter(|other| other.labels() == labels);
+        if let Some(last) = same_labels.filter_map(|endpoint| endpoint.counts.last_genuine()).max() {
             let seconds = u32::try_from(last.as_millis() / 1000).unwrap_or(u32::MAX);
             metrics::gauge!(
                 "postback_last_callback_timestamp_seconds",
@@ -189,19 +191,16 @@ async fn status(State(server): State<Arc<Server>>) -> Json<Value> {
         .iter()
         .map(|endpoint| {
             let labels = endpoint.labels();
-            let counts = server.intake.feed.counts(labels.network, labels.app, labels.endpoint);
-            let count = |of: fn(&crate::feed::EndpointCounts) -> &std::sync::atomic::AtomicU64| {
-                counts.map_or(0, |counts| of(counts).load(Ordering::Relaxed))
-            };
+            let counts = &endpoint.counts;
             json!({
                 "network": labels.network,
                 "app": labels.app,
                 "endpoint": labels.endpoint,
                 "path": endpoint.path(),
-                "genuine": count(|counts| &counts.genuine),
-                "unusable": count(|counts| &counts.unusable),
-                "rejected": count(|counts| &counts.rejected),
-                "last_genuine": counts.and_then(crate::feed::EndpointCounts::last_genuine).map(rfc3339),
+                "genuine": counts.genuine.load(Ordering::Relaxed),
+                "unusable": counts.unusable.load(Ordering::Relaxed),
+                "rejected": counts.rejected.load(Ordering::Relaxed),
+                "last_genuine": counts.last_genuine().map(rfc3339),
                 "has_secret": endpoint.has_secret(),
                 "uncovered": endpoint.uncovered,
             })
@@ -297,7 +296,7 @@ async fn find(
     let mut keys: Vec<RecordKey> = Vec::new();
     if after.is_none() {
         keys.extend(text.parse::<RecordKey>());
-        keys.extend(conversions(server.apps(), text));
+        keys.extend(conversions(store, server.apps(), text).await?);
     }
     let mut next = None;
     if let Ok(player) = PlayerId::new(text) {
@@ -310,8 +309,23 @@ async fn find(
     Ok((keys, next))
 }
 
-/// The keys of a transaction in each of these apps.
-pub(crate) fn conversions<'a>(apps: impl Iterator<Item = (&'a str, &'a str)>, transaction: &str) -> Vec<RecordKey> {
+/// The keys of a transaction in each of these apps, with those of its goals, which follow after a colon.
+pub(crate) async fn conversions<'a>(
+    store: &AnyStore,
+    apps: impl Iterator<Item = (&'a str, &'a str)>,
+    transaction: &str,
+) -> Result<Vec<RecordKey>, StoreError> {
+    let apps: BTreeSet<_> = apps.collect();
+    let mut keys = conversion_keys(apps.iter().copied(), transaction);
+    for first in conversion_keys(apps.into_iter(), &format!("{transaction}:")) {
+        let listed = store.list_unchanged_since(SystemClock.now(), Some(&first), PAGE_SIZE).await?;
+        let prefix = first.to_string();
+        keys.extend(listed.into_iter().take_while(|key| key.to_string().starts_with(&prefix)));
+    }
+    Ok(keys)
+}
+
+fn conversion_keys<'a>(apps: impl Iterator<Item = (&'a str, &'a str)>, transaction: &str) -> Vec<RecordKey> {
     let Ok(transaction) = TransactionId::new(transaction) else {
         return Vec::new();
     };
@@ -331,7 +345,7 @@ async fn browse(
     let first = || {
         // A space comes before every other character that an id may have.
         let first_app = server.apps().filter(|(known, _)| Some(*known) == network).min()?;
-        conversions(std::iter::once(first_app), " ").into_iter().next()
+        conversion_keys(std::iter::once(first_app), " ").into_iter().next()
     };
     let after = after.or_else(first);
     let store = server.intake.receiver.store();

@@ -2,11 +2,12 @@
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::Args;
 use postback::testing::bitlabs::Signer;
-use postback::verify::UrlTemplate;
+use postback::verify::{BadRequest, Headers, NotGenuine, UrlTemplate};
 use postback::{Request, VerifyError};
 use serde_json::json;
 
@@ -43,7 +44,8 @@ impl Sign {
 /// Verifies callbacks against a configuration, and says what they mean. Nothing is stored.
 ///
 /// The endpoint is found by the path of the URL. Only networks that authenticate by the URL can be verified this way.
-/// Exit status: 0 all are genuine and usable, 1 one is not, 2 the command could not be carried out.
+/// Exit status: 0 all are genuine and usable, 1 one is not, 2 the command could not be carried out, 3 one cannot be
+/// verified from its URL (and none is wrong): it is authenticated by headers or its body, or the keys are not available.
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The configuration with the endpoints.
@@ -61,9 +63,9 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(self) -> anyhow::Result<bool> {
+    pub(crate) async fn run(self) -> anyhow::Result<u8> {
         let endpoints = Config::read_endpoints(&self.config)?;
-        let mut all_genuine = true;
+        let mut answer = Answer::Genuine;
         if let Some(path) = &self.access_log {
             let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             for line in std::io::BufReader::new(file).lines() {
@@ -73,31 +75,48 @@ impl Verify {
                 };
                 let path = target.split('?').next().unwrap_or_default();
                 if endpoints.iter().any(|endpoint| endpoint.answers_at(path)) {
-                    all_genuine &= self.verify(&endpoints, method, target)?;
+                    answer = answer.max(self.verify(&endpoints, Some(method), target).await?);
                 }
             }
-            return Ok(all_genuine);
+            return Ok(answer.status());
         }
         for url in urls(self.url.as_deref()) {
-            all_genuine &= self.verify(&endpoints, "GET", url?.trim())?;
+            answer = answer.max(self.verify(&endpoints, None, url?.trim()).await?);
         }
-        Ok(all_genuine)
+        Ok(answer.status())
     }
 
-    fn verify(&self, endpoints: &[ConfiguredEndpoint], method: &str, url: &str) -> anyhow::Result<bool> {
+    /// `method`: that of the request, if it is known.
+    async fn verify(
+        &self,
+        endpoints: &[ConfiguredEndpoint],
+        method: Option<&str>,
+        url: &str,
+    ) -> anyhow::Result<Answer> {
         let target = target_of(url);
         let path = target.split('?').next().unwrap_or_default();
         let endpoint = endpoints.iter().find(|endpoint| endpoint.answers_at(path));
         let Some(endpoint) = endpoint else {
             self.print_result("unknown_endpoint", &format!("no endpoint has the path {path}"), None)?;
-            return Ok(false);
+            return Ok(Answer::No);
         };
-        match endpoint.verify(&Request::new(method, &target)) {
+        let headers = UnknownHeaders::default();
+        let request = Request::new(method.unwrap_or("GET"), &target).with_headers(&headers);
+        endpoint.prepare(&request).await;
+        match endpoint.verify(&request) {
             Ok(event) => {
                 let labels = endpoint.labels();
                 let text = format!("{} ({} {})", says(&event), labels.network, labels.endpoint);
                 self.print_result("genuine", &text, Some(&event))?;
-                Ok(true)
+                Ok(Answer::Genuine)
+            }
+            Err(error) if is_about_more_than_the_url(&error, endpoint, method, &headers) => {
+                let reason = match error {
+                    VerifyError::KeysUnavailable => error.to_string(),
+                    _ => "its authentication is in the headers, in the body, or by the sender's address".to_owned(),
+                };
+                self.print_result("cannot_be_verified_from_its_url", &reason, None)?;
+                Ok(Answer::Unknown)
             }
             Err(error) => {
                 let word = match &error {
@@ -106,7 +125,7 @@ impl Verify {
                     _ => "not_genuine",
                 };
                 self.print_result(word, &error.to_string(), None)?;
-                Ok(false)
+                Ok(Answer::No)
             }
         }
     }
@@ -126,6 +145,57 @@ impl Verify {
             }
         }
         Ok(())
+    }
+}
+
+/// What is known about all callbacks: the greatest of the answers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Answer {
+    Genuine,
+    Unknown,
+    No,
+}
+
+impl Answer {
+    fn status(self) -> u8 {
+        match self {
+            Self::Genuine => 0,
+            Self::Unknown => 3,
+            Self::No => 1,
+        }
+    }
+}
+
+/// The headers of a request of which only the URL is known. Notes whether authentication looked at one.
+#[derive(Default)]
+struct UnknownHeaders {
+    were_needed: AtomicBool,
+}
+
+impl Headers for UnknownHeaders {
+    fn each<'h>(&'h self, name: &str, _: &mut dyn FnMut(&'h [u8])) {
+        if !name.eq_ignore_ascii_case("x-forwarded-for") && !name.eq_ignore_ascii_case("content-type") {
+            self.were_needed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether a callback was not accepted for something that its URL does not show.
+fn is_about_more_than_the_url(
+    error: &VerifyError,
+    endpoint: &ConfiguredEndpoint,
+    method: Option<&str>,
+    headers: &UnknownHeaders,
+) -> bool {
+    match error {
+        VerifyError::KeysUnavailable | VerifyError::NotGenuine(NotGenuine::Address) => true,
+        VerifyError::Unusable(_) => false,
+        // A URL alone may be that of a POST.
+        VerifyError::BadRequest(BadRequest::Method { .. }) => method.is_none(),
+        VerifyError::BadRequest(_) | VerifyError::NotGenuine(_) => {
+            method == Some("POST") && endpoint.reads_bodies() || headers.were_needed.load(Ordering::Relaxed)
+        }
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `postback check` and `url`: configurations and dashboard URLs.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use postback::bitlabs::{Family, Vocabulary, describe_macro};
@@ -11,7 +11,7 @@ use postback::verify::UrlTemplate;
 use super::explain::PARAMETER;
 use super::{note, print};
 use crate::config::{self, Config};
-use crate::endpoint::{ConfiguredEndpoint, EndpointSettings, OptionValue};
+use crate::endpoint::{BASE, ConfiguredEndpoint, EndpointSettings, OptionValue};
 
 /// Validates a configuration file, or a dashboard URL.
 ///
@@ -34,7 +34,7 @@ impl Check {
             (None, _) => {
                 let path = self.config.unwrap_or_else(|| config::DEFAULT_FILE.into());
                 let config = Config::read(&path)?;
-                print_config(&config)?;
+                print_config(&config, &path)?;
                 Ok(true)
             }
             (Some(url), "bitlabs") => check_bitlabs(url),
@@ -44,7 +44,7 @@ impl Check {
     }
 }
 
-fn print_config(config: &Config) -> anyhow::Result<()> {
+fn print_config(config: &Config, path: &Path) -> anyhow::Result<()> {
     let plural = if config.endpoints.len() == 1 { "" } else { "s" };
     print(format_args!(
         "the configuration is valid: {} endpoint{plural}, {} store",
@@ -61,6 +61,12 @@ fn print_config(config: &Config) -> anyhow::Result<()> {
                 endpoint.uncovered.join(", ")
             ));
         }
+    }
+    if config.endpoints.iter().any(|endpoint| endpoint.has_default_url) {
+        print(format_args!(
+            "for the dashboards, paste the URLs that `postback url --config {}` prints",
+            path.display()
+        ))?;
     }
     Ok(())
 }
@@ -138,14 +144,19 @@ fn check_described(url: &str, name: &str) -> anyhow::Result<bool> {
 
 /// Prints the URL to paste into a network's dashboard.
 ///
-/// The URL is the first line of standard output; what its macros mean follows on standard error. Exit status: 0, or 2
-/// if the network is unknown.
+/// The URL is the first line of standard output; what its macros mean follows on standard error. With a configuration,
+/// the URLs of its endpoints are printed, secrets included. Exit status: 0, or 2 if the network is unknown or the
+/// configuration has errors.
 #[derive(Args)]
 pub(crate) struct Url {
     /// The network. `list` prints all names.
-    network: String,
+    #[arg(required_unless_present = "config")]
+    network: Option<String>,
+    /// A configuration: print the URL of each of its endpoints, ready to paste. They contain secrets.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["network", "family"])]
+    config: Option<PathBuf>,
     /// Scheme and host that reach the receiver from outside.
-    #[arg(long, value_name = "URL", default_value = "https://YOUR-HOST")]
+    #[arg(long, value_name = "URL", default_value = BASE)]
     base: String,
     /// The BitLabs family.
     #[arg(long, value_name = "NAME", default_value = "offers")]
@@ -175,7 +186,16 @@ const BITLABS: [(&str, &str); 7] = [
 impl Url {
     pub(crate) fn run(self) -> anyhow::Result<bool> {
         let base = self.base.trim_end_matches('/');
-        match self.network.as_str() {
+        if let Some(path) = &self.config {
+            for endpoint in Config::read_endpoints(path)? {
+                let labels = endpoint.labels();
+                note(format_args!("{}/{} {}", labels.network, labels.app, labels.endpoint));
+                let rest = endpoint.url.strip_prefix(BASE).filter(|_| endpoint.has_default_url);
+                print(rest.map_or_else(|| endpoint.url.clone(), |rest| format!("{base}{rest}")))?;
+            }
+            return Ok(true);
+        }
+        match self.network.as_deref().unwrap_or_default() {
             "list" => {
                 print("admob")?;
                 print("bitlabs")?;

@@ -160,7 +160,7 @@ async fn find(store: &AnyStore, apps: &[(String, String)], text: &str, limit: us
         return Ok(vec![key]);
     }
     let apps = apps.iter().map(|(network, app)| (network.as_str(), app.as_str()));
-    let mut keys = conversions(apps, text);
+    let mut keys = conversions(store, apps, text).await?;
     if let Ok(player) = PlayerId::new(text) {
         keys.extend(store.list_by_player(&player, None, limit).await?);
     }
@@ -171,7 +171,8 @@ async fn find(store: &AnyStore, apps: &[(String, String)], text: &str, limit: us
 
 /// Delivers what is pending now, whatever the backoff says. Safe while servers run.
 ///
-/// Exit status: 0 nothing is pending any more, 1 something still is, 2 the command could not be carried out.
+/// Exit status: 0 nothing is pending any more, 1 something still is, 2 there is no such record, or the command could not
+/// be carried out.
 #[derive(Args)]
 pub(crate) struct Retry {
     /// The server's configuration.
@@ -185,6 +186,15 @@ impl Retry {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         let config = Config::read(&self.config)?;
         let store = config.store.open_existing().await?;
+        if let Some(key) = &self.key {
+            let Some(stored) = store.load(key).await? else {
+                anyhow::bail!("no such record: {key}");
+            };
+            if !stored.record.is_pending() {
+                print("nothing is pending")?;
+                return Ok(true);
+            }
+        }
         let receiver = serve::receiver(&config, store.clone())?;
         let permits = Arc::new(Semaphore::new(config.backend.concurrency));
         let mut running = JoinSet::new();

@@ -20,7 +20,7 @@ use postback::testing::admob::AdmobSigner;
 use postback::testing::bitlabs::Signer;
 use postback::testing::described::{DescribedSigner, SentCallback};
 use postback::verify::UrlTemplate;
-use postback::{Clock as _, Decimal, Effect, EventKind, Request as Callback, SystemClock};
+use postback::{Clock as _, Decimal, Effect, Event, EventKind, Request as Callback, SystemClock};
 use serde_json::Value;
 
 use super::print;
@@ -216,14 +216,15 @@ impl Simulate {
         let configured = Config::read_endpoints(&self.config)?;
         let to = self.checked_target()?;
         let client = http_client(TIMEOUT, to.scheme_str() == Some("https"))?;
-        let endpoints = configured.iter().filter(|endpoint| endpoint.labels().network == self.network);
+        let endpoints: Vec<_> =
+            configured.iter().filter(|endpoint| endpoint.labels().network == self.network).collect();
         let mut plan = Vec::new();
         // Each endpoint has players and transactions of its own.
-        for (run, endpoint) in (SystemClock.now().as_millis() * 100..).zip(endpoints) {
+        for (run, endpoint) in (SystemClock.now().as_millis() * 100..).zip(endpoints.iter().copied()) {
             plan.extend(match &endpoint.kind {
                 NetworkKind::Bitlabs => plan_bitlabs(endpoint, run)?,
                 NetworkKind::Admob(player_in) => plan_admob(endpoint, player_in, google.as_ref(), run)?,
-                NetworkKind::Described { description, .. } => plan_described(endpoint, description, run)?,
+                NetworkKind::Described { description, .. } => plan_described(endpoint, &endpoints, description, run)?,
             });
         }
         if plan.is_empty() {
@@ -433,8 +434,13 @@ fn plan_admob(
     Ok(plan)
 }
 
-/// The scenarios that a described network can send.
-fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run: u64) -> anyhow::Result<Vec<Planned>> {
+/// The scenarios that a described network can send to this URL. Reversals may go to another one of the same app.
+fn plan_described(
+    endpoint: &ConfiguredEndpoint,
+    all: &[&ConfiguredEndpoint],
+    description: &Description,
+    run: u64,
+) -> anyhow::Result<Vec<Planned>> {
     let secret = endpoint.signing_secret().context("no secret to sign with")?;
     let genuine = DescribedSigner::new(description, &endpoint.url, secret);
     let forger = DescribedSigner::new(description, endpoint.url.replace(secret, FORGED_SECRET), FORGED_SECRET);
@@ -451,6 +457,8 @@ fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run:
     };
     // What the endpoint makes of a callback, to see what the network has.
     let event = |sent: &SentCallback| endpoint.verify(&sent.request()).ok();
+    let is_reversal = |event: &Event| matches!(event.kind.as_str(), "adjusted" | "revoked");
+    let is_of_the_app = |other: &&&ConfiguredEndpoint| other.labels().app == endpoint.labels().app;
     let label = endpoint.labels().endpoint;
     let mut plan = Vec::new();
     let scenarios = ["reward", "duplicate", "pending", "reversal", "test-flag", "forgery"];
@@ -459,6 +467,11 @@ fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run:
         let transaction = format!("t{run}{number}");
         let draft = |transaction: &str| draft_of(&genuine, secret, &player, transaction);
         let reward = draft(&transaction).sign();
+        // Every callback of this URL may mean something else.
+        let pays = event(&reward).is_none_or(|event| event.kind.as_str() == "completed");
+        if !pays && scenario != "forgery" {
+            continue;
+        }
         // What a network that sends no amount pays is in the URL.
         let amount = event(&reward).and_then(|event| match &event.kind {
             EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } => Some(*amount),
@@ -496,10 +509,16 @@ fn plan_described(endpoint: &ConfiguredEndpoint, description: &Description, run:
             }
             "reversal" => {
                 let own = format!("{transaction}-reversal");
-                let reversal = draft(&own).meaning(Meaning::Reversed, &transaction).sign();
-                if let Some(taken) = event(&reversal)
-                    && matches!(taken.kind.as_str(), "adjusted" | "revoked")
-                {
+                let mut reversals =
+                    std::iter::once(&endpoint).chain(all.iter().filter(is_of_the_app)).filter_map(|url| {
+                        let secret = url.signing_secret()?;
+                        let signer = DescribedSigner::new(description, &url.url, secret);
+                        let draft = draft_of(&signer, secret, &player, &own);
+                        let sent = draft.meaning(Meaning::Reversed, &transaction).sign();
+                        let event = url.verify(&sent.request()).ok()?;
+                        is_reversal(&event).then_some((sent, event))
+                    });
+                if let Some((reversal, taken)) = reversals.next() {
                     let is_linked = event(&reward).is_some_and(|paid| paid.key() == taken.key());
                     add("reward", reward, amount, "a completed callback is paid");
                     if is_linked {

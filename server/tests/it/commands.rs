@@ -4,10 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use postback::network::Role;
+use postback::testing::described::DescribedSigner;
 use postback_test_servers::wait_until;
 
+use crate::client::Client;
 use crate::operations::repository;
-use crate::program::{SECRET, Setup, command, offer, run};
+use crate::program::{OFFERS, SECRET, Setup, command, offer, run};
 use crate::sample_backends::is_installed;
 use crate::webhook::Recorder;
 
@@ -263,4 +268,157 @@ fn guide_for_testing_a_backend_works_as_printed() {
     let [simulated, sent] = outputs.as_slice() else { panic!("two blocks") };
     assert!(simulated.trim_end().ends_with(", 0 wrong"), "{simulated}");
     assert!(sent.starts_with("HTTP/1.1 200") && sent.trim_end().ends_with("accepted"), "{sent}");
+}
+
+const GAME: &str = "https://game.example";
+
+/// An endpoint of a preset, with more keys.
+fn endpoint(network: &str, keys: &str) -> String {
+    format!("[[endpoint]]\nnetwork = \"{network}\"\napp = \"my-game\"\n{keys}\n")
+}
+
+/// The default URL of a preset.
+fn default_url(network: &str) -> String {
+    postback::network::preset(network).expect("a preset").dashboard_url(GAME)
+}
+
+#[test]
+fn every_listed_secret_is_a_credential() {
+    let mut setup = Setup::new();
+    let by_header = default_url("phonexa").replace("/callbacks/phonexa", "/callbacks/by-header");
+    setup.end = endpoint("phonexa", "login = \"network\"\nsecret = \"new-password,old-password\"")
+        + &endpoint("phonexa", &format!("header = \"x-key\"\nsecret = \"new-key,old-key\"\nurl = \"{by_header}\""));
+    let server = setup.start();
+    let mut client = Client::new(server.public);
+    let mut ask_with = |path: &str, header: (&str, &str)| {
+        let target = format!("{path}?player=p1&conversion_id=c1");
+        client.send("GET", &target, &[header]).expect("a response").status
+    };
+    for (password, status) in [("new-password", 400), ("old-password", 400), ("new-password,old-password", 401)] {
+        let basic = format!("Basic {}", STANDARD.encode(format!("network:{password}")));
+        assert_eq!(ask_with("/callbacks/phonexa", ("authorization", &basic)), status, "{password}");
+    }
+    for (key, status) in [("new-key", 400), ("old-key", 400), ("new-key,old-key", 401)] {
+        assert_eq!(ask_with("/callbacks/by-header", ("x-key", key)), status, "{key}");
+    }
+    let to = format!("http://127.0.0.1:{}", server.public);
+    let (status, out, err) = ask(&setup, &["simulate", "phonexa", "--to", &to]);
+    assert_eq!(status, 0, "{out}{err}");
+}
+
+#[test]
+fn url_prints_the_endpoints_urls_with_their_secrets() {
+    let mut setup = Setup::new();
+    setup.end = endpoint("lootably", "secret = \"the-key-of-the-dashboard\"");
+    let server = setup.start();
+    let (status, out, _) = ask(&setup, &["check"]);
+    assert!(status == 0 && out.contains("`postback url --config postback.toml`"), "{out}");
+    let (status, out, err) = ask(&setup, &["url", "--config", "postback.toml", "--base", GAME]);
+    let urls: Vec<&str> = out.lines().collect();
+    let [offers, lootably] = urls.as_slice() else { panic!("{out}") };
+    assert!(status == 0 && *offers == OFFERS && err.contains("lootably/my-game postbacks"), "{err}");
+    assert!(lootably.starts_with("https://game.example/callbacks/lootably?"), "{lootably}");
+    // What the network makes of the printed URL is taken.
+    let description = postback::network::preset("lootably").expect("a preset");
+    let network = DescribedSigner::new(&description, *lootably, "the-key-of-the-dashboard");
+    let sent = network.callback().player("p1").transaction("t1").amount("500").sign();
+    assert_eq!(server.get(sent.target()).status, 200);
+    let (_, secret) = lootably.split_once("secret=").expect("a secret");
+    let secret = secret.split('&').next().expect("a secret");
+    assert!(secret.len() == 32 && !out.contains("the-key-of-the-dashboard"), "{lootably}");
+    assert!(!server.log().contains(secret) && server.log().contains("postback url --config"));
+}
+
+#[test]
+fn retry_of_a_record_says_if_there_is_nothing_to_do() {
+    let setup = Setup::new();
+    let backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    backend.wait_for(1);
+    wait_until("it is delivered", || server.admin("/api/pending")["records"] == serde_json::json!([]));
+    let (status, out, err) = ask(&setup, &["retry", "bitlabs/my-game/conversion/none"]);
+    assert_eq!((status, out.as_str()), (2, ""));
+    assert_eq!(err, "postback: no such record: bitlabs/my-game/conversion/none\n");
+    let (status, out, _) = ask(&setup, &["retry", "bitlabs/my-game/conversion/o1"]);
+    assert_eq!((status, out.as_str()), (0, "nothing is pending\n"));
+    assert_eq!(backend.count(), 1);
+}
+
+#[test]
+fn verify_does_not_judge_what_the_url_does_not_show() {
+    let mut setup = Setup::new();
+    setup.end = endpoint("phonexa", "login = \"network\"\nsecret = \"a-password\"")
+        + &endpoint("adgem-v3", "secret = \"another-key\"")
+        + &endpoint("wannads", "secret = \"a-third-key\"");
+    setup.configure("postback.toml");
+    for target in ["/callbacks/phonexa?player=p1", "/callbacks/adgem-v3"] {
+        let (status, out, err) = ask(&setup, &["verify", target]);
+        assert!(status == 3 && out.starts_with("cannot be verified from its url: "), "{status} {out}{err}");
+    }
+    let verify_log = |requests: &[&str]| {
+        let line = |request: &&str| format!("192.0.2.1 - - [x] \"{request} HTTP/1.1\" 200 7\n");
+        fs::write(setup.path("access.log"), requests.iter().map(line).collect::<String>()).expect("a log");
+        ask(&setup, &["verify", "--json", "--access-log", "access.log"])
+    };
+    let genuine = format!("GET {}", offer("p1", "o1", "500", "COMPLETED").target());
+    let (status, out, _) = verify_log(&[&genuine, "POST /callbacks/wannads", "POST /callbacks/adgem-v3"]);
+    assert_eq!(status, 3, "{out}");
+    assert_eq!(out.matches("\"cannot_be_verified_from_its_url\"").count(), 2, "{out}");
+    let forged = genuine.replace("500", "501");
+    let (status, out, _) = verify_log(&[&forged, "POST /callbacks/wannads", "GET /callbacks/wannads?subId=p1"]);
+    assert_eq!((status, out.matches("\"not_genuine\"").count()), (1, 2), "{out}");
+}
+
+#[test]
+fn urls_with_a_meaning_are_counted_and_simulated_as_such() {
+    let mut setup = Setup::new();
+    let description = postback::network::preset("pollfish").expect("a preset");
+    let reversals = description.reversal_url(GAME).expect("a URL for reversals");
+    for (url, meaning) in [(default_url("pollfish"), "completed"), (reversals, "reversed")] {
+        setup.end.push_str(&endpoint(
+            "pollfish",
+            &format!("secret = \"{SECRET}\"\nurl = \"{url}\"\nmeaning = \"{meaning}\""),
+        ));
+    }
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    let network = DescribedSigner::new(&description, default_url("pollfish"), SECRET);
+    let sent = network.callback().player("p1").transaction("t1").amount("500").sign();
+    assert_eq!(server.get(sent.target()).status, 200);
+    let endpoints = server.admin("/api/status")["endpoints"].clone();
+    assert_eq!((&endpoints[1]["genuine"], &endpoints[2]["genuine"]), (&1.into(), &0.into()));
+    let to = format!("http://127.0.0.1:{}", server.public);
+    let admin = format!("http://127.0.0.1:{}", server.admin);
+    let (status, out, err) = ask(&setup, &["simulate", "pollfish", "--to", &to, "--admin", &admin]);
+    assert!(status == 0 && out.ends_with(", 0 wrong\n"), "{out}{err}");
+    assert!(out.contains("\nreversal "), "{out}");
+    let endpoints = server.admin("/api/status")["endpoints"].clone();
+    assert_eq!(endpoints[2]["genuine"], 1);
+}
+
+#[test]
+fn search_finds_the_goals_of_a_transaction() {
+    let mut setup = Setup::new();
+    let url = default_url("mychips").replace("YOUR_SECRET", SECRET);
+    setup.end = endpoint("mychips", &format!("secret = \"{SECRET}\"\nurl = \"{url}\""));
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    let description = postback::network::preset("mychips").expect("a preset");
+    let network = DescribedSigner::new(&description, url, SECRET);
+    for (transaction, goal) in [("t1", "level-1"), ("t1", "level-2"), ("t12", "level-1")] {
+        let draft = network.callback().player("p1").transaction(transaction).amount("500").role(Role::Goal, goal);
+        let response = server.get(draft.sign().target());
+        assert_eq!(response.status, 200, "{}", response.body);
+    }
+    let found = server.admin("/api/search?q=t1");
+    let keys: Vec<&str> = found["records"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|record| record["key"].as_str().expect("a key"))
+        .collect();
+    assert!(keys.len() == 2 && keys.iter().all(|key| key.starts_with("mychips/my-game/conversion/t1:")), "{keys:?}");
+    let (status, out, _) = ask(&setup, &["show", "t1"]);
+    assert_eq!((status, out.matches("  player ").count()), (0, 2), "{out}");
 }

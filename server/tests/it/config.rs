@@ -161,3 +161,20 @@ fn server_that_cannot_start_says_why_and_creates_nothing() {
     assert_eq!(status, 2);
     assert!(err.contains("cannot read configuration missing.toml"), "{err}");
 }
+
+#[test]
+fn placeholder_of_a_printed_url_is_no_secret() {
+    let setup = Setup::new();
+    let with_keys =
+        |keys: &str| format!("{VALID}[[endpoint]]\nnetwork = \"lootably\"\napp = \"placeholder\"\n{keys}\n");
+    for (keys, expected) in [
+        ("secret = \"real,YOUR_SECRET\"", "secret: YOUR_SECRET stands for a secret that everybody knows: use "),
+        (
+            "secret = \"real\"\nurl = \"https://game.example/placeholder?userID={userID}&secret=YOUR_SECRET\"",
+            "url: YOUR_SECRET stands for the secret: remove the url, and paste the one that `postback url --config FILE`",
+        ),
+    ] {
+        let (status, _, err) = check(&setup, &with_keys(keys));
+        assert!(status == 2 && err.contains(expected), "{err}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Delivery: outages, restarts, several servers, and a backlog.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -208,4 +209,60 @@ fn wait_until_delivered(server: &Server, seconds: u64) {
         assert!(began.elapsed() < Duration::from_secs(seconds), "still pending: {}", server.admin("/api/status"));
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// A backend that keeps the requests for players named `stuck…` waiting and accepts all others at once.
+fn start_backend_with_stuck_players(port: u16) -> Arc<Mutex<Vec<String>>> {
+    let taken: Arc<Mutex<Vec<String>>> = Arc::default();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+    listener.set_nonblocking(true).expect("a listener");
+    let ledger = Arc::clone(&taken);
+    let decide = move |body: Bytes| {
+        let webhook: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let player = webhook["data"]["player"].as_str().expect("a player").to_owned();
+        let ledger = Arc::clone(&ledger);
+        async move {
+            if player.starts_with("stuck") {
+                tokio::time::sleep(Duration::from_secs(600)).await;
+            }
+            ledger.lock().expect("the ledger").push(player);
+            axum::http::StatusCode::NO_CONTENT
+        }
+    };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            let _ = axum::serve(listener, axum::Router::new().route("/decisions", axum::routing::post(decide))).await;
+        });
+    });
+    taken
+}
+
+#[test]
+fn conversions_that_always_time_out_delay_no_other() {
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"2s\"".to_owned();
+    let taken = start_backend_with_stuck_players(setup.backend);
+    let server = setup.start();
+    for number in 0..8 {
+        server.take(&offer("stuck", &format!("a{number}"), "10", "COMPLETED"));
+    }
+    // They have failed several times: the waits between two attempts have grown.
+    wait_until("all of them failed, and some again", || {
+        server.admin("/api/status")["delivery"]["failed"].as_u64().is_some_and(|failed| failed >= 10)
+    });
+    for number in 0..5 {
+        let player = format!("free-{number}");
+        server.take(&offer(&player, &format!("z{number}"), "10", "COMPLETED"));
+        let began = Instant::now();
+        while !taken.lock().expect("the ledger").contains(&player) {
+            assert!(began.elapsed() < Duration::from_secs(4), "{player}: {}", server.admin("/api/status"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    // What the backend answered others meanwhile shows that only these are at fault.
+    assert_eq!(server.admin("/api/status")["delivery"]["backend_up"], true);
+    assert_eq!(server.admin("/api/pending")["records"].as_array().map(Vec::len), Some(8));
 }

@@ -8,7 +8,7 @@ use postback::testing::bitlabs::Signer;
 use postback_test_servers::wait_until;
 
 use crate::client::{Client, get};
-use crate::program::{OFFERS, Setup, offer};
+use crate::program::{OFFERS, Setup, command, offer};
 use crate::storm::is_long;
 use crate::webhook::Recorder;
 
@@ -98,4 +98,52 @@ fn other_paths_and_methods_are_refused() {
         assert_eq!(response.expect("a response").status, 405, "{method}");
     }
     assert_eq!(server.admin("/api/status")["endpoints"][0]["genuine"], 0);
+}
+
+#[test]
+fn requests_without_their_body_make_room_for_others() {
+    let mut setup = Setup::new();
+    setup.end.push_str("[[endpoint]]\nnetwork = \"adgem-v3\"\napp = \"my-game\"\nsecret = \"another-secret\"\n");
+    let _backend = Recorder::accepting(setup.backend);
+    let (config, public, _) = setup.configure("limited.toml");
+    // A limit of 64 connections.
+    let program = command(setup.directory.path(), &[]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -n 128; exec \"$0\" serve --config \"$1\""]).arg(program.get_program()).arg(&config);
+    let log = std::fs::File::create(setup.path("limited.log")).expect("a log");
+    let child = limited.current_dir(setup.directory.path()).stderr(log).spawn().expect("the server starts");
+    let _child = Ends(child);
+    wait_until("the server answers", || {
+        Client::new(public).send("GET", "/health", &[]).is_some_and(|response| response.status == 200)
+    });
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", public)) {
+            let _ = stream.write_all(
+                format!(
+                    "POST /callbacks/adgem-v3 HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                     signature: {}\r\ncontent-length: 1000\r\n\r\n",
+                    "0".repeat(64)
+                )
+                .as_bytes(),
+            );
+            strangers.push(stream);
+        }
+    }
+    for number in 0..20 {
+        let began = Instant::now();
+        let response = get(public, &offer("p1", &format!("o{number}"), "10", "COMPLETED").target());
+        assert_eq!(response.status, 200);
+        assert!(began.elapsed() < Duration::from_secs(4), "a callback waited {:?}", began.elapsed());
+    }
+}
+
+/// Ends a process when dropped.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -236,3 +236,36 @@ fn both_secrets_sign_while_one_is_replaced() {
     server.take(&offer("p1", "o1", "500", "COMPLETED"));
     assert!(backend.wait_for(1)[0].is_signed);
 }
+
+#[test]
+fn status_decides_even_if_the_body_never_arrives() {
+    use std::io::{Read as _, Write as _};
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"1s\"".to_owned();
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, setup.backend)).expect("a free port");
+    let requests = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = [0; 8192];
+            let mut read = 0;
+            // The head comes first, and then the body, which ends with a brace.
+            while !request[..read].ends_with(b"}") {
+                read += stream.read(&mut request[read..]).expect("a request");
+            }
+            *counted.lock().expect("the count") += 1;
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun").expect("a response");
+            open.push(stream);
+        }
+    });
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    let record = || server.admin("/api/record?key=bitlabs/my-game/conversion/o1");
+    wait_until("the backend was asked and the attempt ended", || {
+        *requests.lock().expect("the count") > 0 && (record()["status"] == "settled" || record()["attempts"] != 0)
+    });
+    assert_eq!((&record()["status"], &record()["attempts"]), (&json!("settled"), &json!(0)));
+    assert_eq!(*requests.lock().expect("the count"), 1);
+}

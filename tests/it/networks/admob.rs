@@ -40,8 +40,9 @@ fn googles_signatures_are_genuine_only_when_decoded() {
     // The console's test calls.
     for id in ["admob-1", "admob-2"] {
         let callback = endpoint().verify(&Request::get(&production(id))).unwrap();
-        assert!(callback.is_test, "{id}");
-        assert!(matches!(&callback.effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
+        assert!(callback.event.is_test, "{id}");
+        let EventKind::Conversion { effect, .. } = &callback.event.kind else { panic!("{id}") };
+        assert!(matches!(effect, Effect::Ignored { reason: IgnoreReason::NotAReward, .. }));
     }
     for id in ["admob-1", "admob-2", "admob-3", "admob-4"] {
         let target = production(id);
