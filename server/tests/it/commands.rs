@@ -404,7 +404,6 @@ fn search_finds_the_goals_of_a_transaction() {
     let mut setup = Setup::new();
     let url = default_url("mychips").replace("YOUR_SECRET", SECRET);
     setup.end = endpoint("mychips", &format!("secret = \"{SECRET}\"\nurl = \"{url}\""));
-    let _backend = Recorder::accepting(setup.backend);
     let server = setup.start();
     let description = postback::network::preset("mychips").expect("a preset");
     let network = DescribedSigner::new(&description, url, SECRET);
@@ -413,14 +412,16 @@ fn search_finds_the_goals_of_a_transaction() {
         let response = server.get(draft.sign().target());
         assert_eq!(response.status, 200, "{}", response.body);
     }
-    let found = server.admin("/api/search?q=t1");
-    let keys: Vec<&str> = found["records"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|record| record["key"].as_str().expect("a key"))
-        .collect();
-    assert!(keys.len() == 2 && keys.iter().all(|key| key.starts_with("mychips/my-game/conversion/t1:")), "{keys:?}");
+    let search = || {
+        let found = server.admin("/api/search?q=t1");
+        let records = found["records"].as_array().expect("a list").clone();
+        records.iter().map(|record| record["key"].as_str().expect("a key").to_owned()).collect::<Vec<_>>()
+    };
+    let goals = ["level-1", "level-2"].map(|goal| format!("mychips/my-game/conversion/t1:{goal}"));
+    assert_eq!(search(), goals, "pending");
+    let _backend = Recorder::accepting(setup.backend);
+    wait_until("they are delivered", || server.admin("/api/pending")["records"] == serde_json::json!([]));
+    assert_eq!(search(), goals, "settled");
     let (status, out, _) = ask(&setup, &["show", "t1"]);
     assert_eq!((status, out.matches("  player ").count()), (0, 2), "{out}");
 }
