@@ -404,6 +404,7 @@ impl Dispatcher {
         let again = self.in_flight.remove(&key).unwrap_or_default();
         match outcome {
             Outcome::Delivered => {
+                self.timed_out.remove(&key);
                 self.stuck.remove(&key);
                 self.on_success();
             }
@@ -520,6 +521,7 @@ impl Dispatcher {
         let Some(key) = key else {
             // Nothing is pending, so nothing says that the backend is down.
             self.breaker = Breaker::Closed;
+            self.timed_out.clear();
             self.shared.status().backend_up = true;
             metrics::gauge!("postback_backend_up").set(1.0);
             return self.begin_scan();

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::{Query, Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName};
@@ -20,7 +21,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use postback::store::{KeptId, Retention as _, StoreError};
-use postback::{AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock, TransactionId};
+use postback::{
+    AppName, Clock as _, DedupStore as _, NetworkName, PlayerId, RecordKey, SystemClock, Timestamp, TransactionId,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -318,11 +321,20 @@ pub(crate) async fn conversions<'a>(
     let apps: BTreeSet<_> = apps.collect();
     let mut keys = conversion_keys(apps.iter().copied(), transaction);
     for first in conversion_keys(apps.into_iter(), &format!("{transaction}:")) {
-        let listed = store.list_unchanged_since(SystemClock.now(), Some(&first), PAGE_SIZE).await?;
         let prefix = first.to_string();
-        keys.extend(listed.into_iter().take_while(|key| key.to_string().starts_with(&prefix)));
+        let is_goal = |key: &RecordKey| key.to_string().starts_with(&prefix);
+        // First the pending ones: what is delivered meanwhile is among the others.
+        let pending = store.list_pending(Some(&first), PAGE_SIZE).await?;
+        let others = store.list_unchanged_since(any_time(), Some(&first), PAGE_SIZE).await?;
+        keys.extend(pending.into_iter().take_while(is_goal));
+        keys.extend(others.into_iter().take_while(is_goal));
     }
     Ok(keys)
+}
+
+/// A moment before which everything has happened that is stored, also by servers whose clocks are ahead.
+fn any_time() -> Timestamp {
+    SystemClock.now().after(Duration::from_hours(24))
 }
 
 fn conversion_keys<'a>(apps: impl Iterator<Item = (&'a str, &'a str)>, transaction: &str) -> Vec<RecordKey> {
@@ -349,7 +361,7 @@ async fn browse(
     };
     let after = after.or_else(first);
     let store = server.intake.receiver.store();
-    let keys = store.list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE).await?;
+    let keys = store.list_unchanged_since(any_time(), after.as_ref(), PAGE_SIZE).await?;
     let next = keys
         .last()
         .cloned()
@@ -401,7 +413,7 @@ async fn attention(State(server): State<Arc<Server>>, Query(query): Query<Page>)
     let mut found = Vec::new();
     let mut scanned = 0;
     while scanned < SCANNED && found.len() < PAGE_SIZE {
-        let keys = store.list_unchanged_since(SystemClock.now(), after.as_ref(), PAGE_SIZE).await?;
+        let keys = store.list_unchanged_since(any_time(), after.as_ref(), PAGE_SIZE).await?;
         scanned += keys.len();
         for key in &keys {
             if let Ok(Some(stored)) = store.load(key).await

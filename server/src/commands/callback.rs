@@ -113,9 +113,9 @@ impl Verify {
             Err(error) if is_about_more_than_the_url(&error, endpoint, method, &headers) => {
                 let reason = match error {
                     VerifyError::KeysUnavailable => error.to_string(),
-                    _ => "its authentication is in the headers, in the body, or by the sender's address".to_owned(),
+                    _ => "the URL does not show what authenticates it".to_owned(),
                 };
-                self.print_result("cannot_be_verified_from_its_url", &reason, None)?;
+                self.print_result("cannot_be_verified", &reason, None)?;
                 Ok(Answer::Unknown)
             }
             Err(error) => {
@@ -189,7 +189,6 @@ fn is_about_more_than_the_url(
 ) -> bool {
     match error {
         VerifyError::KeysUnavailable | VerifyError::NotGenuine(NotGenuine::Address) => true,
-        VerifyError::Unusable(_) => false,
         // A URL alone may be that of a POST.
         VerifyError::BadRequest(BadRequest::Method { .. }) => method.is_none(),
         VerifyError::BadRequest(_) | VerifyError::NotGenuine(_) => {
