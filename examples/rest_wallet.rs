@@ -69,7 +69,7 @@ async fn book(agent: Agent, wallet: String, decision: Decision) -> Result<(), Ha
         // Pending rewards, purchases, bans, contradictions: nothing to book.
         return Ok(());
     }
-    let body = json!({ "player": decision.player(), "amount": decision.balance_change() }).to_string();
+    let body = json!({ "player": decision.player(), "amount": decision.balance_change().to_string() }).to_string();
     // On a thread of its own, because ureq waits for the answer.
     let send = move || {
         let key = decision.id().as_ref().as_bytes();

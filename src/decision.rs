@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use rust_decimal::{Decimal, serde as decimal};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -167,7 +167,7 @@ pub enum Action {
     /// A reward is on its way. Nothing is due yet.
     Pending {
         /// What may become due, where the network says so.
-        #[serde(with = "decimal::str_option")]
+        #[serde(with = "crate::decimal::option")]
         amount: Option<Decimal>,
         /// The network's word for the stage.
         stage: Cow<'static, str>,
@@ -182,7 +182,7 @@ pub enum Action {
     /// Purchase data for a conversion that was already decided. No money moves.
     Purchase {
         /// What the player spent in the app, in US dollars.
-        #[serde(with = "decimal::str")]
+        #[serde(with = "crate::decimal")]
         usd: Decimal,
     },
     /// The network banned the player.
@@ -235,7 +235,7 @@ impl Action {
 /// Pay the player this amount.
 #[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reward {
-    #[serde(with = "decimal::str")]
+    #[serde(with = "crate::decimal")]
     amount: Decimal,
     restored: bool,
 }
@@ -255,7 +255,7 @@ impl Reward {
 /// Take this amount back from the player.
 #[derive(Debug, Clone, PartialEq, Hash, Serialize)]
 pub struct Reversal {
-    #[serde(with = "decimal::str")]
+    #[serde(with = "crate::decimal")]
     amount: Decimal,
 }
 
@@ -352,22 +352,22 @@ impl ConflictKind {
 pub(crate) mod stored {
     use serde::{Deserializer, Serializer};
 
-    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize, decimal};
+    use super::{Action, ConflictKind, Cow, Decimal, Deserialize, NothingReason, Reversal, Reward, Serialize};
 
     #[derive(Deserialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
     enum Form {
         Reward {
-            #[serde(with = "decimal::str")]
+            #[serde(with = "crate::decimal")]
             amount: Decimal,
             restored: bool,
         },
         Reversal {
-            #[serde(with = "decimal::str")]
+            #[serde(with = "crate::decimal")]
             amount: Decimal,
         },
         Pending {
-            #[serde(with = "decimal::str_option")]
+            #[serde(with = "crate::decimal::option")]
             amount: Option<Decimal>,
             stage: Cow<'static, str>,
         },
@@ -376,7 +376,7 @@ pub(crate) mod stored {
             reason: NothingReason,
         },
         Purchase {
-            #[serde(with = "decimal::str")]
+            #[serde(with = "crate::decimal")]
             usd: Decimal,
         },
         Ban,

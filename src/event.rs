@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rust_decimal::{Decimal, serde as decimal};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{AppName, NetworkName, PlayerId, RecordKey, TransactionId};
@@ -26,10 +26,10 @@ pub struct Event {
     /// What it says.
     pub kind: EventKind,
     /// Revenue to the publisher in US dollars, as stated. For information only.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "decimal::str_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::decimal::option")]
     pub usd: Option<Decimal>,
     /// What the player spent in the app in US dollars, where this callback says so. Never a reward.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "decimal::str_option")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::decimal::option")]
     pub purchase_usd: Option<Decimal>,
     /// The network's reason for a rejection or ban.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -146,13 +146,13 @@ pub enum Effect {
         /// The network's word for the stage (`PENDING`, `REVIEWING` …). Each stage is a message of its own.
         stage: Cow<'static, str>,
         /// What may become due, where stated.
-        #[serde(with = "decimal::str_option")]
+        #[serde(with = "crate::decimal::option")]
         amount: Option<Decimal>,
     },
     /// The reward is final.
     Completed {
         /// The reward in the app's currency. Zero is normal; a negative amount is a conflict.
-        #[serde(with = "decimal::str")]
+        #[serde(with = "crate::decimal")]
         amount: Decimal,
         /// What was completed, where one transaction can complete in several ways (`COMPLETE`, `SCREENOUT`, a goal's
         /// id). `None`: the message does not say.
@@ -164,7 +164,7 @@ pub enum Effect {
     /// The reward changes by an amount.
     Adjusted {
         /// By how much: negative takes back, positive restores what was taken back.
-        #[serde(with = "decimal::str")]
+        #[serde(with = "crate::decimal")]
         by: Decimal,
         /// Whether the message carries the conversion's own transaction, so that a missing completed event means
         /// "rejected outright" and not "original unknown".

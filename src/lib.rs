@@ -78,6 +78,7 @@ pub mod verify;
 pub mod web;
 
 mod clock;
+mod decimal;
 mod decision;
 mod error;
 mod event;

@@ -32,9 +32,9 @@ pub(crate) fn due_from_delivered(record: &Record) -> Record {
     let action = if due.is_zero() {
         json!({"type": "nothing", "reason": "zero_reward"})
     } else if due.is_sign_negative() {
-        json!({"type": "reversal", "amount": -due})
+        json!({"type": "reversal", "amount": (-due).to_string()})
     } else {
-        json!({"type": "reward", "amount": due, "restored": false})
+        json!({"type": "reward", "amount": due.to_string(), "restored": false})
     };
     edited(record, |json| {
         let entries = json["entries"].as_array_mut().unwrap();

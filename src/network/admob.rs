@@ -659,7 +659,7 @@ pub struct AdmobCallback {
     /// The view's transaction.
     pub transaction: TransactionId,
     /// The reward in the app's currency. Absent from the console's test call.
-    #[serde(skip_serializing_if = "Option::is_none", with = "rust_decimal::serde::str_option")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::decimal::option")]
     pub amount: Option<Decimal>,
     /// The id of the network that showed the ad.
     #[serde(skip_serializing_if = "Option::is_none")]

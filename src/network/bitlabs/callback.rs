@@ -46,7 +46,7 @@ macro_rules! conversion_callback {
             /// The transaction it refers to (REF), if that is another one.
             pub original: Option<TransactionId>,
             /// The amount in the app's currency, as stated: a reward, or what is taken back.
-            #[serde(with = "rust_decimal::serde::str_option")]
+            #[serde(with = "crate::decimal::option")]
             pub amount: Option<Decimal>,
             /// The type, as stated. For offers it is contradictory, and the state decides.
             pub callback_type: Option<CallbackType>,
@@ -210,7 +210,7 @@ pub struct OfferDetails {
     /// Whether it is a purchase event that the offer wall does not show.
     pub is_hidden: Option<bool>,
     /// What the player spent in the app, in US dollars. Never a reward.
-    #[serde(with = "rust_decimal::serde::str_option")]
+    #[serde(with = "crate::decimal::option")]
     pub purchase_usd: Option<Decimal>,
     /// Why the offer was rejected: `CHARGEBACK`, `HIGH_FRAUD_SCORE` …
     pub rejection_reason: Option<String>,
@@ -236,7 +236,7 @@ pub struct SurveyDetails {
 #[non_exhaustive]
 pub struct Context {
     /// The revenue to the publisher in US dollars, as stated.
-    #[serde(with = "rust_decimal::serde::str_option")]
+    #[serde(with = "crate::decimal::option")]
     pub usd: Option<Decimal>,
     /// The player's IP address, as stated.
     pub ip_address: Option<IpAddr>,

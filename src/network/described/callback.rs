@@ -26,7 +26,7 @@ pub struct DescribedCallback {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
     /// The amount in the app's currency, as stated.
-    #[serde(skip_serializing_if = "Option::is_none", with = "rust_decimal::serde::str_option")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "crate::decimal::option")]
     pub amount: Option<Decimal>,
     /// The network's word for the status.
     #[serde(skip_serializing_if = "Option::is_none")]

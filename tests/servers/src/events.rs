@@ -137,6 +137,7 @@ impl Load {
 
 /// An unusable callback with this id, as a store keeps it.
 pub fn kept(id: &str) -> KeptCallback {
-    let callback = r#"{"network":"bitlabs","app":"game","endpoint":"offers","problem":"","query":"player=player-7"}"#;
+    let callback =
+        r#"{"network":"bitlabs","app":"game","endpoint":"offers","path":"/cb","problem":"","query":"player=player-7"}"#;
     serde_json::from_str(&format!(r#"{{"id":"{id}","received":1,"callback":{callback}}}"#)).unwrap()
 }
