@@ -356,12 +356,6 @@ impl Protocol {
         &self.key
     }
 
-    /// The callback, if this is about one.
-    #[cfg(feature = "testing")]
-    pub fn event(&self) -> Option<&Arc<Event>> {
-        self.event.as_ref()
-    }
-
     /// What to do now.
     pub fn command(&self) -> Command {
         match &self.state {

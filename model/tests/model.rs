@@ -222,22 +222,36 @@ fn large_settings_end_at_what_is_due() {
     if !is_full() {
         return;
     }
-    for (wallet, setting) in [("elsewhere", elsewhere(by_state())), ("in", in_transaction(by_state()))] {
-        let setting = || setting.clone().arrivals(Arrivals::Both);
+    let both = |messages: Vec<Event>| elsewhere(messages).arrivals(Arrivals::Both);
+    let elsewhere = || both(two());
+    check(
+        "three processes, a crash, a failure, a stall",
+        elsewhere().processes(3).with(|t| (t.crashes, t.failures, t.stalls) = (1, 1, 1)),
+    );
+    check(
+        "every callback twice, a crash, a stall",
+        elsewhere().sends(&[2, 2]).with(|t| (t.crashes, t.stalls) = (1, 1)),
+    );
+    check(
+        "a crash, a failure, a stall, a clock that jumps",
+        elsewhere().with(|t| (t.crashes, t.failures, t.stalls, t.jumps) = (1, 1, 1, 1)),
+    );
+    check(
+        "a failure, a stall, a declined decision, a clock that jumps, recovery",
+        elsewhere().with(|t| (t.failures, t.stalls, t.declines, t.jumps, t.recoveries) = (1, 1, 1, 1, 1)),
+    );
+    check(
+        "three messages, three processes, a crash, a failure, a stall",
+        both(by_state()).processes(3).with(|t| (t.crashes, t.failures, t.stalls) = (1, 1, 1)),
+    );
+    for messages in [by_state(), by_reference(), revocable()] {
         check(
-            &format!("{wallet}: three processes, a crash, a failure, a stall"),
-            setting().processes(3).with(|t| (t.crashes, t.failures, t.stalls) = (1, 1, 1)),
-        );
-        check(
-            &format!("{wallet}: every callback twice, a crash, a stall"),
-            setting().sends(&[2, 2, 2]).with(|t| (t.crashes, t.stalls) = (1, 1)),
-        );
-        check(
-            &format!("{wallet}: everything once"),
-            setting().with(|t| {
-                (t.crashes, t.failures, t.stalls, t.jumps) = (1, 1, 1, 1);
-                (t.declines, t.recoveries, t.lost_commits) = (1, 1, 1);
-            }),
+            "in the transaction: three processes, every callback twice, and everything that can go wrong there",
+            in_transaction(messages)
+                .arrivals(Arrivals::Both)
+                .processes(3)
+                .sends(&[2, 2, 2])
+                .with(|t| (t.crashes, t.failures, t.declines, t.lost_commits, t.recoveries) = (1, 2, 1, 1, 1)),
         );
     }
     let _ = ONCE;

@@ -229,17 +229,21 @@ proptest! {
     ) {
         let mut game = Game::default();
         let mut waiting = played.into_iter();
-        let mut running: Vec<Option<Protocol>> = vec![None; 4];
+        let mut running: Vec<Option<(Event, Protocol)>> = vec![None; 4];
         for (process, choice) in schedule {
             let Some(slot) = running.get_mut(process) else {
                 game.now = game.now.after(game.timing.lease / 2);
                 continue;
             };
-            let Some(protocol) = slot else {
-                *slot = waiting.next().map(|event| match (choice % 3, in_transaction) {
-                    (0, _) => Protocol::accept(event.into(), game.timing),
-                    (_, false) => Protocol::receive(event.into(), game.timing),
-                    (_, true) => Protocol::receive(event.into(), game.timing).in_transaction(),
+            let Some((event, protocol)) = slot else {
+                *slot = waiting.next().map(|event| {
+                    let received = event.clone().into();
+                    let protocol = match (choice % 3, in_transaction) {
+                        (0, _) => Protocol::accept(received, game.timing),
+                        (_, false) => Protocol::receive(received, game.timing),
+                        (_, true) => Protocol::receive(received, game.timing).in_transaction(),
+                    };
+                    (event, protocol)
                 });
                 continue;
             };
@@ -247,10 +251,8 @@ proptest! {
             let is_running = choice > 0 && game.step(protocol, |wallet, decision| handle(wallet, decision, choice));
             if !is_running {
                 // It ended, or its process crashed. In both cases its callback may come again.
-                if !matches!(protocol.command(), Command::Finish(_))
-                    && let Some(event) = protocol.event()
-                {
-                    let again = Protocol::accept(event.as_ref().clone().into(), game.timing);
+                if !matches!(protocol.command(), Command::Finish(_)) {
+                    let again = Protocol::accept(event.clone().into(), game.timing);
                     game.run(again, |_, _| panic!("accepting delivers nothing"));
                 }
                 *slot = None;
