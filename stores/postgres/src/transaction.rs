@@ -149,15 +149,15 @@ impl PostgresStore {
 /// The setting is local to the savepoint: it disappears with it, and with the transaction.
 const SAVEPOINT: &str = "SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
-const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT postback; SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
+/// The check of the decision before has made constraints immediate.
+const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT postback; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT postback; \
+                              SET LOCAL postback.savepoint = 'set'";
 
 const ROLL_BACK: &str = "ROLLBACK TO SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
-/// Fails if a statement of the handler failed or a deferred constraint is violated; rolling back defers them again.
-/// Returns whether the savepoint is still there, and with it the transaction: a commit of a failed transaction would
-/// roll back and report success.
-const CHECK: &str = "SAVEPOINT postback_check; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT postback_check; \
-                     RELEASE SAVEPOINT postback_check; SELECT current_setting('postback.savepoint', true) = 'set'";
+/// Fails if a statement of the handler failed or a deferred constraint is violated. Returns whether the savepoint is still
+/// there, and with it the transaction: a commit of a failed transaction would roll back and report success.
+const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SELECT current_setting('postback.savepoint', true) = 'set'";
 
 /// A transaction with the conversion's lock.
 struct OpenTransaction<'t> {
