@@ -95,7 +95,9 @@ pub struct Load {
 }
 
 impl Load {
-    /// What a player has of each conversion in the end.
+    /// What a player gets for each conversion.
+    pub const REWARD: i64 = 100;
+    /// What is left of it in the end.
     pub const BALANCE: i64 = 70;
 
     /// Starts senders, each with a player of its own, which share the receivers.
@@ -108,7 +110,10 @@ impl Load {
                 let mut number = 0;
                 while !is_over.load(Ordering::SeqCst) {
                     let name = format!("{sender}-{number}");
-                    let pair = [completed_by(&player, &name, 100), reversed_by(&player, &name, 100 - Self::BALANCE)];
+                    let pair = [
+                        completed_by(&player, &name, Self::REWARD),
+                        reversed_by(&player, &name, Self::REWARD - Self::BALANCE),
+                    ];
                     for callback in &pair {
                         insist(&receiver, callback).await;
                     }

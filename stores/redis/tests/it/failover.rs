@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postback::store::Entry;
 use postback::{DedupStore as _, Receipt};
 use postback_redis::{RedisOptions, RedisStore, redis};
 use postback_test_servers::events::Load;
@@ -35,7 +36,9 @@ fn fail_over(cluster: &RedisCluster, meanwhile: impl FnOnce()) {
 }
 
 /// Two receivers, one primary killed under load. A conversion is lost only if it was acknowledged right before the kill
-/// and not replicated; once the networks repeat their callbacks, every balance is exact.
+/// and not replicated; once the networks repeat their callbacks, every balance is exact. Except where a reward was lost
+/// and its reversal is stored: what is left of the repeated reward is another decision, and the lost reversal may have
+/// been carried out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn primary_killed_under_load_pays_each_once() {
     let Some(cluster) = RedisCluster::start(Redis::DURABLE) else { return };
@@ -49,20 +52,23 @@ async fn primary_killed_under_load_pays_each_once() {
     let conversions = load.stop().await;
     let receiver = &receivers[0];
     let mut lost = 0;
+    let mut owed = BTreeMap::new();
     for pair in &conversions {
         let record = receiver.store().load(&pair[0].key()).await.unwrap();
-        lost += usize::from(record.is_none_or(|stored| stored.record.entries().len() < 2));
+        let kept: Vec<_> = record.iter().flat_map(|stored| stored.record.entries()).map(Entry::event).collect();
+        lost += usize::from(kept.len() < 2);
+        let is_paid_again = kept.len() == 1 && kept[0].kind == pair[1].kind;
+        let (least, most) = owed.entry(pair[0].player.as_str()).or_insert((0, 0));
+        *least += Load::BALANCE + if is_paid_again { Load::BALANCE } else { 0 };
+        *most += Load::BALANCE + if is_paid_again { Load::REWARD } else { 0 };
         for callback in pair {
             insist(receiver, callback).await;
         }
     }
     println!("{} conversions, {lost} of them lost in part by the failover", conversions.len());
-    let mut owed = BTreeMap::new();
-    for [reward, _] in &conversions {
-        *owed.entry(reward.player.as_str()).or_insert(0) += Load::BALANCE;
-    }
-    for (player, owed) in owed {
-        assert_eq!(wallet.balance_of(player), owed.into(), "{player}");
+    for (player, (least, most)) in owed {
+        let balance = wallet.balance_of(player);
+        assert!(balance >= least.into() && balance <= most.into(), "{player}: {balance}, not {least} to {most}");
     }
     assert_eq!(receiver.store().list_pending(None, 10).await.unwrap(), []);
 }
