@@ -40,7 +40,8 @@ use crate::event::{Effect, Event, EventKind, IgnoreReason, UnusableCallback};
 use crate::id::{AppName, NetworkName, PlayerId, TransactionId};
 use crate::network::{Callback, ConfigError, Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
-    NotGenuine, Occurrence, Problem, Query, Request, UrlTemplate, VerifyError, check_target, locate, parse_amount,
+    NotGenuine, Occurrence, Problem, Query, Request, Unusable, UrlTemplate, VerifyError, check_target, locate,
+    parse_amount,
 };
 
 /// How old keys may be before they are fetched again.
@@ -481,7 +482,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, ENDPOINT.into(), &self.path, problem, query.to_owned())
+        Unusable::new(&self.network, &self.app, ENDPOINT.into(), &self.path, problem, query.to_owned()).into()
     }
 
     fn player(&self, user_id: Option<&str>, custom_data: Option<&str>, is_test: bool) -> Result<PlayerId, Problem> {

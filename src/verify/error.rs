@@ -27,18 +27,6 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// A problem of a genuine callback, with what has to be kept of it.
-    pub(crate) fn unusable(
-        network: &NetworkName,
-        app: &AppName,
-        endpoint: Cow<'static, str>,
-        path: &str,
-        problem: Problem,
-        query: String,
-    ) -> Self {
-        Self::Unusable(Box::new(Unusable::new(network, app, endpoint, path, problem, query)))
-    }
-
     /// Who is at fault.
     pub fn origin(&self) -> Origin {
         match self {
@@ -176,6 +164,7 @@ pub struct Unusable {
 }
 
 impl Unusable {
+    /// A problem of a genuine callback, with what has to be kept of it.
     pub(crate) fn new(
         network: &NetworkName,
         app: &AppName,
@@ -187,6 +176,12 @@ impl Unusable {
         let (network, app, path) = (network.clone(), app.clone(), path.to_owned());
         let callback = UnusableCallback { network, app, endpoint, path, problem: problem.to_string(), query };
         Self { problem, callback }
+    }
+}
+
+impl From<Unusable> for VerifyError {
+    fn from(unusable: Unusable) -> Self {
+        Self::Unusable(Box::new(unusable))
     }
 }
 

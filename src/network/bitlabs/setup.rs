@@ -13,8 +13,8 @@ use crate::event::{Event, EventKind};
 use crate::id::{IdError, PlayerId};
 use crate::network::{ConfigError, EndpointLabels};
 use crate::verify::{
-    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, UrlParameter, UrlTemplate, UrlVerifier, VerifyError,
-    decode, parse_amount, values,
+    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate, UrlVerifier,
+    VerifyError, decode, parse_amount, values,
 };
 
 /// The signature's parameter.
@@ -80,7 +80,7 @@ impl Setup {
     /// Wraps a problem of a genuine callback with what has to be kept of it.
     pub(super) fn unusable(&self, problem: Problem, query: &str) -> VerifyError {
         let (endpoint, path) = (self.family.as_str().into(), self.url.template().path());
-        VerifyError::unusable(&self.app.network, &self.app.name, endpoint, path, problem, query.to_owned())
+        Unusable::new(&self.app.network, &self.app.name, endpoint, path, problem, query.to_owned()).into()
     }
 }
 

@@ -18,8 +18,8 @@ use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCa
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, VerifyError, check_static, decode,
-    locate, parse_amount, values,
+    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable, VerifyError, check_static,
+    decode, locate, parse_amount, values,
 };
 
 /// One callback URL of an app of a described network. Cheap to clone.
@@ -254,7 +254,7 @@ impl Setup {
     }
 
     fn unusable(&self, problem: Problem, query: String) -> VerifyError {
-        VerifyError::unusable(&self.network, &self.app, self.endpoint.clone(), &self.path, problem, query)
+        Unusable::new(&self.network, &self.app, self.endpoint.clone(), &self.path, problem, query).into()
     }
 }
 
