@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use postback::admob::{self, HttpsKeys, PlayerIn, VerificationKeys};
-use postback::bitlabs::{App, Family, OfferState};
+use postback::bitlabs::{App, Family, State};
 use postback::network::{
     self, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders, Shape,
 };
@@ -278,9 +278,9 @@ impl ConfiguredEndpoint {
         })?;
         if let Some(state) = settings.text("only")? {
             app = app.only(match state {
-                "PENDING" => OfferState::Pending,
-                "COMPLETED" => OfferState::Completed,
-                "RECONCILED" => OfferState::Reconciled,
+                "PENDING" => State::Pending,
+                "COMPLETED" => State::Completed,
+                "RECONCILED" => State::Reconciled,
                 _ => {
                     return Err(problem("only", "unknown state: use \"PENDING\", \"COMPLETED\" or \"RECONCILED\""));
                 }

@@ -38,10 +38,11 @@ pub(crate) fn parse_amount(text: &str) -> Result<Decimal, &'static str> {
         return Ok(Decimal::ZERO); // never a negative zero
     }
     let places = i64::try_from(fraction.len()).map_err(|_| INEXACT)?;
-    let value = scaled(number, places.saturating_sub(exponent))?;
-    if value >= Decimal::from(1_000_000_000_000_000_i64) {
+    let places = places.saturating_sub(exponent);
+    if i64::from(number.ilog10()).saturating_sub(places) >= 15 {
         return Err(TOO_LARGE);
     }
+    let value = scaled(number, places)?;
     Ok(if is_negative { -value } else { value })
 }
 

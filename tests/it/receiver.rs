@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, OfferState};
+use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, State};
 use postback::network::{Credential, Meaning, preset};
 use postback::store::DedupStore;
 use postback::testing::ManualClock;
@@ -578,8 +578,8 @@ async fn kept_callback_is_replayed_at_its_own_path_only() {
     let app = App::new("game", "secret").unwrap();
     let done = "https://game.example/done?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&ref=[%REF%]";
     let typed = done.replace("done", "rec");
-    let reward = app.clone().only(OfferState::Completed).offers(done).unwrap();
-    let reversals = |url: &str| app.clone().only(OfferState::Reconciled).offers(url).unwrap();
+    let reward = app.clone().only(State::Completed).offers(done).unwrap();
+    let reversals = |url: &str| app.clone().only(State::Reconciled).offers(url).unwrap();
     let (wrong, fixed) = (reversals(&typed.replace("player=", "user=")), reversals(&typed));
     let values = [("player", "p1"), ("tx", "o1"), ("gems", "500"), ("ref", "")];
     let target = Signer::new("secret", typed).sign(&values).target();

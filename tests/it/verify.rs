@@ -1,7 +1,7 @@
 //! Authenticity: published vectors, rejected requests, keys in rotation, and what verification costs.
 
 use allocation_counter::measure;
-use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, OfferState};
+use postback::bitlabs::{App, BitlabsEndpoint, OfferCallback, State};
 use postback::testing::bitlabs::Signer;
 use postback::verify::{BadRequest, Encoding, HashFunction, NotGenuine, UrlVerifier, VerifyError};
 use postback::{Endpoint, KeyRing, Origin, Request, Secret};
@@ -51,19 +51,19 @@ fn derived_vectors_are_typed_by_endpoints() {
     for (url, only, target, expected) in [
         (
             named,
-            Some(OfferState::Pending),
+            Some(State::Pending),
             "/cb?uid=u1&tx=o233&name=Lords%20Mobile&hash=1996a56fa42b700e58f91ab28152f5abd08e01e1",
             ("u1", "o233", Some("Lords Mobile")),
         ),
         (
             named,
-            Some(OfferState::Pending),
+            Some(State::Pending),
             "/cb?uid=u1&tx=o233&name=Lords+Mobile&hash=dcb08ed828eddeeb32119dfa379b9aec4a237ae8",
             ("u1", "o233", Some("Lords Mobile")),
         ),
         (
             "https://publisher.com?UID=[%UID%]&VAL=[%VAL%]&RAW=[%RAW%]&TXID=[%TX%]&my_custom_parameter=123",
-            Some(OfferState::Completed),
+            Some(State::Completed),
             "/?UID=testuser&VAL=1000&RAW=1&TXID=101&my_custom_parameter=123&hash=cebbf9f4363f33e8dee18eed239d6fff15722fdc",
             ("testuser", "101", None),
         ),
@@ -90,7 +90,7 @@ fn derived_vectors_are_typed_by_endpoints() {
 #[test]
 fn empty_path_is_signed_without_a_slash() {
     let verifies = |url: &str, signed: &str| {
-        let app = App::new("my-game", KEY).unwrap().only(OfferState::Pending);
+        let app = App::new("my-game", KEY).unwrap().only(State::Pending);
         let target = Signer::new(KEY, "").sign_url(signed).target();
         assert!(target.starts_with("/?"));
         app.offers(url).unwrap().verify(&Request::get(&target)).is_ok()

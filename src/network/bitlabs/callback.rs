@@ -10,7 +10,7 @@ use super::Family;
 use super::macros::Field;
 use super::rules::{self, Message};
 use super::setup::Received;
-use super::words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType};
+use super::words::{CallbackType, State, TaskType};
 use crate::event::{BanStatus, Effect, Event, EventKind};
 use crate::id::{PlayerId, TransactionId};
 use crate::network::Callback;
@@ -86,7 +86,7 @@ conversion_callback! {
     /// ```
     OfferCallback, Offers, rules::offer {
         /// The state. `None`: stateful callbacks are off.
-        state: Option<OfferState>,
+        state: Option<State>,
         /// The offer and its task.
         #[serde(flatten)]
         details: OfferDetails,
@@ -98,7 +98,7 @@ conversion_callback! {
     /// advertiser says so; the reward is the amount.
     PurchaseCallback, Purchases, rules::offer {
         /// The state. `None`: stateful callbacks are off.
-        state: Option<OfferState>,
+        state: Option<State>,
         /// The offer and its task.
         #[serde(flatten)]
         details: OfferDetails,
@@ -118,7 +118,7 @@ conversion_callback! {
     /// A callback about a magic receipt.
     ReceiptCallback, Receipts, rules::receipt {
         /// The receipt's state.
-        state: Option<ReceiptState>,
+        state: Option<State>,
     }
 }
 
@@ -126,7 +126,7 @@ conversion_callback! {
     /// A callback about cashback for a purchase in a shop.
     CashbackCallback, Cashback, rules::cashback {
         /// The cashback's state.
-        state: Option<CashbackState>,
+        state: Option<State>,
     }
 }
 
@@ -134,7 +134,7 @@ conversion_callback! {
     /// A general reward callback: a completed offer, survey or receipt, or a reconciled survey.
     RewardCallback, Rewards, rules::reward {
         /// The state. `None`: stateful callbacks are off, or it is not about an offer.
-        state: Option<OfferState>,
+        state: Option<State>,
         /// The offer and its task, if it is about one.
         #[serde(flatten)]
         offer: OfferDetails,
@@ -320,24 +320,12 @@ impl Part for Context {
     }
 }
 
-impl Part for Option<OfferState> {
+impl Part for Option<State> {
     fn part(received: &Received<'_>) -> Self {
-        match received.text(Field::OfferState) {
-            Some(word) => Some(word.trim()).filter(|word| !rules::is_none(word)).map(OfferState::from_word),
+        match received.text(received.state_field()) {
+            Some(word) => Some(word.trim()).filter(|word| !rules::is_none(word)).map(State::from_word),
             None => received.options().only.clone(),
         }
-    }
-}
-
-impl Part for Option<ReceiptState> {
-    fn part(received: &Received<'_>) -> Self {
-        received.text(Field::ReceiptState).map(|word| ReceiptState::from_word(word.trim()))
-    }
-}
-
-impl Part for Option<CashbackState> {
-    fn part(received: &Received<'_>) -> Self {
-        received.text(Field::CashbackState).map(|word| CashbackState::from_word(word.trim()))
     }
 }
 

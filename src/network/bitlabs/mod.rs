@@ -38,7 +38,7 @@ pub use callback::{
 };
 pub use endpoint::BitlabsEndpoint;
 pub use macros::{Vocabulary, describe_macro};
-pub use words::{CallbackType, CashbackState, OfferState, ReceiptState, TaskType};
+pub use words::{CallbackType, State, TaskType};
 
 use crate::id::{AppName, NetworkName};
 use crate::network::ConfigError;
@@ -49,11 +49,11 @@ use crate::verify::KeyRing;
 /// Options apply to the endpoints that are made from this value. Clone the app for endpoints with other options:
 ///
 /// ```
-/// use postback::bitlabs::{App, OfferState};
+/// use postback::bitlabs::{App, State};
 ///
 /// let app = App::new("my-game", "JLOIAUNMHFli7ZJOQVEzm98rzqnm9")?;
 /// let url = "https://game.example/completed?player=[%UID%]&tx=[%TX%]&gems=[%VAL%]&ref=[%REF%]";
-/// let completed = app.clone().only(OfferState::Completed).offers(url)?;
+/// let completed = app.clone().only(State::Completed).offers(url)?;
 /// # Ok::<(), postback::network::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -67,7 +67,7 @@ pub struct App {
 /// What endpoints may be set to do.
 #[derive(Debug, Clone, Default)]
 struct Options {
-    only: Option<OfferState>,
+    only: Option<State>,
     acknowledges_screenouts: bool,
     acknowledges_start_bonuses: bool,
     allowed_macros: Vec<String>,
@@ -164,7 +164,7 @@ impl App {
     /// Option for offers and purchases: the URL receives one state only, as the dashboard can be set up. It needs
     /// no state macro then. A callback that states another state is kept as unusable.
     #[must_use]
-    pub fn only(mut self, state: OfferState) -> Self {
+    pub fn only(mut self, state: State) -> Self {
         self.options.only = Some(state);
         self
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 
 use super::Options;
-use super::words::{CallbackType, CashbackState, OfferState, ReceiptState};
+use super::words::{CallbackType, State};
 use crate::event::{Effect, IgnoreReason};
 use crate::id::TransactionId;
 use crate::verify::Problem;
@@ -34,7 +34,7 @@ const START_BONUS: &str = "START_BONUS";
 pub(super) fn offer(message: &Message<'_>) -> Outcome {
     match (message.state()?, &message.options.only) {
         (Some(""), _) => Ok(empty_state()),
-        (Some(word), only) if !is_none(word) => match (OfferState::from_word(word), only) {
+        (Some(word), only) if !is_none(word) => match (State::from_word(word), only) {
             (state, Some(only)) if state != *only => Err(state_mismatch(only)),
             (state, _) => stateful(&state, message),
         },
@@ -42,8 +42,8 @@ pub(super) fn offer(message: &Message<'_>) -> Outcome {
         (_, None) => stateless(message),
         // The callback itself says that it is not stateful. It must still be what this URL is for.
         (Some(_), Some(only)) => match (stateless(message)?, only) {
-            (effect @ Effect::Completed { .. }, OfferState::Completed)
-            | (effect @ Effect::Adjusted { .. }, OfferState::Reconciled) => Ok(effect),
+            (effect @ Effect::Completed { .. }, State::Completed)
+            | (effect @ Effect::Adjusted { .. }, State::Reconciled) => Ok(effect),
             _ => Err(state_mismatch(only)),
         },
     }
@@ -51,10 +51,10 @@ pub(super) fn offer(message: &Message<'_>) -> Outcome {
 
 /// The URL alone says which state it is, and nothing says whether stateful callbacks are on. The messages of one
 /// stateful conversion share their transaction, so one that refers to another is not stateful.
-fn stated_by_url(only: &OfferState, message: &Message<'_>) -> Outcome {
+fn stated_by_url(only: &State, message: &Message<'_>) -> Outcome {
     let refers_to_other = message.original()?.is_some();
     match only {
-        OfferState::Completed => {
+        State::Completed => {
             let callback_type = message.callback_type()?;
             let is_credit = callback_type == Some(&CallbackType::Complete) && !message.is_negative()?;
             if callback_type == Some(&CallbackType::Reconciliation) || (refers_to_other && !is_credit) {
@@ -63,19 +63,19 @@ fn stated_by_url(only: &OfferState, message: &Message<'_>) -> Outcome {
                 stateful(only, message)
             }
         }
-        OfferState::Reconciled if refers_to_other || message.is_negative()? => message.corrected(),
+        State::Reconciled if refers_to_other || message.is_negative()? => message.corrected(),
         _ => stateful(only, message),
     }
 }
 
-fn stateful(state: &OfferState, message: &Message<'_>) -> Outcome {
+fn stateful(state: &State, message: &Message<'_>) -> Outcome {
     match state {
-        OfferState::Pending => Ok(message.pending("PENDING")),
-        OfferState::Completed => message.completed_with_state(),
+        State::Pending => Ok(message.pending("PENDING")),
+        State::Completed => message.completed_with_state(),
         // It states the deducted amount, which is never negative (rule 2). Negating a negative one would pay.
-        OfferState::Reconciled if message.is_negative()? => Ok(ignored(state.as_str(), IgnoreReason::Contradictory)),
-        OfferState::Reconciled => message.adjusted(-message.amount()?, true),
-        OfferState::Unknown(word) => Ok(unknown(word)),
+        State::Reconciled if message.is_negative()? => Ok(ignored(state.as_str(), IgnoreReason::Contradictory)),
+        State::Reconciled => message.adjusted(-message.amount()?, true),
+        other => Ok(unknown(other.as_str())),
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn reward(message: &Message<'_>) -> Outcome {
         // The state of something that is not an offer does not apply, so it is empty.
         Some("") if message.is_about_offer() => return Ok(empty_state()),
         Some(word) if !word.is_empty() && !is_none(word) => {
-            return stateful(&OfferState::from_word(word), message);
+            return stateful(&State::from_word(word), message);
         }
         _ => {}
     }
@@ -138,11 +138,11 @@ pub(super) fn receipt(message: &Message<'_>) -> Outcome {
     if word.is_empty() {
         return Ok(empty_state());
     }
-    match ReceiptState::from_word(word) {
-        ReceiptState::Completed => message.completed(Some(COMPLETE)),
-        ReceiptState::Pending => Ok(message.pending("PENDING")),
-        ReceiptState::Reviewing => Ok(message.pending("REVIEWING")),
-        ReceiptState::Rejected | ReceiptState::Reconciled => {
+    match State::from_word(word) {
+        State::Completed => message.completed(Some(COMPLETE)),
+        State::Pending => Ok(message.pending("PENDING")),
+        State::Reviewing => Ok(message.pending("REVIEWING")),
+        State::Rejected | State::Reconciled => {
             let amount = match &message.amount {
                 // A rejected receipt was worth nothing: an empty amount takes nothing back.
                 Err(Problem::Empty { .. }) => Decimal::ZERO,
@@ -153,7 +153,7 @@ pub(super) fn receipt(message: &Message<'_>) -> Outcome {
             let same_transaction = !is_negative || message.original()?.is_none();
             message.adjusted(-amount.abs(), same_transaction)
         }
-        ReceiptState::Unknown(word) => Ok(unknown(&word)),
+        other => Ok(unknown(other.as_str())),
     }
 }
 
@@ -163,12 +163,12 @@ pub(super) fn cashback(message: &Message<'_>) -> Outcome {
     if word.is_empty() {
         return Ok(empty_state());
     }
-    match CashbackState::from_word(word) {
-        CashbackState::Created => Ok(message.pending("CREATED")),
-        CashbackState::Pending => Ok(message.pending("PENDING")),
-        CashbackState::Adjusted => Ok(message.pending("ADJUSTED")),
-        CashbackState::Completed => message.completed_with_state(),
-        CashbackState::Unknown(word) => Ok(unknown(&word)),
+    match State::from_word(word) {
+        State::Created => Ok(message.pending("CREATED")),
+        State::Pending => Ok(message.pending("PENDING")),
+        State::Adjusted => Ok(message.pending("ADJUSTED")),
+        State::Completed => message.completed_with_state(),
+        other => Ok(unknown(other.as_str())),
     }
 }
 
@@ -277,6 +277,6 @@ fn empty_state() -> Effect {
     ignored("", IgnoreReason::EmptyState)
 }
 
-fn state_mismatch(only: &OfferState) -> Problem {
+fn state_mismatch(only: &State) -> Problem {
     Problem::StateMismatch { expected: only.as_str().to_owned() }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 
 use super::macros::{Field, nearest};
-use super::words::OfferState;
+use super::words::State;
 use super::{App, Family, Options};
 use crate::event::{Event, EventKind};
 use crate::id::{IdError, PlayerId};
@@ -142,7 +142,7 @@ impl Options {
         if !has(Field::Transaction) {
             return missing("transaction", typed("tx", Field::Transaction));
         }
-        if !has(Field::Amount) && self.only != Some(OfferState::Pending) {
+        if !has(Field::Amount) && self.only != Some(State::Pending) {
             return missing("amount", typed("amount", Field::Amount));
         }
         match family {

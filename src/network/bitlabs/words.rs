@@ -5,100 +5,117 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Defines the words of one field. Where a value has several, the first is the one to write.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $value:ident = $first:literal $(| $other:literal)*,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$about])* $value,)*
-            /// A word that this version does not know.
-            Unknown(String),
+/// The state of an offer's task, a magic receipt or a cashback purchase.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Under review: nothing is due yet.
+    Pending,
+    /// Final: the reward is due.
+    Completed,
+    /// An offer or receipt was rejected or taken back, in whole or in part.
+    Reconciled,
+    /// A receipt is under review.
+    Reviewing,
+    /// A receipt was rejected. The newer word is RECONCILED.
+    Rejected,
+    /// A cashback purchase was registered.
+    Created,
+    /// The amount of a cashback purchase was changed before it became final.
+    Adjusted,
+    /// A word that this version does not know.
+    Unknown(String),
+}
+
+impl State {
+    pub(super) fn from_word(word: &str) -> Self {
+        let known: &[(&str, Self)] = &[
+            ("PENDING", Self::Pending),
+            ("COMPLETED", Self::Completed),
+            ("COMPLETE", Self::Completed),
+            ("RECONCILED", Self::Reconciled),
+            ("REVIEWING", Self::Reviewing),
+            ("REJECTED", Self::Rejected),
+            ("CREATED", Self::Created),
+            ("ADJUSTED", Self::Adjusted),
+        ];
+        find(known, word).unwrap_or_else(|| Self::Unknown(word.to_owned()))
+    }
+
+    /// The network's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Completed => "COMPLETED",
+            Self::Reconciled => "RECONCILED",
+            Self::Reviewing => "REVIEWING",
+            Self::Rejected => "REJECTED",
+            Self::Created => "CREATED",
+            Self::Adjusted => "ADJUSTED",
+            Self::Unknown(word) => word,
         }
+    }
+}
 
-        impl $name {
-            pub(super) fn from_word(word: &str) -> Self {
-                $(if [$first $(, $other)*].iter().any(|known| known.eq_ignore_ascii_case(word)) {
-                    return Self::$value;
-                })*
-                Self::Unknown(word.to_owned())
-            }
+/// As the network's word.
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
 
-            /// The network's word.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $(Self::$value => $first,)*
-                    Self::Unknown(word) => word,
-                }
-            }
+/// The type of a callback. For offers it is contradictory, and a state overrules it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallbackType {
+    /// Something was completed.
+    Complete,
+    /// The player was screened out of a survey and gets a small reward.
+    Screenout,
+    /// An earlier callback is corrected.
+    Reconciliation,
+    /// A bonus for starting. The network does not pay the publisher for it.
+    StartBonus,
+    /// A stateful offer changed its state.
+    StateChange,
+    /// A word that this version does not know.
+    Unknown(String),
+}
+
+impl CallbackType {
+    pub(super) fn from_word(word: &str) -> Self {
+        let known: &[(&str, Self)] = &[
+            ("COMPLETE", Self::Complete),
+            ("SCREENOUT", Self::Screenout),
+            ("RECONCILIATION", Self::Reconciliation),
+            ("START_BONUS", Self::StartBonus),
+            ("state_change", Self::StateChange),
+        ];
+        find(known, word).unwrap_or_else(|| Self::Unknown(word.to_owned()))
+    }
+
+    /// The network's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Complete => "COMPLETE",
+            Self::Screenout => "SCREENOUT",
+            Self::Reconciliation => "RECONCILIATION",
+            Self::StartBonus => "START_BONUS",
+            Self::StateChange => "state_change",
+            Self::Unknown(word) => word,
         }
-
-        /// As the network's word.
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
-    /// The state of an offer's task, where stateful callbacks are on.
-    OfferState {
-        /// Under review: nothing is due yet.
-        Pending = "PENDING",
-        /// Final: the reward is due.
-        Completed = "COMPLETED" | "COMPLETE",
-        /// Rejected or taken back, in whole or in part.
-        Reconciled = "RECONCILED",
     }
 }
 
-words! {
-    /// The type of a callback. For offers it is contradictory, and a state overrules it.
-    CallbackType {
-        /// Something was completed.
-        Complete = "COMPLETE",
-        /// The player was screened out of a survey and gets a small reward.
-        Screenout = "SCREENOUT",
-        /// An earlier callback is corrected.
-        Reconciliation = "RECONCILIATION",
-        /// A bonus for starting. The network does not pay the publisher for it.
-        StartBonus = "START_BONUS",
-        /// A stateful offer changed its state.
-        StateChange = "state_change",
+/// As the network's word.
+impl Serialize for CallbackType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
-words! {
-    /// The state of a magic receipt.
-    ReceiptState {
-        /// Final: the reward is due.
-        Completed = "COMPLETED" | "COMPLETE",
-        /// Uploaded.
-        Pending = "PENDING",
-        /// Under review.
-        Reviewing = "REVIEWING",
-        /// Rejected.
-        Rejected = "REJECTED",
-        /// Rejected, in the newer word.
-        Reconciled = "RECONCILED",
-    }
-}
-
-words! {
-    /// The state of a cashback purchase.
-    CashbackState {
-        /// Registered.
-        Created = "CREATED",
-        /// Under review.
-        Pending = "PENDING",
-        /// The amount was changed before it became final.
-        Adjusted = "ADJUSTED",
-        /// Final: the reward is due.
-        Completed = "COMPLETED",
-    }
+fn find<T: Clone>(known: &[(&str, T)], word: &str) -> Option<T> {
+    known.iter().find(|(text, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| value.clone())
 }
 
 /// What kind of task was done: the network's number and its documented name.
@@ -160,11 +177,11 @@ mod tests {
 
     #[test]
     fn words_are_read_in_any_case_and_unknown_ones_kept() {
-        assert_eq!(OfferState::from_word("completed"), OfferState::Completed);
-        assert_eq!(OfferState::from_word("Complete"), OfferState::Completed);
+        assert_eq!(State::from_word("completed"), State::Completed);
+        assert_eq!(State::from_word("Complete"), State::Completed);
         assert_eq!(CallbackType::from_word("STATE_CHANGE"), CallbackType::StateChange);
-        assert_eq!(ReceiptState::from_word("Complete"), ReceiptState::Completed);
-        assert_eq!(CashbackState::from_word("lost").as_str(), "lost");
+        assert_eq!(State::from_word("Complete"), State::Completed);
+        assert_eq!(State::from_word("lost").as_str(), "lost");
         for (value, json) in [
             (CallbackType::StartBonus, "\"START_BONUS\""),
             (CallbackType::StateChange, "\"state_change\""),

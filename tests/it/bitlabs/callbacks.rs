@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use postback::bitlabs::{CallbackType, CashbackState, OfferState, ReceiptState, RewardCallback};
+use postback::bitlabs::{CallbackType, RewardCallback, State};
 use postback::verify::Query;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn offer_says_all_it_knows() {
     let offer = verify(&offers(), &sign(OFFERS, &values)).unwrap();
     assert_eq!((offer.player.as_str(), offer.transaction.as_str(), &offer.original), ("p1", "o1", &None));
     assert_eq!((offer.amount, offer.callback_type.as_ref()), (Some(decimal("500")), None));
-    assert_eq!(offer.state, Some(OfferState::Reconciled));
+    assert_eq!(offer.state, Some(State::Reconciled));
     let details = &offer.details;
     assert_eq!((details.offer_id.as_deref(), details.task_id.as_deref()), (Some("77"), Some("8")));
     assert_eq!(details.offer_name.as_deref(), Some("Lords & Märchen + 5%"));
@@ -63,10 +63,10 @@ fn surveys_receipts_and_cashback_say_what_they_know() {
     assert_eq!(survey.to_event().reason.as_deref(), Some("quota full"));
     let values = [("player", "p1"), ("tx", "1"), ("magic_receipt_state", "reviewing")];
     let receipt = verify(&app().receipts(RECEIPTS).unwrap(), &sign(RECEIPTS, &values)).unwrap();
-    assert_eq!(receipt.state, Some(ReceiptState::Reviewing));
+    assert_eq!(receipt.state, Some(State::Reviewing));
     let values = [("player", "p1"), ("tx", "1"), ("cashback_state", "LOST")];
     let cashback = verify(&app().cashback(CASHBACK).unwrap(), &sign(CASHBACK, &values)).unwrap();
-    assert_eq!(cashback.state, Some(CashbackState::Unknown("LOST".into())));
+    assert_eq!(cashback.state, Some(State::Unknown("LOST".into())));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn state_parameter_and_new_macros_can_be_configured() {
     let receipts = app().state_parameter("s").allow_macro("[%SHINY:NEW%]").receipts(url).unwrap();
     let values = [("player", "p1"), ("tx", "1"), ("s", "COMPLETED"), ("gems", "5"), ("new", "42")];
     let receipt = verify(&receipts, &sign(url, &values)).unwrap();
-    assert_eq!(receipt.state, Some(ReceiptState::Completed));
+    assert_eq!(receipt.state, Some(State::Completed));
     assert_eq!(Query::new(&receipt.event.query).get("new").as_deref(), Some("42"));
 }
 
@@ -120,12 +120,12 @@ fn replay_types_a_kept_query_under_the_present_url() {
     assert!(!kept.query.contains("hash=") && !kept.problem.contains("500"));
     assert!(matches!(offers().replay(&kept), Err(VerifyError::Unusable(_))), "still unusable");
     let bare = BARE.replace("/cb", "/callbacks/offers");
-    let corrected = app().only(OfferState::Completed).offers(&*bare).unwrap();
+    let corrected = app().only(State::Completed).offers(&*bare).unwrap();
     let replayed = corrected.replay(&kept).unwrap();
     assert_eq!((replayed.amount, replayed.context.key_id.clone()), (Some(decimal("500")), None));
     assert_eq!(replayed.event.query, kept.query);
     // Another app's transactions are others.
-    let other = App::new("other", KEY).unwrap().only(OfferState::Completed).offers(&*bare).unwrap();
+    let other = App::new("other", KEY).unwrap().only(State::Completed).offers(&*bare).unwrap();
     assert!(other.replay(&kept).is_err());
 }
 

@@ -1,7 +1,7 @@
 //! Which dashboard URLs are rejected, and that each error says what to type instead.
 
 use postback::Secret;
-use postback::bitlabs::OfferState;
+use postback::bitlabs::State;
 use postback::network::ConfigError;
 use postback::verify::KeyId;
 use postback::{AppName, KeyRing};
@@ -36,7 +36,7 @@ fn url_must_have_what_makes_the_endpoint_safe() {
         (rejection(app().receipts(base("&magic_receipt_state=COMPLETED"))), "the network's macro"),
         (rejection(app().bans(url("p=[%UID%]"))), "ban_status=[%BAN:STATUS%]"),
         (rejection(app().bans(url("s=[%BAN_STATE%]"))), "player=[%USER:UID%]"),
-        (rejection(app().only(OfferState::Completed).surveys(SURVEYS)), "`only`"),
+        (rejection(app().only(State::Completed).surveys(SURVEYS)), "`only`"),
         (rejection(app().state_parameter("st").offers(OFFERS)), "`state_parameter`"),
         (rejection(app().surveys(url("tx=%TX%"))), "type [%TX%]"),
         (rejection(app().offers(url(&format!("{BASE}&r=[%REF%]&hash=[%HASH%]")))), "without it"),
@@ -68,11 +68,11 @@ fn offers_url_that_cannot_state_pending_is_rejected() {
 
 #[test]
 fn complete_urls_are_accepted() {
-    let completed = app().only(OfferState::Completed);
+    let completed = app().only(State::Completed);
     for more in ["", "&r=[%REF%]", "&r=[%REF%]&c=[%TYPE%]"] {
         assert!(completed.offers(url(&format!("{BASE}{more}"))).is_ok(), "{more}");
     }
-    assert!(app().only(OfferState::Pending).offers(url("p=[%UID%]&t=[%TX%]")).is_ok());
+    assert!(app().only(State::Pending).offers(url("p=[%UID%]&t=[%TX%]")).is_ok());
     assert!(app().rewards(url(&format!("{BASE}&r=[%REF%]"))).is_ok());
     let rootless = format!("http://game.example:8080?x=1&{BASE}&s=[%OFFER_STATE%]");
     let endpoint = app().offers(rootless).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postback::bitlabs::OfferState;
+use postback::bitlabs::State;
 use postback::{BanStatus, Decimal};
 
 use super::*;
@@ -35,7 +35,8 @@ const TYPES: [Option<&str>; 8] = [
     Some("state_change"),
     Some("REVOKED"),
 ];
-const OFFER_STATES: [&str; 8] = ["PENDING", "COMPLETED", "complete", "RECONCILED", " NONE", "none", "", "EXPIRED"];
+const OFFER_STATES: [&str; 10] =
+    ["PENDING", "COMPLETED", "complete", "RECONCILED", " NONE", "none", "", "EXPIRED", "REVIEWING", "ADJUSTED"];
 
 fn cells() -> Vec<Cell> {
     let families: [(&'static str, Vec<Option<&'static str>>); 6] = [
@@ -45,13 +46,13 @@ fn cells() -> Vec<Cell> {
         ("rewards", [None].into_iter().chain(OFFER_STATES.map(Some)).collect()),
         (
             "receipts",
-            ["COMPLETED", "Complete", "PENDING", "REVIEWING", "REJECTED", "RECONCILED", "NONE", "", "LOST"]
+            ["COMPLETED", "Complete", "PENDING", "REVIEWING", "REJECTED", "RECONCILED", "NONE", "", "LOST", "CREATED"]
                 .map(Some)
                 .to_vec(),
         ),
         (
             "cashback",
-            ["CREATED", "PENDING", "ADJUSTED", "completed", "COMPLETE", "REJECTED", "NONE", " ", "LOST"]
+            ["CREATED", "PENDING", "ADJUSTED", "completed", "COMPLETE", "REJECTED", "NONE", " ", "LOST", "RECONCILED"]
                 .map(Some)
                 .to_vec(),
         ),
@@ -85,7 +86,7 @@ impl Cell {
         let state = match self.state.map(|state| state.trim().to_uppercase()) {
             None => "not in URL".into(),
             Some(state) if state.is_empty() => "empty".into(),
-            Some(state) if state == "COMPLETE" && self.family != "cashback" => "COMPLETED".into(),
+            Some(state) if state == "COMPLETE" => "COMPLETED".into(),
             Some(state) if state == "REJECTED" && self.family == "receipts" => "RECONCILED".into(),
             Some(state) if known.contains(&&*state) || own.contains(&&*state) => state,
             Some(_) => "other".into(),
@@ -265,9 +266,9 @@ fn screenouts_and_start_bonuses_can_be_left_unpaid() {
 fn url_for_one_state_needs_no_state_macro() {
     let url = format!("{BARE}&type=[%TYPE%]");
     let mismatch = |state: &str| Err(Problem::StateMismatch { expected: state.into() });
-    let (done, taken) = (OfferState::Completed, OfferState::Reconciled);
+    let (done, taken) = (State::Completed, State::Reconciled);
     for (only, word, amount, reference, expected) in [
-        (&OfferState::Pending, "COMPLETE", "500", "", Ok(pending("PENDING", Some("500")))),
+        (&State::Pending, "COMPLETE", "500", "", Ok(pending("PENDING", Some("500")))),
         (&done, "", "500", "", Ok(completed("500", Some("COMPLETE")))),
         (&done, "", "-500", "", Ok(completed("-500", Some("COMPLETE")))),
         (&done, "COMPLETE", "500", "o0", Ok(completed("500", Some("COMPLETE")))),
@@ -280,28 +281,28 @@ fn url_for_one_state_needs_no_state_macro() {
         (&taken, "", "-200", "o0", Ok(adjusted("-200", false))),
         (&taken, "", "200", "o0", Ok(adjusted("200", false))),
         (&taken, "", "-200", "", Ok(adjusted("-200", false))),
-        (&OfferState::Unknown("NEW".into()), "", "5", "", Ok(ignored("NEW", IgnoreReason::UnknownState))),
+        (&State::Unknown("NEW".into()), "", "5", "", Ok(ignored("NEW", IgnoreReason::UnknownState))),
     ] {
         let values = [("player", "p1"), ("tx", "o1"), ("gems", amount), ("ref", reference), ("type", word)];
         let endpoint = app().only(only.clone()).offers(&url).unwrap();
         assert_eq!(effect(&endpoint, &sign(&url, &values)), expected, "{only:?} {word} {amount} {reference}");
     }
     let url = "https://game.example/p?player=[%UID%]&tx=[%TX%]";
-    let endpoint = app().only(OfferState::Pending).offers(url).unwrap();
+    let endpoint = app().only(State::Pending).offers(url).unwrap();
     let callback = sign(url, &[("player", "p1"), ("tx", "o1")]);
     assert_eq!(effect(&endpoint, &callback), Ok(pending("PENDING", None)));
-    assert_eq!(verify(&endpoint, &callback).unwrap().state, Some(OfferState::Pending));
+    assert_eq!(verify(&endpoint, &callback).unwrap().state, Some(State::Pending));
 }
 
 #[test]
 fn url_for_one_state_rejects_another_state() {
     let mismatch = |state: &str| Err(Problem::StateMismatch { expected: state.into() });
-    let (done, taken) = (OfferState::Completed, OfferState::Reconciled);
+    let (done, taken) = (State::Completed, State::Reconciled);
     for (only, state, amount, reference, expected) in [
         (&done, "PENDING", "5", "", mismatch("COMPLETED")),
         (&done, "RECONCILED", "5", "", mismatch("COMPLETED")),
         (&taken, "COMPLETED", "5", "", mismatch("RECONCILED")),
-        (&OfferState::Pending, "NONE", "5", "", mismatch("PENDING")),
+        (&State::Pending, "NONE", "5", "", mismatch("PENDING")),
         (&taken, "NONE", "5", "", mismatch("RECONCILED")),
         (&done, "NONE", "-5", "o0", mismatch("COMPLETED")),
         (&done, "completed", "5", "", Ok(completed("5", Some("COMPLETE")))),
