@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use postback::bitlabs::{Family, Vocabulary, describe_macro};
+use postback::bitlabs::{Family, field_of_macro};
 use postback::network::{self, Role};
 use postback::verify::UrlTemplate;
 
@@ -83,17 +83,7 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
     for parameter in template.parameters() {
         let meaning = match parameter.macro_name() {
             None => format!("static value {:?}", parameter.static_value().unwrap_or_default()),
-            Some(text) => match describe_macro(text) {
-                Some((field, vocabulary)) => {
-                    let vocabulary = match vocabulary {
-                        Vocabulary::Legacy => ", legacy macro",
-                        Vocabulary::Typo => ", a misprint of the network's that is accepted",
-                        _ => "",
-                    };
-                    format!("{field}{vocabulary}")
-                }
-                None => format!("unknown macro [%{text}%]"),
-            },
+            Some(text) => field_of_macro(text).map_or_else(|| format!("unknown macro [%{text}%]"), str::to_owned),
         };
         print(format_args!("  {:16} {meaning}", parameter.name()))?;
     }
@@ -217,7 +207,7 @@ impl Url {
                 for piece in query.split('&') {
                     let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
                     let text = value.trim_start_matches("[%").trim_end_matches("%]");
-                    let field = describe_macro(text).map_or("state", |(field, _)| field);
+                    let field = field_of_macro(text).unwrap_or("state");
                     note(format_args!("  {name:20} {value:26} {field}"));
                 }
                 note(format_args!(

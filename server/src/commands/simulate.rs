@@ -14,7 +14,7 @@ use clap::Args;
 use http_body_util::{BodyExt as _, Full, Limited};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postback::admob::PlayerIn;
-use postback::bitlabs::describe_macro;
+use postback::bitlabs::field_of_macro;
 use postback::network::{Description, Meaning, Role};
 use postback::testing::admob::AdmobSigner;
 use postback::testing::bitlabs::Signer;
@@ -329,7 +329,7 @@ fn bitlabs_target(endpoint: &ConfiguredEndpoint, step: &Step, player: &str, run:
         let Some(text) = parameter.macro_name() else {
             continue;
         };
-        let field = describe_macro(text).map_or("", |(field, _)| field);
+        let field = field_of_macro(text).unwrap_or_default();
         let given = step.values.iter().find(|(name, _)| *name == field);
         let value = match field {
             "player" => player.to_owned(),

@@ -1,4 +1,5 @@
-//! The network's macros, in both vocabularies, and what each of them stands for.
+//! The network's macros, and what each of them stands for. There are an older and a newer vocabulary, and both are in
+//! use: `UID` and `USER:UID`.
 
 /// What a parameter of a callback contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,56 +35,55 @@ pub(super) enum Field {
     AppToken,
 }
 
-/// Every macro with its field and vocabulary. Of several for one field, the first is the one to suggest.
+/// Every macro with its field. Of several for one field, the first is the one to suggest.
 #[allow(clippy::enum_glob_use, reason = "a table of names")]
-const MACROS: &[(&str, Field, Vocabulary)] = {
+const MACROS: &[(&str, Field)] = {
     use Field::*;
-    use Vocabulary::*;
     &[
-        ("USER:UID", Player, Current),
-        ("UID", Player, Legacy),
-        ("USER:ID", Player, Typo),
-        ("TX", Transaction, Both),
-        ("REF", Original, Both),
-        ("VALUE:CURRENCY", Amount, Current),
-        ("VAL", Amount, Legacy),
-        ("CURRENCY:VALUE", Amount, Typo),
-        ("VALUE:USD", Usd, Current),
-        ("RAW", Usd, Legacy),
-        ("CURRENCY:USD", Usd, Typo),
-        ("TYPE", CallbackType, Both),
-        ("ACTIVITY:TYPE", CallbackType, Current),
-        ("OFFER:TASK:STATE", OfferState, Current),
-        ("OFFER_STATE", OfferState, Legacy),
-        ("BAN:STATUS", BanStatus, Current),
-        ("BAN_STATE", BanStatus, Legacy),
-        ("BAN:REASON", BanReason, Current),
-        ("BAN_REASON", BanReason, Legacy),
-        ("OFFER:TASK:IAP:USD", PurchaseUsd, Current),
-        ("OFFER:TASK:HIDDEN", IsHidden, Current),
-        ("OFFER:TASK:TYPE:ID", TaskTypeId, Current),
-        ("OFFER:TASK:TYPE:NAME", TaskTypeName, Current),
-        ("OFFER:ID", OfferId, Current),
-        ("OFFER_ID", OfferId, Legacy),
-        ("OFFER:NAME", OfferName, Current),
-        ("OFFER_NAME", OfferName, Legacy),
-        ("OFFER:TASK:ID", TaskId, Current),
-        ("TASK_ID", TaskId, Legacy),
-        ("OFFER:TASK:NAME", TaskName, Current),
-        ("TASK_NAME", TaskName, Legacy),
-        ("OFFER:TITLE", AnchorName, Both),
-        ("OFFER:DELAY", DelayMinutes, Both),
-        ("OFFER:REJECTION_REASON", RejectionReason, Current),
-        ("SURVEY:REASON", SurveyReason, Current),
-        ("REASON", SurveyReason, Legacy),
-        ("LOI", SurveyMinutes, Legacy),
-        ("COUNTRY", Country, Legacy),
-        ("CATEGORY", Category, Legacy),
-        ("FSCORE", FraudLevel, Legacy),
-        ("USER:IP_ADDRESS", IpAddress, Current),
-        ("IP", IpAddress, Legacy),
-        ("APP:TOKEN", AppToken, Both),
-        ("APP", AppToken, Legacy),
+        ("USER:UID", Player),
+        ("UID", Player),
+        ("USER:ID", Player), // a misprint on one of the network's pages
+        ("TX", Transaction),
+        ("REF", Original),
+        ("VALUE:CURRENCY", Amount),
+        ("VAL", Amount),
+        ("CURRENCY:VALUE", Amount), // a misprint on one of the network's pages
+        ("VALUE:USD", Usd),
+        ("RAW", Usd),
+        ("CURRENCY:USD", Usd), // a misprint on one of the network's pages
+        ("TYPE", CallbackType),
+        ("ACTIVITY:TYPE", CallbackType),
+        ("OFFER:TASK:STATE", OfferState),
+        ("OFFER_STATE", OfferState),
+        ("BAN:STATUS", BanStatus),
+        ("BAN_STATE", BanStatus),
+        ("BAN:REASON", BanReason),
+        ("BAN_REASON", BanReason),
+        ("OFFER:TASK:IAP:USD", PurchaseUsd),
+        ("OFFER:TASK:HIDDEN", IsHidden),
+        ("OFFER:TASK:TYPE:ID", TaskTypeId),
+        ("OFFER:TASK:TYPE:NAME", TaskTypeName),
+        ("OFFER:ID", OfferId),
+        ("OFFER_ID", OfferId),
+        ("OFFER:NAME", OfferName),
+        ("OFFER_NAME", OfferName),
+        ("OFFER:TASK:ID", TaskId),
+        ("TASK_ID", TaskId),
+        ("OFFER:TASK:NAME", TaskName),
+        ("TASK_NAME", TaskName),
+        ("OFFER:TITLE", AnchorName),
+        ("OFFER:DELAY", DelayMinutes),
+        ("OFFER:REJECTION_REASON", RejectionReason),
+        ("SURVEY:REASON", SurveyReason),
+        ("REASON", SurveyReason),
+        ("LOI", SurveyMinutes),
+        ("COUNTRY", Country),
+        ("CATEGORY", Category),
+        ("FSCORE", FraudLevel),
+        ("USER:IP_ADDRESS", IpAddress),
+        ("IP", IpAddress),
+        ("APP:TOKEN", AppToken),
+        ("APP", AppToken),
     ]
 };
 
@@ -93,12 +93,12 @@ impl Field {
 
     /// The field that a macro stands for.
     pub(super) fn of_macro(text: &str) -> Option<Self> {
-        MACROS.iter().find(|(known, ..)| *known == text).map(|(_, field, _)| *field)
+        MACROS.iter().find(|(known, _)| *known == text).map(|(_, field)| *field)
     }
 
     /// The macro to type for it. Empty for states that are found by their parameter's name.
     pub(super) fn macro_text(self) -> &'static str {
-        MACROS.iter().find(|(_, field, _)| *field == self).map_or("", |(known, ..)| known)
+        MACROS.iter().find(|(_, field)| *field == self).map_or("", |(known, _)| known)
     }
 
     /// Its name in serialized callbacks.
@@ -135,32 +135,17 @@ impl Field {
     }
 }
 
-/// Which of the network's two vocabularies a macro belongs to. Both are in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Vocabulary {
-    /// The older one, which the dashboard's tester calls legacy: `UID`, `VAL`, `OFFER_STATE`.
-    Legacy,
-    /// The newer one: `USER:UID`, `VALUE:CURRENCY`, `OFFER:TASK:STATE`.
-    Current,
-    /// The same in both: `TX`, `REF`, `TYPE`.
-    Both,
-    /// Printed on one of the network's pages by mistake, and accepted.
-    Typo,
-}
-
-/// Describes one of the network's macros: the field of the typed callback that it fills, and its vocabulary. `None`
-/// for an unknown one. `text` is what stands between `[%` and `%]`.
+/// The field of the typed callback that one of the network's macros fills. `None` for an unknown one. `text` is what
+/// stands between `[%` and `%]`.
 ///
 /// ```
-/// use postback::bitlabs::{Vocabulary, describe_macro};
+/// use postback::bitlabs::field_of_macro;
 ///
-/// assert_eq!(describe_macro("UID"), Some(("player", Vocabulary::Legacy)));
-/// assert_eq!(describe_macro("USER:UDI"), None);
+/// assert_eq!(field_of_macro("UID"), Some("player"));
+/// assert_eq!(field_of_macro("USER:UDI"), None);
 /// ```
-pub fn describe_macro(text: &str) -> Option<(&'static str, Vocabulary)> {
-    let (_, field, vocabulary) = MACROS.iter().find(|(known, ..)| *known == text)?;
-    Some((field.name(), *vocabulary))
+pub fn field_of_macro(text: &str) -> Option<&'static str> {
+    Field::of_macro(text).map(Field::name)
 }
 
 /// The known macro that an unknown one was probably meant to be.
@@ -168,7 +153,7 @@ pub(super) fn nearest(text: &str) -> Option<&'static str> {
     let text = text.to_ascii_uppercase();
     MACROS
         .iter()
-        .map(|(known, ..)| (*known, strsim::damerau_levenshtein(&text, known)))
+        .map(|(known, _)| (*known, strsim::damerau_levenshtein(&text, known)))
         .filter(|(known, distance)| *distance <= 3 && *distance * 2 <= known.len())
         .min_by_key(|(_, distance)| *distance)
         .map(|(known, _)| known)
@@ -180,9 +165,9 @@ mod tests {
 
     #[test]
     fn every_macro_is_listed_once() {
-        for (at, (text, ..)) in MACROS.iter().enumerate() {
-            assert!(MACROS[at + 1..].iter().all(|(other, ..)| other != text), "{text}");
-            assert!(describe_macro(text).is_some());
+        for (at, (text, _)) in MACROS.iter().enumerate() {
+            assert!(MACROS[at + 1..].iter().all(|(other, _)| other != text), "{text}");
+            assert!(field_of_macro(text).is_some());
         }
     }
 

@@ -37,7 +37,7 @@ pub use callback::{
     ReceiptCallback, RewardCallback, SurveyCallback, SurveyDetails,
 };
 pub use endpoint::BitlabsEndpoint;
-pub use macros::{Vocabulary, describe_macro};
+pub use macros::field_of_macro;
 pub use words::{CallbackType, State, TaskType};
 
 use crate::id::{AppName, NetworkName};
