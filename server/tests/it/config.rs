@@ -168,7 +168,7 @@ fn placeholder_of_a_printed_url_is_no_secret() {
     let with_keys =
         |keys: &str| format!("{VALID}[[endpoint]]\nnetwork = \"lootably\"\napp = \"placeholder\"\n{keys}\n");
     for (keys, expected) in [
-        ("secret = \"real,YOUR_SECRET\"", "secret: YOUR_SECRET stands for a secret that everybody knows: use "),
+        ("secret = \"real,YOUR_SECRET\"", "secret: secret number 2: \"YOUR_SECRET\" is only an example: copy "),
         (
             "secret = \"real\"\nurl = \"https://game.example/placeholder?userID={userID}&secret=YOUR_SECRET\"",
             "url: YOUR_SECRET stands for the secret: remove the url, and paste the one that `postback url --config FILE`",
