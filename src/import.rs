@@ -60,6 +60,8 @@ use crate::store::{DedupStore, StoreError};
 /// A callback that an earlier receiver dealt with.
 ///
 /// Transactions and amounts are those of the callback: the amount in the app's currency, before any bonus of the game.
+/// For a described network, take the transaction from
+/// [`Description::stored_transaction`](crate::network::Description::stored_transaction).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastCallback {
     transaction: TransactionId,
@@ -85,7 +87,8 @@ impl PastCallback {
 
     /// This amount (a positive number) was taken back, by a message of the same transaction or by an unknown one.
     ///
-    /// The first callback that takes back the same amount of the same conversion counts as this one.
+    /// The first callback that takes back the same amount of the same conversion counts as this one. Where reversals take
+    /// back everything, a repetition takes back what the earlier receiver left.
     pub fn taken_back(transaction: TransactionId, amount: Decimal) -> Self {
         Self::new(transaction, Effect::Adjusted { by: taken(amount), same_transaction: true })
     }
@@ -131,7 +134,8 @@ impl PastCallback {
     }
 
     /// Which goal was [`paid`](Self::paid), exactly as callbacks of the network name it, where one transaction can pay
-    /// several. Default: whichever the network repeats.
+    /// several. Default: whichever the network repeats. Where goals are transactions, the goal is part of the row's
+    /// transaction instead: [`Description::stored_transaction`](crate::network::Description::stored_transaction).
     #[must_use]
     pub fn goal(mut self, id: impl Into<String>) -> Self {
         if let Effect::Completed { milestone, .. } = &mut self.effect {

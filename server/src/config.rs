@@ -100,6 +100,12 @@ impl Config {
         Ok(parse(&path.display().to_string(), &text, |reader, root| reader.endpoints(root))?)
     }
 
+    /// Reads the networks that a file describes.
+    pub(crate) fn read_networks(path: &Path) -> anyhow::Result<HashMap<String, Description>> {
+        let text = read_file(path)?;
+        Ok(parse(&path.display().to_string(), &text, |reader, root| Some(reader.networks(root)))?)
+    }
+
     /// Validates a text. `file` is its name in errors.
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the path of the method is for one lifetime only")]
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, ConfigErrors> {

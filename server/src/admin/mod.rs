@@ -312,15 +312,20 @@ async fn find(
     Ok((keys, next))
 }
 
-/// The keys of a transaction in each of these apps, with those of its goals, which follow after a colon.
+/// The keys of a transaction in each of these apps, with those of its goals, which follow after a colon. Where goals
+/// are transactions, a `%` or `:` of the network's own is escaped.
 pub(crate) async fn conversions<'a>(
     store: &AnyStore,
     apps: impl Iterator<Item = (&'a str, &'a str)>,
     transaction: &str,
 ) -> Result<Vec<RecordKey>, StoreError> {
     let apps: BTreeSet<_> = apps.collect();
+    let escaped = transaction.replace('%', "%25").replace(':', "%3A");
     let mut keys = conversion_keys(apps.iter().copied(), transaction);
-    for first in conversion_keys(apps.into_iter(), &format!("{transaction}:")) {
+    if escaped != transaction {
+        keys.extend(conversion_keys(apps.iter().copied(), &escaped));
+    }
+    for first in conversion_keys(apps.into_iter(), &format!("{escaped}:")) {
         let prefix = first.to_string();
         let is_goal = |key: &RecordKey| key.to_string().starts_with(&prefix);
         // First the pending ones: what is delivered meanwhile is among the others.

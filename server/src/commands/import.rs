@@ -8,12 +8,14 @@ use anyhow::Context as _;
 use clap::Args;
 use csv::StringRecord;
 use postback::import::{Exposure, Importer, Outcome, PastCallback, Summary};
+use postback::network::{self, Description};
 use postback::store::MemoryStore;
 use postback::{AppName, Clock as _, NetworkName, PlayerId, SystemClock, Timestamp, TransactionId};
 use rust_decimal::Decimal;
 
 use super::{note, print};
 use crate::admin::decided;
+use crate::config::Config;
 use crate::environment;
 use crate::store::{AnyStore, StoreUrl};
 
@@ -29,7 +31,7 @@ const PRINTED: usize = 20;
 ///   player       the player
 ///   taken_back   how much of it was taken back since
 ///   original     the line is a reversal with its own transaction: amount was taken back from this one
-///   milestone    COMPLETE, SCREENOUT or START_BONUS (BitLabs), or the goal's id
+///   milestone    COMPLETE, SCREENOUT or START_BONUS (BitLabs), or the goal as callbacks name it
 ///   paid_at      2026-11-30T23:59:59Z, 2026-11-30 23:59:59 (UTC), or seconds or milliseconds since 1970
 ///
 /// No handler is called. A file can be imported again. Exit status: 0 every line is, or would be, imported; 1 some need
@@ -47,6 +49,9 @@ pub(crate) struct Import {
     /// The network's name.
     #[arg(long, value_name = "NAME", default_value = "bitlabs")]
     network: NetworkName,
+    /// The configuration that describes the network, if it is none of `postback url list`.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Write. Otherwise only what would happen is printed.
     #[arg(long)]
     write: bool,
@@ -59,15 +64,16 @@ impl Import {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         let store = environment::resolve(&self.store).map_err(anyhow::Error::msg)?;
         let store = StoreUrl::parse(&store).map_err(anyhow::Error::msg)?;
-        self.reject_bad_lines()?;
+        let description = self.description()?;
+        self.reject_bad_lines(description.as_ref())?;
         let is_new = matches!(&store, StoreUrl::Sqlite(path) if !path.exists());
         if is_new && !self.create {
             anyhow::bail!("there is no such file: correct the path, or add --create for a new one");
         }
         if self.write {
             let opened = if is_new { store.open().await? } else { store.open_existing().await? };
-            let summary =
-                self.import(Importer::new(&opened, self.network.clone(), self.app.clone(), SystemClock.now())).await;
+            let importer = Importer::new(&opened, self.network.clone(), self.app.clone(), SystemClock.now());
+            let summary = self.import(importer, description.as_ref()).await;
             opened.close().await;
             let summary = summary?;
             print(format_args!("{}", Counts(&summary)))?;
@@ -86,7 +92,7 @@ impl Import {
         }
         let read_from = if is_new { AnyStore::Memory(MemoryStore::new()) } else { store.open_read_only().await? };
         let importer = Importer::new(&read_from, self.network.clone(), self.app.clone(), SystemClock.now()).dry_run();
-        let summary = self.import(importer.clone()).await?;
+        let summary = self.import(importer.clone(), description.as_ref()).await?;
         print(format_args!("would be: {}", Counts(&summary)))?;
         print_exposures(&importer)?;
         if is_new {
@@ -96,10 +102,27 @@ impl Import {
         Ok(is_clean(&summary))
     }
 
+    /// What says how the network's callbacks are stored. `None` for those that this program knows without one.
+    fn description(&self) -> anyhow::Result<Option<Description>> {
+        let name = self.network.as_str();
+        if matches!(name, "bitlabs" | "admob") {
+            return Ok(None);
+        }
+        if let Some(path) = &self.config
+            && let Some(own) = Config::read_networks(path)?.remove(name)
+        {
+            return Ok(Some(own));
+        }
+        let preset = network::preset(name);
+        preset
+            .map(Some)
+            .with_context(|| format!("add --config FILE with a table [networks.{name}], or correct --network"))
+    }
+
     /// Before anything is written, so that a list is imported whole or not at all.
-    fn reject_bad_lines(&self) -> anyhow::Result<()> {
+    fn reject_bad_lines(&self, description: Option<&Description>) -> anyhow::Result<()> {
         let (mut bad, mut good) = (0_usize, 0_usize);
-        for line in read(&self.file, &self.network)? {
+        for line in read(&self.file, description)? {
             match line {
                 Ok(_) => good += 1,
                 Err(error) => {
@@ -117,10 +140,10 @@ impl Import {
         }
     }
 
-    async fn import(&self, importer: Importer<AnyStore>) -> anyhow::Result<Summary> {
+    async fn import(&self, importer: Importer<AnyStore>, description: Option<&Description>) -> anyhow::Result<Summary> {
         // The line numbers of the rows that are in progress.
         let numbers = RefCell::new(VecDeque::new());
-        let rows = read(&self.file, &self.network)?.flat_map(|line| match line {
+        let rows = read(&self.file, description)?.flat_map(|line| match line {
             Ok(Line { number, callbacks }) => {
                 numbers.borrow_mut().extend(callbacks.iter().map(|_| number));
                 callbacks.into_iter().map(Ok).collect::<Vec<_>>()
@@ -211,10 +234,13 @@ struct Line {
 }
 
 /// Reads the file line by line.
-fn read(path: &Path, network: &NetworkName) -> anyhow::Result<impl Iterator<Item = Result<Line, BadLine>> + use<>> {
+fn read(
+    path: &Path,
+    description: Option<&Description>,
+) -> anyhow::Result<impl Iterator<Item = Result<Line, BadLine>> + use<>> {
     let unreadable = || format!("cannot read {}", path.display());
     let mut reader = csv::Reader::from_path(path).with_context(unreadable)?;
-    let columns = Columns::new(reader.headers().with_context(unreadable)?, network)?;
+    let columns = Columns::new(reader.headers().with_context(unreadable)?, description)?;
     Ok(reader.into_records().map(move |record| {
         let record = record.map_err(|error| BadLine {
             line: error.position().map_or(0, csv::Position::line),
@@ -233,14 +259,14 @@ fn read(path: &Path, network: &NetworkName) -> anyhow::Result<impl Iterator<Item
     }))
 }
 
-/// Where each column is.
+/// Where each column is, and how the network's callbacks are stored.
 struct Columns {
     places: [Option<usize>; COLUMNS.len()],
-    is_bitlabs: bool,
+    description: Option<Description>,
 }
 
 impl Columns {
-    fn new(names: &StringRecord, network: &NetworkName) -> anyhow::Result<Self> {
+    fn new(names: &StringRecord, description: Option<&Description>) -> anyhow::Result<Self> {
         let mut places = [None; COLUMNS.len()];
         for (place, name) in names.iter().enumerate() {
             // Spreadsheets begin a file with a byte order mark.
@@ -252,7 +278,7 @@ impl Columns {
                 None => anyhow::bail!("unknown column {name:?}: use {}", COLUMNS.join(", ")),
             }
         }
-        let columns = Self { places, is_bitlabs: *network == "bitlabs" };
+        let columns = Self { places, description: description.cloned() };
         match REQUIRED.iter().find(|name| columns.place(name).is_none()) {
             None => Ok(columns),
             Some(name) => anyhow::bail!("missing column {name:?}"),
@@ -269,10 +295,19 @@ impl Columns {
             let text = record.get(self.place(name)?)?.trim();
             Some(text).filter(|text| !text.is_empty())
         };
-        let transaction = field("transaction").ok_or("empty transaction")?;
-        let transaction = TransactionId::new(transaction).map_err(|error| format!("transaction: {error}"))?;
         let player = field("player").map(PlayerId::new).transpose();
         let player = player.map_err(|error| format!("player: {error}"))?;
+        let milestone = field("milestone");
+        let goals = self.description.as_ref().filter(|description| description.has_goal_transactions());
+        let id = |column: &str, text: &str| {
+            let id = TransactionId::new(text);
+            let stored = id.and_then(|id| match goals {
+                Some(description) => description.stored_transaction(&id, player.as_ref(), milestone),
+                None => Ok(id),
+            });
+            stored.map_err(|error| format!("{column}: {error}"))
+        };
+        let transaction = id("transaction", field("transaction").ok_or("empty transaction")?)?;
         let amount = field("amount").map(|text| parse_amount("amount", text)).transpose()?;
         let taken_back = field("taken_back").map(|text| parse_amount("taken_back", text)).transpose()?;
         let at = field("paid_at").map(parse_moment).transpose()?;
@@ -286,9 +321,9 @@ impl Columns {
             }
         };
         if let Some(original) = field("original") {
-            let original = TransactionId::new(original).map_err(|error| format!("original: {error}"))?;
+            let original = id("original", original)?;
             let amount = amount.ok_or("a reversal needs the amount that was taken back")?;
-            if taken_back.is_some() || field("milestone").is_some() {
+            if taken_back.is_some() || (milestone.is_some() && goals.is_none()) {
                 return Err("a line with an original is a reversal: leave taken_back and milestone empty".to_owned());
             }
             return Ok(vec![with_details(PastCallback::taken_back_by(transaction, original, amount))]);
@@ -303,8 +338,8 @@ impl Columns {
             return Err("negative amount: name the original of a reversal in the column original".to_owned());
         }
         let mut paid = PastCallback::paid(transaction.clone(), amount);
-        if let Some(word) = field("milestone") {
-            paid = if self.is_bitlabs {
+        if let Some(word) = milestone.filter(|_| goals.is_none()) {
+            paid = if self.description.is_none() {
                 paid.milestone(word.parse().map_err(|error: postback::import::ImportError| error.to_string())?)
             } else {
                 paid.goal(word)

@@ -175,6 +175,40 @@ fn import_is_dry_and_pays_nothing_again() {
 }
 
 #[test]
+fn imports_of_goals_and_of_own_networks_are_duplicates() {
+    let mut setup = Setup::new();
+    let toml = "[networks.acme]\nname = \"acme\"\n[networks.acme.parameters]\nuser = \"the player\"\n\
+                id = \"the transaction\"\ngoal = \"the goal\"\ncoins = \"the reward\"\n\
+                [networks.acme.static]\nsecret = \"a text\"\n[networks.acme.fields]\nplayer = \"user\"\n\
+                transaction = \"id\"\ngoal = \"goal\"\namount = \"coins\"\n[networks.acme.authentication]\n\
+                kind = \"secret\"\nin = \"secret\"\n[networks.acme.meaning]\nalways = \"completed\"\n\
+                goal = \"transaction\"\n";
+    setup.end = endpoint("mychips", &format!("secret = \"{SECRET}\""))
+        + &endpoint("acme", &format!("secret = \"{SECRET}\""))
+        + toml;
+    let server = setup.start();
+    for (network, more) in [("mychips", vec![]), ("acme", vec!["--config", "postback.toml"])] {
+        fs::write(setup.path("paid.csv"), "transaction,player,amount,milestone\na:b,p1,5,level 1\n").expect("a list");
+        let arguments =
+            ["import", "sqlite:postback.db", "paid.csv", "--app", "my-game", "--network", network, "--write"];
+        let (status, out, err) = ask(&setup, &[&arguments[..], &more].concat());
+        assert!(status == 0 && out.starts_with("1 imported, "), "{out}{err}");
+    }
+    let mychips =
+        format!("/callbacks/mychips?user_id=p1&click_id=a%3Ab&event_name=level%201&user_payout=5&secret={SECRET}");
+    let acme = format!("/callbacks/acme?user=p1&id=a%3Ab&goal=level%201&coins=5&secret={SECRET}");
+    for target in [mychips, acme] {
+        let response = server.get(&target);
+        assert_eq!((response.status, response.body.as_str()), (200, "duplicate"), "{target}");
+    }
+    let found = server.admin("/api/search?q=a:b");
+    assert_eq!(found["records"].as_array().map(Vec::len), Some(2), "{found}");
+    let (status, _, err) =
+        ask(&setup, &["import", "sqlite:postback.db", "paid.csv", "--app", "a", "--network", "other"]);
+    assert!(status == 2 && err.contains("[networks.other]"), "{err}");
+}
+
+#[test]
 fn simulation_of_every_network_is_right() {
     let mut setup = Setup::new();
     // BitLabs is in every setup.

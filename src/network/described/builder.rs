@@ -254,7 +254,7 @@ impl DescribedBuilder {
         let typed = self.url.as_deref().and_then(|url| self.typed_secret(url));
         self.keys = Some(match typed {
             Some(secret) => Secret::new(secret)?.into(),
-            None => KeyRing::try_from("check")?,
+            None => KeyRing::try_from("a-secret-to-check-with")?,
         });
         self.compile().map(|_| ())
     }

@@ -162,6 +162,7 @@ impl DescribedBuilder {
             negative_reverses: meaning.negative.is_some(),
             allows_no_amount: meaning.no_amount.is_some(),
             has_goal_transactions: self.description.has_goal_transactions(),
+            has_transactions_of_players: self.description.has_transactions_of_players(),
             // The dashboard decides whether there is a goal: then an absent one is a mistake there.
             requires_goal: roles.configured.contains(&Role::Goal),
             reinstates: self.reinstates.unwrap_or(meaning.reinstates),
@@ -313,6 +314,20 @@ impl DescribedBuilder {
         let secret = SharedSecret::of_ring(keys);
         if *at == Place::Path && !keys.iter().all(|(_, secret)| is_path_text(secret.as_bytes())) {
             return Err(ConfigError::PathSecret);
+        }
+        // Nobody but the operator chose it.
+        let is_own = match at {
+            Place::Path => true,
+            Place::Parameter(name) => self.description.file().statics.contains_key(name),
+            Place::Header(_) => false,
+        };
+        if is_own && keys.iter().any(|(_, secret)| secret.as_bytes().len() < MIN_URL_SECRET) {
+            return Err(ConfigError::Secret {
+                problem: format!(
+                    "secret with fewer than {MIN_URL_SECRET} characters: nothing else proves that a callback is \
+                     genuine, so choose a long random text"
+                ),
+            });
         }
         if let Found::Slot(slot) = &place
             && let Some(typed) = slots.list.get(*slot).and_then(|slot| slot.value.as_deref())

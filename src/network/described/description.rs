@@ -8,7 +8,7 @@ use super::format::{
     Evidence, File, GoalScope, Hash, Meaning, Method, Order, OriginalForm, Place, Role, Scheme, TakesBack,
 };
 use super::signed_text::{Bound, Field, Part, Shape, ambiguous_fields};
-use crate::id::NetworkName;
+use crate::id::{IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::ConfigError;
 use crate::verify::{EXAMPLE_SECRET, HashFunction};
 
@@ -292,9 +292,41 @@ impl Description {
         matches!(self.inner.scheme, Scheme::Url { .. })
     }
 
-    /// Whether each goal is a transaction of its own.
-    pub(super) fn has_goal_transactions(&self) -> bool {
+    /// Whether each goal of a conversion is a transaction of its own: see [`stored_transaction`](Self::stored_transaction).
+    pub fn has_goal_transactions(&self) -> bool {
         self.file().meaning.goal == GoalScope::Transaction
+    }
+
+    /// Whether the player's id takes the place of a goal: transactions are unique for one player only.
+    pub(super) fn has_transactions_of_players(&self) -> bool {
+        self.names_of(Role::Goal) == self.names_of(Role::Player) && !self.names_of(Role::Goal).is_empty()
+    }
+
+    /// The transaction under which a callback is stored, for imports and searches. Mostly the network's own. Where each
+    /// goal is a transaction of its own, both in one: `c1:install`.
+    ///
+    /// ```
+    /// let mychips = postback::network::preset("mychips")?;
+    /// let stored = mychips.stored_transaction(&"c1".parse()?, None, Some("install"))?;
+    /// assert_eq!(stored.as_str(), "c1:install");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`IdError`], if both together are too long.
+    pub fn stored_transaction(
+        &self,
+        transaction: &TransactionId,
+        player: Option<&PlayerId>,
+        goal: Option<&str>,
+    ) -> Result<TransactionId, IdError> {
+        if !self.has_goal_transactions() {
+            Ok(transaction.clone())
+        } else if self.has_transactions_of_players() {
+            with_goal(transaction, player.map(|player| digest_of(player.as_str())).as_deref())
+        } else {
+            with_goal(transaction, goal)
+        }
     }
 
     pub(super) fn path(&self, is_reversal: bool) -> String {
@@ -383,6 +415,21 @@ impl fmt::Debug for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Description").field("name", &self.name().as_str()).finish_non_exhaustive()
     }
+}
+
+/// A transaction and its goal in one text, so that no two pairs give the same: `c1:install`. A `%` or `:` of the
+/// transaction is escaped, so the first `:` always ends it.
+pub(super) fn with_goal(transaction: &TransactionId, goal: Option<&str>) -> Result<TransactionId, IdError> {
+    let escaped = transaction.as_str().replace('%', "%25").replace(':', "%3A");
+    TransactionId::new(match goal {
+        None => escaped,
+        Some(goal) => format!("{escaped}:{goal}"),
+    })
+}
+
+/// Stands for a player's id in a transaction, which is logged and outlives the erasure of the player.
+pub(super) fn digest_of(player: &str) -> String {
+    HashFunction::Sha256.digest(player.as_bytes()).as_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One thing to know about a callback URL.

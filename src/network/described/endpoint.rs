@@ -12,6 +12,7 @@ use rust_decimal::Decimal;
 use super::authentication::{Authentic, Authenticator, Untrusted, UrlSecret};
 use super::body::{Parameters, body_format, encode, kept_query};
 use super::callback::DescribedCallback;
+use super::description::{digest_of, with_goal};
 use super::format::{BodyFormat, Meaning, Method, OriginalForm, ResponseTable, Role, TakesBack};
 use super::signed_text::Shape;
 use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCallback};
@@ -104,6 +105,7 @@ pub(super) struct Rules {
     pub(super) negative_reverses: bool,
     pub(super) allows_no_amount: bool,
     pub(super) has_goal_transactions: bool,
+    pub(super) has_transactions_of_players: bool,
     pub(super) requires_goal: bool,
     pub(super) reinstates: bool,
     pub(super) original: OriginalForm,
@@ -415,6 +417,9 @@ impl<'q> Reader<'_, 'q> {
             Ok(Meaning::Completed) if self.is_negative(&amount, usd) => {
                 self.reversal(&transaction, &mut original, amount.clone().ok().flatten())?
             }
+            Ok(Meaning::Completed) if self.is_reversal_id(&transaction) => {
+                Effect::Ignored { status: word.into_owned().into(), reason: IgnoreReason::Contradictory }
+            }
             Ok(Meaning::Completed) => self.completed(word, amount.clone()?, goal.as_deref())?,
             Ok(Meaning::Reversed) => {
                 let stated = match rules.takes_back {
@@ -424,10 +429,10 @@ impl<'q> Reader<'_, 'q> {
                 self.reversal(&transaction, &mut original, stated)?
             }
         };
-        let unit = |id: &TransactionId| self.unit(id, goal.as_deref());
+        let stored = |id: &TransactionId| self.stored(id, goal.as_deref());
         let kind = EventKind::Conversion {
-            transaction: unit(&transaction)?,
-            original: original.as_ref().map(unit).transpose()?,
+            transaction: stored(&transaction)?,
+            original: original.as_ref().map(stored).transpose()?,
             effect,
         };
         let mut callback = DescribedCallback {
@@ -458,11 +463,16 @@ impl<'q> Reader<'_, 'q> {
 
     /// The value of a role: that of the first parameter that has one.
     fn value(&self, role: Role) -> Result<Value<'q>, Problem> {
+        let is_none = |text: &str| match role {
+            Role::Player => text.eq_ignore_ascii_case(NULL),
+            Role::Transaction => text == "0" || text.eq_ignore_ascii_case(NULL),
+            _ => false,
+        };
         let mut value = Value::Absent;
         for slot in self.setup.roles.get(role) {
             match self.text(*slot)? {
                 None => {}
-                Some(text) if text.is_empty() => value = Value::Empty,
+                Some(text) if text.is_empty() || is_none(&text) => value = Value::Empty,
                 Some(text) => return Ok(Value::Text(text)),
             }
         }
@@ -670,6 +680,14 @@ impl<'q> Reader<'_, 'q> {
         })
     }
 
+    /// Whether only reversals have such transactions.
+    fn is_reversal_id(&self, transaction: &TransactionId) -> bool {
+        match &self.setup.rules.original {
+            OriginalForm::Prefix(prefix) => transaction.as_str().starts_with(&**prefix),
+            _ => false,
+        }
+    }
+
     /// What a reversal does, and which other transaction it takes back.
     fn reversal(
         &self,
@@ -713,18 +731,15 @@ impl<'q> Reader<'_, 'q> {
         })
     }
 
-    /// A transaction and its goal as one transaction, so that no two pairs give the same text: `c1:install`. A `%` or
-    /// `:` in the transaction is escaped, so the first `:` always ends it.
-    fn unit(&self, id: &TransactionId, goal: Option<&str>) -> Result<TransactionId, Problem> {
-        if !self.setup.rules.has_goal_transactions {
-            return Ok(id.clone());
-        }
-        let escaped = id.as_str().replace('%', "%25").replace(':', "%3A");
-        let text = match goal {
-            None => escaped,
-            Some(goal) => format!("{escaped}:{goal}"),
+    /// The transaction under which the callback is stored.
+    fn stored(&self, id: &TransactionId, goal: Option<&str>) -> Result<TransactionId, Problem> {
+        let rules = &self.setup.rules;
+        let stored = match goal {
+            _ if !rules.has_goal_transactions => return Ok(id.clone()),
+            Some(player) if rules.has_transactions_of_players => with_goal(id, Some(&digest_of(player))),
+            goal => with_goal(id, goal),
         };
-        TransactionId::new(text).map_err(|error| Problem::Identifier { name: self.role_name(Role::Goal), error })
+        stored.map_err(|error| Problem::Identifier { name: self.role_name(Role::Goal), error })
     }
 }
 

@@ -583,20 +583,20 @@ fn optional_parameters_are_suggested_only_if_absent() {
 fn secrets_in_the_path_are_not_part_of_the_route() {
     let network = Network::preset("keitaro");
     assert_eq!(network.endpoint.path(), "/callbacks/keitaro/{secret}/postback");
-    assert_eq!(network.url, "https://game.example/callbacks/keitaro/the-secret/postback");
+    assert_eq!(network.url, "https://game.example/callbacks/keitaro/the-secret-of-tests/postback");
     let sent = network.draft("t1").sign();
     assert!(network.verify(&sent).is_ok());
     for path in [
-        "/callbacks/keitaro/the-secre/postback",
+        "/callbacks/keitaro/the-secret-of-test/postback",
         "/callbacks/keitaro//postback",
         "/postback",
-        "/callbacks/keitaro/the-secret/x/postback",
+        "/callbacks/keitaro/the-secret-of-tests/x/postback",
     ] {
-        let target = sent.target().replace("/callbacks/keitaro/the-secret/postback", path);
+        let target = sent.target().replace("/callbacks/keitaro/the-secret-of-tests/postback", path);
         assert!(network.verify(&sent.clone().with_target(target)).is_err(), "{path}");
     }
     let typed = preset("keitaro").unwrap().app("game").secret(SECRET).unwrap();
-    let typed = typed.url("https://game.example/k/the-secret/postback").build().unwrap();
+    let typed = typed.url("https://game.example/k/the-secret-of-tests/postback").build().unwrap();
     assert_eq!(typed.path(), "/k/{secret}/postback");
     let error = preset("keitaro").unwrap().app("game").secret("a/b").unwrap().build().unwrap_err();
     assert_eq!(error, ConfigError::PathSecret);
@@ -605,7 +605,9 @@ fn secrets_in_the_path_are_not_part_of_the_route() {
 #[test]
 fn every_secret_of_a_ring_is_accepted() {
     for name in ["cpx", "adgate", "ayet", "keitaro"] {
-        let network = Network::with(preset(name).unwrap(), |builder| builder.secret(format!("old,{SECRET}")).unwrap());
+        let network = Network::with(preset(name).unwrap(), |builder| {
+            builder.secret(format!("the-older-secret,{SECRET}")).unwrap()
+        });
         let sent = network.draft("t1").sign();
         assert_eq!(network.verify(&sent).unwrap().key.unwrap().as_str(), "key-2", "{name}");
     }
@@ -680,6 +682,9 @@ fn example_and_short_secrets_are_rejected_with_what_to_do() {
         ("adgate", "old,YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
         ("keitaro", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
         ("phonexa", "YOUR_SECRET", None, "\"YOUR_SECRET\" is only an example"),
+        ("mychips", "abc", None, "fewer than 16 characters"),
+        ("keitaro", "abc", None, "fewer than 16 characters"),
+        ("mychips", "long-enough-as-a-secret,fifteen-letters", None, "fewer than 16 characters"),
         ("cpx", SECRET, Some(at("&secret=fifteen-letters")), "fewer than 16 characters"),
         ("cpx", SECRET, Some(at("&secret=")), "fewer than 16 characters"),
     ] {
@@ -730,9 +735,51 @@ async fn keitaro_pays_each_pair_of_click_and_transaction_once() {
     assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("5")));
     send(&game, "p2", "&status=rejected&tid=1").await.unwrap();
     assert_eq!((game.balance().await, balance_of(&game, "p2").await), (decimal("10"), decimal("0")));
+    // Keys are logged and outlive the erasure of a player.
+    let first = network.verify(&network.draft("1").player("alice@example.com").sign()).unwrap();
+    assert!(!first.event.key().as_str().contains("alice"), "{}", first.event.key());
     // Without a transaction, a second sale looks like a repetition: it is kept.
     for query in ["&status=sale", "&status=sale&tid="] {
         let result = send(&game, "p1", query).await;
         assert!(matches!(result, Err(ReceiveError::Rejected(VerifyError::Unusable(_)))), "{result:?}");
+    }
+}
+
+#[test]
+fn null_and_zero_are_no_ids() {
+    let tyrads = Network::preset("tyrads");
+    let target = |player: &str, ids: &str| {
+        format!(
+            "/callbacks/tyrads?secret={SECRET}&publisher_user_id={player}&user_payout_converted=5\
+             &conversion_status=approved{ids}"
+        )
+    };
+    for (ids, expected) in [
+        ("&conversion_id=c1&rewarded_play_id=r1", "r1"),
+        ("&conversion_id=c1&rewarded_play_id=", "c1"),
+        ("&conversion_id=c1&rewarded_play_id=null", "c1"),
+        ("&conversion_id=c1&rewarded_play_id=0", "c1"),
+    ] {
+        let callback = tyrads.endpoint.verify(&Request::get(&target("p1", ids))).unwrap();
+        assert_eq!(callback.transaction.as_ref().unwrap(), &expected, "{ids}");
+    }
+    for (player, ids) in [("p1", "&conversion_id=NULL"), ("p1", "&conversion_id=0"), ("null", "&conversion_id=c1")] {
+        let error = tyrads.endpoint.verify(&Request::get(&target(player, ids))).unwrap_err();
+        assert!(error.to_string().contains("empty parameter"), "{player} {ids}: {error}");
+    }
+    assert!(tyrads.endpoint.verify(&Request::get(&target("0", "&conversion_id=c1"))).is_ok());
+}
+
+#[test]
+fn an_id_that_only_reversals_have_never_pays() {
+    let ayet = Network::preset("ayet");
+    for flag in ["0", ""] {
+        let sent = ayet.draft("r-t1").set("is_chargeback", flag).sign();
+        let reward = ayet.verify(&sent).unwrap();
+        assert!(
+            matches!(effect(&reward), Effect::Ignored { reason: IgnoreReason::Contradictory, .. }),
+            "{:?}",
+            effect(&reward)
+        );
     }
 }

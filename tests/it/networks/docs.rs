@@ -179,3 +179,11 @@ fn the_guide_documents_every_key() {
         assert!(GUIDE.contains(&format!("`{}`", role.as_str())), "{role:?}");
     }
 }
+
+#[test]
+fn the_guide_lists_networks_with_goal_transactions() {
+    let guide = include_str!("../../../docs/guide/migration.md");
+    for name in presets().filter(|name| preset(name).unwrap().has_goal_transactions()) {
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    }
+}

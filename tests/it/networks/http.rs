@@ -56,7 +56,8 @@ fn check(address: SocketAddr) {
         assert_eq!((response.status, &*response.body), (200, duplicate), "{name}");
 
         // A secret that is part of the path cannot be forged within this route.
-        let other = Network::with(network.description.clone(), |builder| builder.secret("wrong").unwrap());
+        let other =
+            Network::with(network.description.clone(), |builder| builder.secret("a-wrong-secret-text").unwrap());
         let forgery = postback::testing::described::DescribedSigner::new(&network.description, &other.url, "wrong");
         let response = respond(&forgery.callback().player("p1").transaction("t2").amount("500").sign());
         let has_credentials = network.endpoint.has_shared_secret() && name.as_str() != "tapjoy";

@@ -23,7 +23,7 @@ use postback::{
 pub(crate) use crate::common::{decimal, paying};
 
 /// The secret of every endpoint here.
-pub(crate) const SECRET: &str = "the-secret";
+pub(crate) const SECRET: &str = "the-secret-of-tests";
 const BASE: &str = "https://game.example";
 
 /// A network as it is set up on both sides.

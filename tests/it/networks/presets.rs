@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{Game, Network, SECRET, decimal, effect, every_preset, is_genuine, unusable};
+use postback::import::{Importer, PastCallback};
 use postback::network::{Meaning, Role, preset, presets};
 use postback::testing::described::{DescribedSigner, SentCallback};
-use postback::{Effect, Endpoint as _, EventKind, Receipt, VerifyError};
+use postback::{Clock as _, Effect, Endpoint as _, EventKind, Receipt, SystemClock, VerifyError};
 
 /// What a callback of `Network::draft` pays.
 fn paid(network: &Network) -> &'static str {
@@ -158,6 +159,28 @@ async fn a_repeated_callback_is_a_duplicate_in_every_network() {
         assert!(matches!(game.settle(&network, &sent).await, Receipt::Settled(_)));
         assert_eq!(game.settle(&network, &sent).await, Receipt::Duplicate, "{}", network.description.name());
         assert_eq!(game.balance().await, decimal(paid(&network)));
+    }
+}
+
+#[tokio::test]
+async fn what_was_imported_is_not_paid_again_in_any_network() {
+    for network in every_preset() {
+        let (name, description) = (network.description.name().clone(), &network.description);
+        for transaction in ["t1", "a:b", "100%"] {
+            let sent = network.draft(transaction).sign();
+            let Ok(callback) = network.verify(&sent) else { continue };
+            let goal = callback.goal.as_deref();
+            let stored =
+                description.stored_transaction(&transaction.parse().unwrap(), Some(&callback.player), goal).unwrap();
+            let mut paid = PastCallback::paid(stored, decimal(paid(&network))).player(callback.player.clone());
+            if let Some(goal) = goal.filter(|_| !description.has_goal_transactions()) {
+                paid = paid.goal(goal);
+            }
+            let game = Game::new();
+            let importer = Importer::new(&game.store, name.clone(), "game".parse().unwrap(), SystemClock.now());
+            importer.import(&paid).await.unwrap();
+            assert_eq!(game.settle(&network, &sent).await, Receipt::Duplicate, "{name} {transaction}");
+        }
     }
 }
 
