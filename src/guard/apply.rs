@@ -93,13 +93,15 @@ fn apply_ban(record: &Record, event: &Event, status: &BanStatus) -> Finding {
 }
 
 fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Finding {
-    let reinstates = reinstates(known, event, effect);
-    let same_state: Vec<&Entry> = known
-        .entries()
-        .iter()
-        .filter(|entry| !reinstates && entry.state != EntryState::Superseded)
-        .filter(|entry| is_same_state(entry.event(), event))
-        .collect();
+    let revocation = reinstated_revocation(known, event, effect);
+    let reinstates = revocation.is_some();
+    let may_be_repeated = |entry: &&Entry| match revocation {
+        // What counted before starts anew. What was left out since then is left out again.
+        Some(revocation) => entry.number() > revocation && entry.state == EntryState::Excluded,
+        None => entry.state != EntryState::Superseded,
+    };
+    let same_state: Vec<&Entry> =
+        known.entries().iter().filter(may_be_repeated).filter(|entry| is_same_state(entry.event(), event)).collect();
 
     // A duplicate is the repetition of a message that counts, or of one that is equal in every respect: an excluded
     // message must not swallow another one.
@@ -138,10 +140,13 @@ fn apply_conversion(known: &Record, event: &Arc<Event>, effect: &Effect) -> Find
     }
 }
 
-/// Whether a completed message that may reinstate comes after a revocation: it starts the conversion anew.
-fn reinstates(record: &Record, event: &Event, effect: &Effect) -> bool {
-    let is_revoked = || active_effects(record).any(|effect| matches!(effect, Effect::Revoked));
-    matches!(effect, Effect::Completed { reinstates: true, .. }) && !is_purchase_only(event) && is_revoked()
+/// The entry of the revocation that a completed message lifts, which starts the conversion anew.
+fn reinstated_revocation(record: &Record, event: &Event, effect: &Effect) -> Option<u32> {
+    if !matches!(effect, Effect::Completed { reinstates: true, .. }) || is_purchase_only(event) {
+        return None;
+    }
+    let is_revocation = |entry: &&Entry| entry.is_active() && matches!(entry.effect(), Some(Effect::Revoked));
+    record.entries().iter().rfind(is_revocation).map(Entry::number)
 }
 
 /// Takes entries out of what is due.
@@ -273,6 +278,12 @@ pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
         && match (first, second) {
             (Effect::Pending { stage: a, .. }, Effect::Pending { stage: b, .. })
             | (Effect::Ignored { status: a, .. }, Effect::Ignored { status: b, .. }) => a == b,
+            // What is worth nothing does not stand in the way of a reward, nor an adjustment by zero of a real one.
+            (Effect::Completed { amount: a, .. }, Effect::Completed { amount: b, .. })
+                if a.is_zero() != b.is_zero() =>
+            {
+                false
+            }
             (Effect::Completed { milestone: a, .. }, Effect::Completed { milestone: b, .. }) => {
                 match (is_purchase_only(earlier), is_purchase_only(later)) {
                     (true, true) => earlier.purchase_usd == later.purchase_usd,
@@ -282,7 +293,6 @@ pub(super) fn is_same_state(earlier: &Event, later: &Event) -> bool {
                     _ => false,
                 }
             }
-            // An adjustment by zero moved nothing and does not stand in the way of a real one.
             (Effect::Adjusted { by: a, .. }, Effect::Adjusted { by: b, .. }) => a.is_zero() == b.is_zero(),
             (Effect::Revoked, Effect::Revoked) => true,
             _ => false,

@@ -591,7 +591,8 @@ fn signatures(
     Ok(found)
 }
 
-/// The signed text without the secret, and where that belongs. `None` if a value is missing.
+/// The signed text without the secret, and where that belongs. `None` if a value is missing, or cannot be what was
+/// signed.
 fn message(parts: &[TextPart], untrusted: &Untrusted<'_, '_>, first: bool) -> Option<(String, usize)> {
     let mut text = String::new();
     let mut secret_at = 0;
@@ -600,7 +601,7 @@ fn message(parts: &[TextPart], untrusted: &Untrusted<'_, '_>, first: bool) -> Op
             TextPart::Literal(literal) => text.push_str(literal),
             TextPart::Secret => secret_at = text.len(),
             TextPart::Field { slot, is_optional, is_integer, .. } => match untrusted.text(*slot, first) {
-                Some(value) if *is_integer => text.push_str(&integer_part(&value)),
+                Some(value) if *is_integer => text.push_str(integer_part(&value)?),
                 Some(value) => text.push_str(&value),
                 None if *is_optional && untrusted.raw(*slot).next().is_none() => {}
                 None => return None,

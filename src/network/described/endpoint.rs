@@ -398,7 +398,7 @@ impl<'q> Reader<'_, 'q> {
         }
         let transaction: TransactionId = self.required(Role::Transaction)?;
         let goal = self.goal()?;
-        let status = self.value(Role::Status)?;
+        let status = self.status()?;
         let amount = self.value(Role::Amount).and_then(|value| self.amount(value));
         let usd = self.usd(&amount);
         let (word, meaning) = self.meaning(&status)?;
@@ -568,6 +568,20 @@ impl<'q> Reader<'_, 'q> {
         }
     }
 
+    /// The status. A player can add another one to the offer wall's URL. That must not hide a reversal.
+    fn status(&self) -> Result<Value<'q>, Problem> {
+        let status = self.value(Role::Status);
+        if !matches!(status, Err(Problem::Repeated { .. })) {
+            return status;
+        }
+        let slots = self.setup.roles.get(Role::Status).iter();
+        let mut texts = slots.flat_map(|slot| values(self.query, self.name(*slot))).filter_map(decode);
+        let is_reversal = |text: &Cow<'_, str>| {
+            self.setup.rules.of_word(text).is_some_and(|(_, meaning)| meaning == Meaning::Reversed)
+        };
+        texts.find(is_reversal).map_or(status, |text| Ok(Value::Text(text)))
+    }
+
     /// The goal. Empty and `null` are none; an absent one is a mistake in the dashboard if the URL has a goal.
     fn goal(&self) -> Result<Option<String>, Problem> {
         match self.value(Role::Goal)? {
@@ -663,6 +677,13 @@ impl<'q> Reader<'_, 'q> {
 
     fn completed(&self, word: Cow<'_, str>, amount: Option<Decimal>, goal: Option<&str>) -> Result<Effect, Problem> {
         let rules = &self.setup.rules;
+        // A player who adds a second reference to the offer wall's URL makes the reversal unusable. What cannot be
+        // reversed is not paid.
+        if rules.original == OriginalForm::Field
+            && let Err(problem @ Problem::Repeated { .. }) = self.value(Role::Original)
+        {
+            return Err(problem);
+        }
         let Some(amount) = amount else {
             if rules.allows_no_amount {
                 return Ok(not_a_reward(word));

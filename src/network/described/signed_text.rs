@@ -1,7 +1,5 @@
 //! The text that a digest is made of: its parts, and whether two callbacks can share one text.
 
-use std::borrow::Cow;
-
 /// One part of a signed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -192,15 +190,13 @@ pub(super) fn ambiguous_fields<'a>(fields: &[Field<'a>]) -> Vec<&'a str> {
     found.flatten().map(|field| field.name).collect()
 }
 
-/// The integer part of a number as text: `100.1234` is signed as `100`.
-pub(super) fn integer_part<'v>(value: &Cow<'v, str>) -> Cow<'v, str> {
-    match value.find('.') {
-        None => value.clone(),
-        Some(at) => match value {
-            Cow::Borrowed(text) => Cow::Borrowed(text.get(..at).unwrap_or_default()),
-            Cow::Owned(text) => Cow::Owned(text.get(..at).unwrap_or_default().to_owned()),
-        },
-    }
+/// The integer part of a number as text: `100.1234` is signed as `100`. `None` if more than digits follow the point:
+/// `5.0e9` would be signed as `5`.
+pub(super) fn integer_part(text: &str) -> Option<&str> {
+    let Some((integer, fraction)) = text.split_once('.') else {
+        return Some(text);
+    };
+    (!fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit())).then_some(integer)
 }
 
 #[cfg(test)]

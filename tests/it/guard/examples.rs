@@ -246,6 +246,32 @@ fn zero_reversal_does_not_block_a_later_one() {
 }
 
 #[test]
+fn conflicts_after_a_revocation_are_repeated_once() {
+    for event in [of_player(reinstating("c1", "7"), "p2"), reinstating("c1", "-7")] {
+        let mut game = Game::play(&parse("reinstating c1 7; revoked c1"));
+        for _ in 0..3 {
+            game.receive(&event);
+        }
+        assert_eq!(game.record().entries().len(), 3, "{event:?}");
+        game.receive(&reinstating("c1", "7"));
+        assert_eq!(game.outcome().1, decimal("7"));
+    }
+}
+
+#[test]
+fn completion_worth_nothing_does_not_block_the_reward() {
+    for events in ["completed o1 0; completed o1 500", "completed o1 500; completed o1 0"] {
+        let mut game = Game::play(&parse(events));
+        assert_eq!(game.outcome().1, decimal("500"), "{events}");
+        game.receive(&completed("o1", "0"));
+        game.receive(&completed("o1", "500"));
+        assert_eq!((game.outcome().1, game.record().entries().len()), (decimal("500"), 2), "{events}");
+        game.receive(&completed("o1", "600"));
+        assert_eq!(game.outcome().1, decimal("500"), "{events}");
+    }
+}
+
+#[test]
 fn conflicts_and_purchase_data_do_not_reinstate() {
     for (strange, action) in [
         (of_player(reinstating("c1", "7"), "p2"), "conflict"),

@@ -1,5 +1,6 @@
 //! Cases from the field, each with its right outcome, and the rules of networks that sign the end of their URL.
 
+use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -782,4 +783,43 @@ fn an_id_that_only_reversals_have_never_pays() {
             effect(&reward)
         );
     }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_player_adds_does_not_hide_a_reversal() {
+    let (game, endpoint) = (Game::new(), notik());
+    for added in ["&rewarded_txn_id=x", "&rewarded_txn_id="] {
+        let reward = notik_target(&format!("user_id=u1&amount=500&payout=0.50&txn_id=t1&rewarded_txn_id={added}"));
+        let error = endpoint.verify(&Request::get(&reward)).unwrap_err();
+        assert!(error.to_string().contains("more than once"), "{error}");
+    }
+    let theorem = "https://game.example/cb/tr";
+    let endpoint = preset("theoremreach").unwrap().app("game").secret("secret").unwrap();
+    let endpoint = endpoint.url(theorem).build().unwrap();
+    let signed = |query: &str| {
+        let url = format!("{theorem}?{query}");
+        let mac = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(sha1_mac(&url));
+        format!("{}&hash={mac}", url.trim_start_matches("https://game.example"))
+    };
+    for (number, added) in ["", "&reversal=", "&reversal=false", "&reversal=0"].into_iter().enumerate() {
+        let callback = |sent: &str| signed(&format!("user_id=u1&tx_id=t{number}&reward=45{added}{sent}"));
+        receive(&game, &endpoint, &callback("")).await;
+        assert_eq!(balance_of(&game, "u1").await, decimal("45"), "{added}");
+        receive(&game, &endpoint, &callback("&reversal=true")).await;
+        assert_eq!(balance_of(&game, "u1").await, decimal("0"), "{added}");
+    }
+    // Two that do not reverse leave open which one the network sent.
+    assert!(endpoint.verify(&Request::get(&signed("user_id=u1&tx_id=t9&reward=45&reversal=0&reversal="))).is_err());
+}
+
+#[test]
+fn an_exponent_does_not_multiply_an_amount_signed_without_fraction() {
+    let network = Network::preset("pubscale");
+    let sent = network.draft("t1").amount("5").sign();
+    let value = |text: &str| sent.clone().with_target(sent.target().replace("value=5&", &format!("value={text}&")));
+    assert_ne!(value("6").target(), sent.target());
+    for text in ["5.0e14", "5.e2", "5e2.0", "5.1.1", "5.", "+5.0", "6.0", ".5"] {
+        assert!(network.verify(&value(text)).is_err(), "{text}");
+    }
+    assert!(network.verify(&value("5.25")).is_ok());
 }
