@@ -163,6 +163,9 @@ impl App {
 
     /// Option for offers and purchases: the URL receives one state only, as the dashboard can be set up. It needs
     /// no state macro then. A callback that states another state is kept as unusable.
+    ///
+    /// Give the URLs of all states the same parameter names. A player can add a parameter to the offer wall's URL, and
+    /// one that only the URL for reversals has would make the reversal unusable, after the reward was paid.
     #[must_use]
     pub fn only(mut self, state: State) -> Self {
         self.options.only = Some(state);

@@ -48,14 +48,20 @@ pub(super) fn body_format(request: &Request<'_>, accepted: &[BodyFormat]) -> Res
     } else {
         return Err(unsupported);
     };
-    if accepted.contains(&format) && parts.all(is_utf8_or_no_charset) { Ok(Some(format)) } else { Err(unsupported) }
+    let is_readable = parts.all(|parameter| is_readable(format, parameter));
+    if accepted.contains(&format) && is_readable { Ok(Some(format)) } else { Err(unsupported) }
 }
 
-fn is_utf8_or_no_charset(parameter: &str) -> bool {
+/// Whether a parameter of the content type is not a charset, or one that can be read. A form is ASCII in all of them;
+/// clients name ISO-8859-1 by default.
+fn is_readable(format: BodyFormat, parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     let value = value.trim();
     let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-    !name.trim().eq_ignore_ascii_case("charset") || unquoted.eq_ignore_ascii_case("utf-8")
+    let is = |charset: &&str| unquoted.eq_ignore_ascii_case(charset);
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"].iter().any(is)
+        || format == BodyFormat::Form && is(&"iso-8859-1")
 }
 
 /// The parameters of a request.
@@ -246,6 +252,7 @@ mod tests {
             "Application/JSON",
             "application/json; charset=utf-8",
             "application/json ; charset=\"Utf-8\" ; v=1",
+            "application/json; charset=utf8",
             "application/json;",
         ] {
             assert_eq!(format(&[value], &both), Ok(Some(BodyFormat::Json)), "{value}");
@@ -253,6 +260,8 @@ mod tests {
         }
         let form = "application/X-WWW-form-urlencoded;charset=utf-8";
         assert_eq!(format(&[form], &both), Ok(Some(BodyFormat::Form)));
+        let latin = "application/x-www-form-urlencoded; charset=ISO-8859-1";
+        assert_eq!(format(&[latin], &both), Ok(Some(BodyFormat::Form)));
         for values in [
             [].as_slice(),
             &[""],
@@ -260,6 +269,7 @@ mod tests {
             &["application/jsonx"],
             &["application/json, application/json"],
             &["application/json; charset=latin1"],
+            &["application/json; charset=iso-8859-1"],
             &["application/json; charset"],
             &["application/json; charset=utf-8; charset=utf-16"],
             &["multipart/form-data; boundary=x"],

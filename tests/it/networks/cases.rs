@@ -813,7 +813,7 @@ async fn a_parameter_that_a_player_adds_does_not_hide_a_reversal() {
 }
 
 #[test]
-fn an_exponent_does_not_multiply_an_amount_signed_without_fraction() {
+fn an_exponent_does_not_multiply_a_signed_amount() {
     let network = Network::preset("pubscale");
     let sent = network.draft("t1").amount("5").sign();
     let value = |text: &str| sent.clone().with_target(sent.target().replace("value=5&", &format!("value={text}&")));
