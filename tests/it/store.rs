@@ -1,10 +1,11 @@
 //! The conformance suite itself, and what is built on stores.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use postback::store::{
     DedupStore, Erased, KeptCallback, KeptId, MemoryTransaction, Retention, StoreError, Transaction, TransactionWork,
-    TransactionalStore, erase_player, prune,
+    TransactionalStore, erase_player, json, prune,
 };
 use postback::store::{Record, Stored, SwapOutcome, Version};
 use postback::testing::conformance;
@@ -336,5 +337,22 @@ async fn erasing_leaves_what_belongs_to_another_player_by_then() {
     assert_eq!(erased, Erased::default());
     for record in &records {
         assert_eq!(store.load(record.key()).await.unwrap().unwrap().record, *record);
+    }
+}
+
+#[test]
+fn error_of_an_unreadable_record_contains_none_of_its_values() {
+    let mut game = Game::default();
+    game.receive(&completed("o1", "5"));
+    let (key, intact) = (game.record().key(), json::write(game.record()).unwrap());
+    for (value, damage) in [("\"p1\"", "4915112345678"), ("\"p1\"", "\"49151\\u000012345678\""), ("\"p1\"", "[\"49151")]
+    {
+        let damaged = intact.replace(value, damage);
+        assert_ne!(damaged, intact);
+        let error = json::read(key, 1, damaged.as_bytes()).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error:?}");
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("line 1 column"), "{source}");
+        assert!(!format!("{error:?}").contains("49151"), "{error:?}");
     }
 }

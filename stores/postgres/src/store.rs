@@ -369,7 +369,9 @@ impl DedupStore for PostgresStore {
 
     async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let statement = &self.shared.statements.list_kept;
-        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json);
+        // Not the error itself, which repeats values of the callback.
+        let place = |error: serde_json::Error| format!("line {} column {}", error.line(), error.column());
+        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json).map_err(place);
         self.list("list unusable callbacks", statement, after.map(KeptId::as_str), limit, |query| query, parse).await
     }
 
