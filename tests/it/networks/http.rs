@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::{Network, every_preset};
+use super::{Network, SECRET, every_preset};
 use crate::common::paying;
 use crate::http::{FRAMEWORKS, Server};
 use postback::MemoryStore;
@@ -88,4 +88,35 @@ fn routes_respond_as_each_network_expects() {
         let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints.collect());
         check(server.address);
     }
+}
+
+#[test]
+fn secret_in_the_path_is_read_in_nested_routers() {
+    let network = Network::preset("keitaro");
+    let (outer, inner) = network.endpoint.path().split_at("/callbacks".len());
+    let genuine = network.draft("t1").sign().target().to_owned();
+    let wrong = genuine.replace(SECRET, "wrong");
+    let through_axum = |target: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let route = postback::axum::callbacks(&network.endpoint, &paying(&MemoryStore::new()));
+            let routes = axum::Router::new().nest(outer, axum::Router::new().route(inner, route));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async { axum::serve(listener, routes).await });
+            tokio::task::spawn_blocking(move || exchange(address, request.as_bytes()).status).await.unwrap()
+        })
+    };
+    let through_actix = |target: &str| {
+        actix_web::rt::System::new().block_on(async {
+            let route = postback::actix::callbacks(&network.endpoint, &paying(&MemoryStore::new()));
+            let scope = actix_web::web::scope(outer).route(inner, route);
+            let service = actix_web::test::init_service(actix_web::App::new().service(scope)).await;
+            let request = actix_web::test::TestRequest::get().uri(target).to_request();
+            actix_web::test::call_service(&service, request).await.status().as_u16()
+        })
+    };
+    assert_eq!((through_axum(&genuine), through_actix(&genuine)), (200, 200));
+    assert_eq!((through_axum(&wrong), through_actix(&wrong)), (401, 401));
 }
