@@ -7,6 +7,7 @@ use super::{Network, SECRET, every_preset};
 use crate::common::paying;
 use crate::http::{FRAMEWORKS, Server};
 use postback::MemoryStore;
+use postback::network::preset;
 use postback::testing::described::SentCallback;
 use postback_test_servers::{Response, exchange};
 
@@ -76,9 +77,10 @@ fn check(address: SocketAddr) {
     }
 }
 
+const PROBED: &str = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=long-random-text";
+
 fn probed() -> Network {
-    let url = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=long-random-text";
-    Network::with(postback::network::preset("cpx").unwrap(), |builder| builder.url(url).accept_probe(true))
+    Network::with(preset("cpx").unwrap(), |builder| builder.url(PROBED).accept_probe(true))
 }
 
 #[test]
@@ -119,4 +121,23 @@ fn secret_in_the_path_is_read_in_nested_routers() {
     };
     assert_eq!((through_axum(&genuine), through_actix(&genuine)), (200, 200));
     assert_eq!((through_axum(&wrong), through_actix(&wrong)), (401, 401));
+}
+
+/// Every character that a path may contain.
+#[test]
+fn every_path_that_may_be_typed_is_found() {
+    let odd = "https://game.example/az/AZ09-._~!$&'()+,;=:@/a:";
+    let probe = "https://game.example/probe";
+    let cpx = Network::with(preset("cpx").unwrap(), |builder| builder.url(PROBED.replace(probe, odd)));
+    let with_secret = format!("{odd}/{SECRET}/postback");
+    let keitaro = Network::with(preset("keitaro").unwrap(), |builder| builder.url(with_secret));
+    for framework in FRAMEWORKS {
+        let endpoints = vec![cpx.endpoint.clone(), keitaro.endpoint.clone()];
+        let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints);
+        for network in [&cpx, &keitaro] {
+            let sent = network.draft("t1").sign();
+            let response = send(server.address, sent.method(), sent.target(), Some(&sent));
+            assert_eq!(response.status, 200, "{framework:?} {}", sent.target());
+        }
+    }
 }
