@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ struct Shared {
     pool: PgPool,
     options: PostgresOptions,
     statements: Statements,
+    savepoint: Savepoint,
     location: String,
 }
 
@@ -99,8 +101,8 @@ impl PostgresStore {
     pub async fn with_options(pool: PgPool, options: PostgresOptions) -> Result<Self, StoreError> {
         let location = location(&pool.connect_options());
         options.check(&location)?;
-        let store =
-            Self { shared: Arc::new(Shared { statements: Statements::new(&options), pool, options, location }) };
+        let (statements, savepoint) = (Statements::new(&options), Savepoint::new());
+        let store = Self { shared: Arc::new(Shared { pool, options, statements, savepoint, location }) };
         if store.options().migrates {
             store.migrate().await?;
         } else {
@@ -139,6 +141,10 @@ impl PostgresStore {
 
     pub(crate) fn options(&self) -> &PostgresOptions {
         &self.shared.options
+    }
+
+    pub(crate) fn savepoint(&self) -> &Savepoint {
+        &self.shared.savepoint
     }
 
     /// The number of the advisory lock for a text: the same in every process and version.
@@ -468,6 +474,30 @@ impl Statements {
                  SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $1))"),
             list_kept: sql("SELECT id, callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
+        }
+    }
+}
+
+/// The statements for the savepoint before a decision. Its name is random: the handler cannot set another one of the same
+/// name, to which the store would roll back instead.
+pub(crate) struct Savepoint {
+    pub(crate) set: String,
+    /// Sets it again for the next decision.
+    pub(crate) renew: Arc<str>,
+    pub(crate) roll_back: Arc<str>,
+}
+
+impl Savepoint {
+    fn new() -> Self {
+        let name = format!("postback_{:016x}", RandomState::new().hash_one(()));
+        // The setting is local to the savepoint: it disappears with it, and with the transaction.
+        let mark = "SET LOCAL postback.savepoint = 'set'";
+        let set = format!("SAVEPOINT {name}; {mark}");
+        Self {
+            // The check of the decision before has made constraints immediate.
+            renew: format!("RELEASE SAVEPOINT {name}; SET CONSTRAINTS ALL DEFERRED; {set}").into(),
+            roll_back: format!("ROLLBACK TO SAVEPOINT {name}; {mark}").into(),
+            set,
         }
     }
 }
