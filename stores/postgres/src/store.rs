@@ -185,6 +185,32 @@ impl PostgresStore {
         bounded(operation, self.options().timeout, work).await
     }
 
+    /// Begins a transaction for one statement, which the server ends after the limit. Closing the connection does not end
+    /// it: while it waits for a lock, the server does not notice.
+    async fn begin<'s>(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        session: &'s mut Session,
+    ) -> Result<sqlx::Transaction<'s, Postgres>, StoreError> {
+        let begin = self.begin_statement(limit, self.options().timeout);
+        self.bounded(operation, session.connection.begin_with(AssertSqlSafe(begin))).await
+    }
+
+    /// Begins a transaction with limits for each statement and for the time between two: the second ends the transaction,
+    /// and frees its locks, if this process hangs. They are local to it, because the pool may be the user's. Ends in a
+    /// `SELECT`, to which more can be added.
+    pub(crate) fn begin_statement(&self, statement: Duration, idle: Duration) -> String {
+        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+        format!(
+            "BEGIN; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true)",
+            millis(self.options().lock_timeout),
+            millis(statement),
+            millis(idle),
+        )
+    }
+
     /// Runs one statement on a connection of the pool.
     async fn query(
         &self,
@@ -193,7 +219,10 @@ impl PostgresStore {
         query: Statement,
     ) -> Result<Vec<PgRow>, StoreError> {
         let mut session = self.session(operation).await?;
-        let rows = bounded(operation, limit, query.fetch_all(&mut *session.connection)).await?;
+        let mut transaction = self.begin(operation, limit, &mut session).await?;
+        let rows = bounded(operation, limit, query.fetch_all(&mut *transaction)).await?;
+        // Nothing was written: the rollback is sent when the connection returns to the pool, and nobody waits for it.
+        drop(transaction);
         session.is_clean = true;
         Ok(rows)
     }
@@ -201,8 +230,9 @@ impl PostgresStore {
     /// Runs one statement on a connection of the pool. Returns how many rows it changed.
     async fn execute(&self, operation: &'static str, query: Statement) -> Result<u64, StoreError> {
         let mut session = self.session(operation).await?;
-        let work = query.execute(&mut *session.connection);
-        let done = self.bounded(operation, work).await?;
+        let mut transaction = self.begin(operation, self.options().timeout, &mut session).await?;
+        let done = self.bounded(operation, query.execute(&mut *transaction)).await?;
+        self.bounded(operation, transaction.commit()).await?;
         session.is_clean = true;
         Ok(done.rows_affected())
     }

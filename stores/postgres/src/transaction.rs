@@ -93,7 +93,7 @@ impl PostgresStore {
         is_last: bool,
     ) -> Result<W::Output, StoreError> {
         let mut session = self.session("begin a transaction").await?;
-        let begin = session.connection.begin_with(AssertSqlSafe(self.begin_statement(key)));
+        let begin = session.connection.begin_with(AssertSqlSafe(self.begin_with_lock(key)));
         let limit = self.options().timeout.saturating_add(self.options().lock_timeout);
         let mut transaction = match tokio::time::timeout(limit, begin).await {
             Ok(Ok(transaction)) => transaction,
@@ -130,20 +130,11 @@ impl PostgresStore {
 
     /// Begins a transaction, takes the conversion's lock, and sets a savepoint, in one message to the server.
     ///
-    /// Without the lock, two callbacks would both run their handler, and one of them for nothing. The limit for idle
-    /// sessions frees the lock if this process hangs.
-    fn begin_statement(&self, key: &RecordKey) -> String {
+    /// Without the lock, two callbacks would both run their handler, and one of them for nothing.
+    fn begin_with_lock(&self, key: &RecordKey) -> String {
         let options = self.options();
-        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-        format!(
-            "BEGIN; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
-             set_config('idle_in_transaction_session_timeout', '{}', true), pg_advisory_xact_lock({}); {}",
-            millis(options.lock_timeout),
-            millis(options.timeout),
-            millis(options.handler_timeout.saturating_add(options.timeout)),
-            self.lock_number(key.as_str()),
-            self.savepoint().set,
-        )
+        let begin = self.begin_statement(options.timeout, options.handler_timeout.saturating_add(options.timeout));
+        format!("{begin}, pg_advisory_xact_lock({}); {}", self.lock_number(key.as_str()), self.savepoint().set)
     }
 }
 
