@@ -1,6 +1,7 @@
 //! Records as JSON: the form in which all stores write them, readable by any tool.
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::{StoreError, Stored, Version};
 use crate::guard::{RECORD_FORMAT, Record};
@@ -30,7 +31,7 @@ pub fn read(key: &RecordKey, version: u64, json: &[u8]) -> Result<Stored, StoreE
     let record: Record =
         serde_json::from_slice(json).map_err(|error| match serde_json::from_slice::<Format>(json) {
             Ok(Format { format }) if format > RECORD_FORMAT => newer(format),
-            _ => unreadable(Box::new(error)),
+            _ => unreadable(describe(&error).into()),
         })?;
     match record.format() {
         0 => return Err(unreadable("format is zero".into())),
@@ -42,6 +43,16 @@ pub fn read(key: &RecordKey, version: u64, json: &[u8]) -> Result<Stored, StoreE
     }
     let version = Version::from_number(version).ok_or_else(|| unreadable("version is zero".into()))?;
     Ok(Stored { version, record })
+}
+
+/// What is wrong and where, without the value that is there: it may be a player's, and errors are logged.
+fn describe(error: &serde_json::Error) -> String {
+    let problem = match error.classify() {
+        Category::Eof => "incomplete JSON",
+        Category::Data => "missing field or invalid value",
+        Category::Syntax | Category::Io => "invalid JSON",
+    };
+    format!("{problem} at line {} column {}", error.line(), error.column())
 }
 
 /// The one field that every version can read.

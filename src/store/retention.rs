@@ -122,7 +122,7 @@ pub async fn erase_player<S: Retention>(store: &S, player: &PlayerId) -> Result<
     loop {
         let keys = store.list_by_player(player, after.as_ref(), PAGE).await?;
         for key in &keys {
-            erase_record(store, key, &mut erased).await?;
+            erase_record(store, key, player, &mut erased).await?;
         }
         if keys.len() < PAGE {
             return Ok(erased);
@@ -145,11 +145,20 @@ pub(crate) async fn all_unusable<S: DedupStore>(store: &S) -> Result<Vec<KeptCal
     }
 }
 
-async fn erase_record<S: Retention>(store: &S, key: &RecordKey, erased: &mut Erased) -> Result<(), StoreError> {
+async fn erase_record<S: Retention>(
+    store: &S,
+    key: &RecordKey,
+    player: &PlayerId,
+    erased: &mut Erased,
+) -> Result<(), StoreError> {
     loop {
         let Some(stored) = store.load(key).await? else {
             return Ok(());
         };
+        // It may be another player's since it was listed: a contradiction came first, then the player whose it is.
+        if stored.record.lookup_player() != Some(player) {
+            return Ok(());
+        }
         let Some(record) = stored.record.erased() else {
             erased.pending += 1;
             return Ok(());

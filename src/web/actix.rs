@@ -4,7 +4,7 @@
 //! - [`verified`] only verifies: the handler gets a [`Verified`] callback.
 //!
 //! Both read the query exactly as it arrived, so they work in scopes and behind proxies that strip prefixes, terminate
-//! TLS or change `Host`.
+//! TLS or change `Host`. A path with a secret in it must arrive whole.
 //!
 //! ```
 //! use actix_web::App;

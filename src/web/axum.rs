@@ -3,8 +3,8 @@
 //! - [`callbacks`] is a complete route: verify, store, let the game act, respond.
 //! - [`verified`] only verifies: the handler gets a [`Verified`] callback.
 //!
-//! Both read the query exactly as it arrived, so they work in nested routers and behind proxies that strip prefixes,
-//! terminate TLS or change `Host`.
+//! Both read the query exactly as it arrived, so they work in nested routers and behind proxies that strip prefixes, terminate
+//! TLS or change `Host`. A path with a secret in it must arrive whole.
 //!
 //! ```
 //! use axum::Router;
@@ -36,7 +36,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use axum::body::{self, Body, Bytes, HttpBody as _};
-use axum::extract::{self, ConnectInfo, FromRequestParts};
+use axum::extract::{self, ConnectInfo, FromRequestParts, OriginalUri};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -130,8 +130,9 @@ async fn verify_request<E: Endpoint>(
     parts: &Parts,
     body: Body,
 ) -> Result<Verified<E::Callback>, VerifyError> {
-    // Only the query is used, which no nesting changes.
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    // Nested routers remove what they matched from the path, which may contain a secret.
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |original| &original.0);
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let headers = HeaderLookup(&parts.headers);
     let mut request = Request::new(parts.method.as_str(), target).with_headers(&headers);
     if let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {

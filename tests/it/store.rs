@@ -1,17 +1,18 @@
 //! The conformance suite itself, and what is built on stores.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use postback::store::{
-    DedupStore, KeptCallback, KeptId, MemoryTransaction, Retention, StoreError, Transaction, TransactionWork,
-    TransactionalStore, prune,
+    DedupStore, Erased, KeptCallback, KeptId, MemoryTransaction, Retention, StoreError, Transaction, TransactionWork,
+    TransactionalStore, erase_player, json, prune,
 };
 use postback::store::{Record, Stored, SwapOutcome, Version};
 use postback::testing::conformance;
 use postback::testing::protocol::HandlerResult;
-use postback::{Decision, HandlerError, MemoryStore, PlayerId, Receiver, RecordKey, Timestamp};
+use postback::{BanStatus, Decision, HandlerError, MemoryStore, PlayerId, Receiver, RecordKey, Timestamp};
 
-use crate::common::{Game, completed};
+use crate::common::{Game, ban, completed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_store_conforms() {
@@ -314,5 +315,44 @@ async fn pruning_leaves_what_changed_after_it_was_listed() {
     assert_eq!((pruned.removed, pruned.unusable), (1, 0));
     for key in &keys[1..] {
         assert!(store.load(key).await.unwrap().is_some(), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn erasing_leaves_what_belongs_to_another_player_by_then() {
+    let store = BrokenStore::new(Fault::ListsOtherPlayers);
+    let mut records = Vec::new();
+    for (event, result) in [
+        (completed("settled", "5"), HandlerResult::Done),
+        (completed("pending", "5"), HandlerResult::TimedOut),
+        (ban(BanStatus::Banned), HandlerResult::Done),
+    ] {
+        let mut game = Game::default();
+        game.receive_with(&event, |_, _| result.clone());
+        store.swap(None, game.record()).await.unwrap();
+        records.push(game.record().clone());
+    }
+    // It lists the records of `p1`.
+    let erased = erase_player(&store, &"P1".parse().unwrap()).await.unwrap();
+    assert_eq!(erased, Erased::default());
+    for record in &records {
+        assert_eq!(store.load(record.key()).await.unwrap().unwrap().record, *record);
+    }
+}
+
+#[test]
+fn error_of_an_unreadable_record_contains_none_of_its_values() {
+    let mut game = Game::default();
+    game.receive(&completed("o1", "5"));
+    let (key, intact) = (game.record().key(), json::write(game.record()).unwrap());
+    for (value, damage) in [("\"p1\"", "4915112345678"), ("\"p1\"", "\"49151\\u000012345678\""), ("\"p1\"", "[\"49151")]
+    {
+        let damaged = intact.replace(value, damage);
+        assert_ne!(damaged, intact);
+        let error = json::read(key, 1, damaged.as_bytes()).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error:?}");
+        let source = error.source().unwrap().to_string();
+        assert!(source.contains("line 1 column"), "{source}");
+        assert!(!format!("{error:?}").contains("49151"), "{error:?}");
     }
 }

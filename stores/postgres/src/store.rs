@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ struct Shared {
     pool: PgPool,
     options: PostgresOptions,
     statements: Statements,
+    savepoint: Savepoint,
     location: String,
 }
 
@@ -99,8 +101,8 @@ impl PostgresStore {
     pub async fn with_options(pool: PgPool, options: PostgresOptions) -> Result<Self, StoreError> {
         let location = location(&pool.connect_options());
         options.check(&location)?;
-        let store =
-            Self { shared: Arc::new(Shared { statements: Statements::new(&options), pool, options, location }) };
+        let (statements, savepoint) = (Statements::new(&options), Savepoint::new());
+        let store = Self { shared: Arc::new(Shared { pool, options, statements, savepoint, location }) };
         if store.options().migrates {
             store.migrate().await?;
         } else {
@@ -141,6 +143,10 @@ impl PostgresStore {
         &self.shared.options
     }
 
+    pub(crate) fn savepoint(&self) -> &Savepoint {
+        &self.shared.savepoint
+    }
+
     /// The number of the advisory lock for a text: the same in every process and version.
     pub(crate) fn lock_number(&self, text: &str) -> i64 {
         let mut hash = Sha256::new();
@@ -179,6 +185,32 @@ impl PostgresStore {
         bounded(operation, self.options().timeout, work).await
     }
 
+    /// Begins a transaction for one statement, which the server ends after the limit. Closing the connection does not end
+    /// it: while it waits for a lock, the server does not notice.
+    async fn begin<'s>(
+        &self,
+        operation: &'static str,
+        limit: Duration,
+        session: &'s mut Session,
+    ) -> Result<sqlx::Transaction<'s, Postgres>, StoreError> {
+        let begin = self.begin_statement(limit, self.options().timeout);
+        self.bounded(operation, session.connection.begin_with(AssertSqlSafe(begin))).await
+    }
+
+    /// Begins a transaction with limits for each statement and for the time between two: the second ends the transaction,
+    /// and frees its locks, if this process hangs. They are local to it, because the pool may be the user's. Ends in a
+    /// `SELECT`, to which more can be added.
+    pub(crate) fn begin_statement(&self, statement: Duration, idle: Duration) -> String {
+        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+        format!(
+            "BEGIN; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
+             set_config('idle_in_transaction_session_timeout', '{}', true)",
+            millis(self.options().lock_timeout),
+            millis(statement),
+            millis(idle),
+        )
+    }
+
     /// Runs one statement on a connection of the pool.
     async fn query(
         &self,
@@ -187,7 +219,10 @@ impl PostgresStore {
         query: Statement,
     ) -> Result<Vec<PgRow>, StoreError> {
         let mut session = self.session(operation).await?;
-        let rows = bounded(operation, limit, query.fetch_all(&mut *session.connection)).await?;
+        let mut transaction = self.begin(operation, limit, &mut session).await?;
+        let rows = bounded(operation, limit, query.fetch_all(&mut *transaction)).await?;
+        // Nothing was written: the rollback is sent when the connection returns to the pool, and nobody waits for it.
+        drop(transaction);
         session.is_clean = true;
         Ok(rows)
     }
@@ -195,8 +230,9 @@ impl PostgresStore {
     /// Runs one statement on a connection of the pool. Returns how many rows it changed.
     async fn execute(&self, operation: &'static str, query: Statement) -> Result<u64, StoreError> {
         let mut session = self.session(operation).await?;
-        let work = query.execute(&mut *session.connection);
-        let done = self.bounded(operation, work).await?;
+        let mut transaction = self.begin(operation, self.options().timeout, &mut session).await?;
+        let done = self.bounded(operation, query.execute(&mut *transaction)).await?;
+        self.bounded(operation, transaction.commit()).await?;
         session.is_clean = true;
         Ok(done.rows_affected())
     }
@@ -369,7 +405,9 @@ impl DedupStore for PostgresStore {
 
     async fn list_unusable(&self, after: Option<&KeptId>, limit: usize) -> Result<Vec<KeptCallback>, StoreError> {
         let statement = &self.shared.statements.list_kept;
-        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json);
+        // Not the error itself, which repeats values of the callback.
+        let place = |error: serde_json::Error| format!("line {} column {}", error.line(), error.column());
+        let parse = |json: &str| serde_json::from_str::<KeptCallback>(json).map_err(place);
         self.list("list unusable callbacks", statement, after.map(KeptId::as_str), limit, |query| query, parse).await
     }
 
@@ -466,6 +504,30 @@ impl Statements {
                  SELECT id FROM postback.unusable ORDER BY received DESC, id DESC OFFSET $1))"),
             list_kept: sql("SELECT id, callback::text FROM postback.unusable WHERE id > $1 ORDER BY id LIMIT $2"),
             remove_kept: sql("DELETE FROM postback.unusable WHERE id = $1"),
+        }
+    }
+}
+
+/// The statements for the savepoint before a decision. Its name is random: the handler cannot set another one of the same
+/// name, to which the store would roll back instead.
+pub(crate) struct Savepoint {
+    pub(crate) set: String,
+    /// Sets it again for the next decision.
+    pub(crate) renew: Arc<str>,
+    pub(crate) roll_back: Arc<str>,
+}
+
+impl Savepoint {
+    fn new() -> Self {
+        let name = format!("postback_{:016x}", RandomState::new().hash_one(()));
+        // The setting is local to the savepoint: it disappears with it, and with the transaction.
+        let mark = "SET LOCAL postback.savepoint = 'set'";
+        let set = format!("SAVEPOINT {name}; {mark}");
+        Self {
+            // The check of the decision before has made constraints immediate.
+            renew: format!("RELEASE SAVEPOINT {name}; SET CONSTRAINTS ALL DEFERRED; {set}").into(),
+            roll_back: format!("ROLLBACK TO SAVEPOINT {name}; {mark}").into(),
+            set,
         }
     }
 }

@@ -93,7 +93,7 @@ impl PostgresStore {
         is_last: bool,
     ) -> Result<W::Output, StoreError> {
         let mut session = self.session("begin a transaction").await?;
-        let begin = session.connection.begin_with(AssertSqlSafe(self.begin_statement(key)));
+        let begin = session.connection.begin_with(AssertSqlSafe(self.begin_with_lock(key)));
         let limit = self.options().timeout.saturating_add(self.options().lock_timeout);
         let mut transaction = match tokio::time::timeout(limit, begin).await {
             Ok(Ok(transaction)) => transaction,
@@ -130,30 +130,13 @@ impl PostgresStore {
 
     /// Begins a transaction, takes the conversion's lock, and sets a savepoint, in one message to the server.
     ///
-    /// Without the lock, two callbacks would both run their handler, and one of them for nothing. The limit for idle
-    /// sessions frees the lock if this process hangs.
-    fn begin_statement(&self, key: &RecordKey) -> String {
+    /// Without the lock, two callbacks would both run their handler, and one of them for nothing.
+    fn begin_with_lock(&self, key: &RecordKey) -> String {
         let options = self.options();
-        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-        format!(
-            "BEGIN; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
-             set_config('idle_in_transaction_session_timeout', '{}', true), pg_advisory_xact_lock({}); {SAVEPOINT}",
-            millis(options.lock_timeout),
-            millis(options.timeout),
-            millis(options.handler_timeout.saturating_add(options.timeout)),
-            self.lock_number(key.as_str()),
-        )
+        let begin = self.begin_statement(options.timeout, options.handler_timeout.saturating_add(options.timeout));
+        format!("{begin}, pg_advisory_xact_lock({}); {}", self.lock_number(key.as_str()), self.savepoint().set)
     }
 }
-
-/// The setting is local to the savepoint: it disappears with it, and with the transaction.
-const SAVEPOINT: &str = "SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
-
-/// The check of the decision before has made constraints immediate.
-const NEXT_SAVEPOINT: &str = "RELEASE SAVEPOINT postback; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT postback; \
-                              SET LOCAL postback.savepoint = 'set'";
-
-const ROLL_BACK: &str = "ROLLBACK TO SAVEPOINT postback; SET LOCAL postback.savepoint = 'set'";
 
 /// Fails if a statement of the handler failed or a deferred constraint is violated. Returns whether the savepoint is still
 /// there, and with it the transaction: a commit of a failed transaction would roll back and report success.
@@ -175,8 +158,8 @@ struct OpenTransaction<'t> {
 
 impl OpenTransaction<'_> {
     /// Runs statements without parameters.
-    async fn run(&mut self, operation: &'static str, sql: &'static str) -> Result<(), StoreError> {
-        let work = sqlx::raw_sql(sql).execute(&mut *self.connection);
+    async fn run(&mut self, operation: &'static str, sql: &Arc<str>) -> Result<(), StoreError> {
+        let work = sqlx::raw_sql(AssertSqlSafe(Arc::clone(sql))).execute(&mut *self.connection);
         self.store.bounded(operation, work).await.map(drop)
     }
 
@@ -226,7 +209,7 @@ impl Transaction for OpenTransaction<'_> {
 
     async fn savepoint(&mut self) -> Result<(), StoreError> {
         if !self.is_at_savepoint {
-            self.run("set a savepoint", NEXT_SAVEPOINT).await?;
+            self.run("set a savepoint", &self.store.savepoint().renew).await?;
             self.is_at_savepoint = true;
         }
         Ok(())
@@ -244,10 +227,10 @@ impl Transaction for OpenTransaction<'_> {
         if self.is_at_savepoint {
             return Ok(());
         }
-        let operation = "roll back to a savepoint";
-        if self.run(operation, ROLL_BACK).await.is_err() {
+        let (operation, roll_back) = ("roll back to a savepoint", &self.store.savepoint().roll_back);
+        if self.run(operation, roll_back).await.is_err() {
             // The error of a statement that the handler did not wait for arrives first.
-            self.run(operation, ROLL_BACK).await?;
+            self.run(operation, roll_back).await?;
         }
         self.is_at_savepoint = true;
         Ok(())

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::{Network, every_preset};
+use super::{Network, SECRET, every_preset};
 use crate::common::paying;
 use crate::http::{FRAMEWORKS, Server};
 use postback::MemoryStore;
+use postback::network::preset;
 use postback::testing::described::SentCallback;
 use postback_test_servers::{Response, exchange};
 
@@ -77,9 +78,10 @@ fn check(address: SocketAddr) {
     }
 }
 
+const PROBED: &str = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=long-random-text";
+
 fn probed() -> Network {
-    let url = "https://game.example/probe?status={status}&trans_id={trans_id}&user_id={user_id}&amount_local={amount_local}&hash={secure_hash}&secret=long-random-text";
-    Network::with(postback::network::preset("cpx").unwrap(), |builder| builder.url(url).accept_probe(true))
+    Network::with(preset("cpx").unwrap(), |builder| builder.url(PROBED).accept_probe(true))
 }
 
 #[test]
@@ -88,5 +90,55 @@ fn routes_respond_as_each_network_expects() {
         let endpoints = every_preset().chain([probed()]).map(|network| network.endpoint);
         let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints.collect());
         check(server.address);
+    }
+}
+
+#[test]
+fn secret_in_the_path_is_read_in_nested_routers() {
+    let network = Network::preset("keitaro");
+    let (outer, inner) = network.endpoint.path().split_at("/callbacks".len());
+    let genuine = network.draft("t1").sign().target().to_owned();
+    let wrong = genuine.replace(SECRET, "wrong");
+    let through_axum = |target: &str| {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let route = postback::axum::callbacks(&network.endpoint, &paying(&MemoryStore::new()));
+            let routes = axum::Router::new().nest(outer, axum::Router::new().route(inner, route));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            tokio::spawn(async { axum::serve(listener, routes).await });
+            tokio::task::spawn_blocking(move || exchange(address, request.as_bytes()).status).await.unwrap()
+        })
+    };
+    let through_actix = |target: &str| {
+        actix_web::rt::System::new().block_on(async {
+            let route = postback::actix::callbacks(&network.endpoint, &paying(&MemoryStore::new()));
+            let scope = actix_web::web::scope(outer).route(inner, route);
+            let service = actix_web::test::init_service(actix_web::App::new().service(scope)).await;
+            let request = actix_web::test::TestRequest::get().uri(target).to_request();
+            actix_web::test::call_service(&service, request).await.status().as_u16()
+        })
+    };
+    assert_eq!((through_axum(&genuine), through_actix(&genuine)), (200, 200));
+    assert_eq!((through_axum(&wrong), through_actix(&wrong)), (401, 401));
+}
+
+/// Every character that a path may contain.
+#[test]
+fn every_path_that_may_be_typed_is_found() {
+    let odd = "https://game.example/az/AZ09-._~!$&'()+,;=:@/a:";
+    let probe = "https://game.example/probe";
+    let cpx = Network::with(preset("cpx").unwrap(), |builder| builder.url(PROBED.replace(probe, odd)));
+    let with_secret = format!("{odd}/{SECRET}/postback");
+    let keitaro = Network::with(preset("keitaro").unwrap(), |builder| builder.url(with_secret));
+    for framework in FRAMEWORKS {
+        let endpoints = vec![cpx.endpoint.clone(), keitaro.endpoint.clone()];
+        let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints);
+        for network in [&cpx, &keitaro] {
+            let sent = network.draft("t1").sign();
+            let response = send(server.address, sent.method(), sent.target(), Some(&sent));
+            assert_eq!(response.status, 200, "{framework:?} {}", sent.target());
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use postback::store::DedupStore as _;
-use postback::{Receipt, StoreError};
+use postback::{Decision, Receipt, Receiver, StoreError};
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
 use postback_test_servers::{PATIENCE, Postgres, SmallDisk, send_signal};
 use tokio::task::JoinSet;
@@ -175,6 +175,35 @@ async fn row_locked_by_others_is_an_error_in_time() {
     held.rollback().await.unwrap();
     insist(&receiver, &reversed("t1", 5)).await;
     assert_eq!(wallet.total().await, (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_that_wait_for_a_lock_do_not_outgrow_the_pool() {
+    let Some((_server, url)) = database() else { return };
+    let small = pool(&url, 2);
+    // So that opening the store does not have to wait for a connection.
+    drop(small.acquire().await.unwrap());
+    let hurried = PostgresOptions::default().timeout(Duration::from_millis(300));
+    let store = PostgresStore::with_options(small, hurried).await.unwrap();
+    let receiver = Receiver::new(store, |_: Decision| async { Ok(()) }).without_recovery();
+    let observer = pool(&url, 2);
+    let mut held = observer.begin().await.unwrap();
+    let lock = "LOCK TABLE postback.records IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock).execute(&mut *held).await.unwrap();
+    for number in 0..6 {
+        assert_unavailable(&receiver.receive(completed(&format!("t{number}"), 5)).await);
+        let dropped = receiver.receive(completed("dropped", 5));
+        let _ = tokio::time::timeout(Duration::from_millis(50), dropped).await;
+    }
+    let count = "SELECT count(*) FROM pg_stat_activity \
+         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    eventually("no connections are left but the pool's two and the one that holds the lock", async || {
+        let count: i64 = sqlx::query_scalar(count).fetch_one(&observer).await.unwrap();
+        count <= 3
+    })
+    .await;
+    held.rollback().await.unwrap();
+    insist(&receiver, &completed("t1", 5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,6 +42,7 @@ pub(crate) enum Then {
     /// Violates a constraint that is checked at the end.
     ViolateDeferred,
     Run(&'static str),
+    RunAndFail(&'static str),
     /// Leaves a nested transaction open.
     LeakNested,
     /// Blocks its thread until it is to do something else.
@@ -111,6 +112,10 @@ impl Wallet {
             }
             Then::Run(statements) => {
                 sqlx::raw_sql(statements).execute(tx).await?;
+            }
+            Then::RunAndFail(statements) => {
+                sqlx::raw_sql(statements).execute(tx).await?;
+                return Err(HandlerError::failed("failed on purpose"));
             }
             Then::LeakNested => std::mem::forget(tx.begin().await?),
             Then::Block => wait_until("the handler goes on", || *self.then.lock().unwrap() != Then::Block),

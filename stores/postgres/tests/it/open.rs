@@ -6,6 +6,7 @@ use postback::store::{erase_player, json};
 use postback::{Decision, DedupStore as _, HandlerError, ReceiveError, Receiver, StoreError};
 use postback_postgres::{PostgresOptions, PostgresStore, sqlx};
 use postback_test_servers::events::{PLAYER, kept};
+use postback_test_servers::log::warnings_of;
 use postback_test_servers::{Postgres, free_port};
 
 use crate::game::{completed, database, is_settled, key, new_game, patient, pool, reversed, spawn};
@@ -192,4 +193,19 @@ async fn damaged_kept_callback_hides_no_others() {
     assert_eq!(store.list_unusable(None, 2).await.unwrap(), [kept("a"), kept("c")], "a full page");
     let erased = erase_player(store, &PLAYER.parse().unwrap()).await.unwrap();
     assert_eq!(erased.kept, 2);
+}
+
+#[test]
+fn log_contains_no_value_of_a_damaged_callback() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ((), log) = warnings_of(|| {
+        runtime.block_on(async {
+            let Some((receiver, wallet)) = new_game(4, patient()).await else { return };
+            receiver.store().keep_unusable(&kept("a")).await.unwrap();
+            let damage = r#"UPDATE postback.unusable SET callback = '{"id":4915112345678}'"#;
+            sqlx::raw_sql(damage).execute(&wallet.pool).await.unwrap();
+            assert_eq!(receiver.store().list_unusable(None, 2).await.unwrap(), []);
+        });
+    });
+    assert!(!log.concat().contains("4915112345678"), "{log:?}");
 }
