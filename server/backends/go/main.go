@@ -57,8 +57,12 @@ func book(db *sql.DB, body []byte) error {
 	if err != nil {
 		return err
 	}
+	n, err := booked.RowsAffected()
+	if err != nil {
+		return err
+	}
 	// Known already: the response got lost, so say again that it is done.
-	if n, _ := booked.RowsAffected(); n > 0 {
+	if n > 0 {
 		_, err = tx.Exec(`INSERT INTO players VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance`,
 			decision.Data.Player, decision.Data.BalanceChange)
 		if err != nil {
