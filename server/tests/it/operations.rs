@@ -59,6 +59,18 @@ fn systemd_unit_is_valid() {
 }
 
 #[test]
+fn systemd_restarts_without_end_and_waits_for_deliveries() {
+    let text = fs::read_to_string(repository().join("server/deploy/postback.service")).expect("the unit");
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    assert_eq!((value("Restart"), value("StartLimitIntervalSec")), (Some("always"), Some("0")));
+    let section = text.split_once("StartLimitIntervalSec").and_then(|(before, _)| before.rsplit_once('['));
+    assert!(section.is_some_and(|(_, section)| section.starts_with("Unit]")), "{text}");
+    // Longer than a delivery with the longest timeout, which is 300 s.
+    let seconds = value("TimeoutStopSec").and_then(|seconds| seconds.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 310), "{seconds:?}");
+}
+
+#[test]
 fn configurations_in_the_docs_are_valid() {
     let text = fs::read_to_string(repository().join("docs/server.md")).expect("the guide");
     let setup = Setup::new();
