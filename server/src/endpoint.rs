@@ -198,6 +198,9 @@ pub(crate) enum NetworkKind {
         /// The login, or the header, of a network with HTTP credentials.
         login: Option<String>,
         header: Option<String>,
+        /// The parameters and words of the endpoint's own.
+        names: Vec<(Role, String)>,
+        words: Vec<(String, Meaning)>,
     },
 }
 
@@ -373,11 +376,16 @@ impl ConfiguredEndpoint {
         if let Some(word) = settings.text("meaning")? {
             builder = builder.meaning(meaning("meaning", word)?);
         }
+        let (mut names, mut words) = (Vec::new(), Vec::new());
         for (word, meant) in settings.table("words")? {
-            builder = builder.word(word, meaning("words", meant)?);
+            let meant = meaning("words", meant)?;
+            builder = builder.word(word, meant);
+            words.push((word.clone(), meant));
         }
         for (name, parameter) in settings.table("parameters")? {
-            builder = builder.parameter(role("parameters", name)?, parameter);
+            let role = role("parameters", name)?;
+            builder = builder.parameter(role, parameter);
+            names.push((role, parameter.clone()));
         }
         for (name, shape) in settings.table("shapes")? {
             let shape = Shape::parse(shape).map_err(|error| problem("shapes", error))?;
@@ -413,6 +421,8 @@ impl ConfiguredEndpoint {
             description: Box::new(description.clone()),
             login: settings.text("login")?.map(str::to_owned),
             header: settings.text("header")?.map(str::to_owned),
+            names,
+            words,
         };
         Ok(Self { uncovered: uncovered.collect(), ..Self::new(endpoint, &url, kind) })
     }

@@ -400,6 +400,61 @@ fn urls_with_a_meaning_are_counted_and_simulated_as_such() {
     assert_eq!(endpoints[2]["genuine"], 1);
 }
 
+/// Simulates a network against a server with these endpoints, and expects these callbacks, all right.
+fn simulate_all_right(endpoints: &str, network: &str, callbacks: &[&str]) -> String {
+    let mut setup = Setup::new();
+    setup.end = endpoints.to_owned();
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    let to = format!("http://127.0.0.1:{}", server.public);
+    let admin = format!("http://127.0.0.1:{}", server.admin);
+    let (status, out, err) = ask(&setup, &["simulate", network, "--to", &to, "--admin", &admin]);
+    assert!(status == 0 && out.ends_with(", 0 wrong\n"), "{out}{err}");
+    for callback in callbacks {
+        assert!(out.lines().any(|line| line.starts_with(callback)), "{callback}: {out}{err}");
+    }
+    assert_eq!(server.admin("/api/unusable")["unusable"], serde_json::json!([]), "{out}");
+    err
+}
+
+#[test]
+fn simulation_uses_the_names_and_words_of_the_endpoint() {
+    let played = ["reward ", "duplicate ", "pending ", "reversal ", "forgery "];
+    for keys in [
+        "parameters = { goal = \"goal\" }",
+        "parameters = { player = \"sub1\", transaction = \"click\", amount = \"gems\" }",
+        "parameters = { status = \"event\", goal = \"step\" }\nwords = { done = \"pending\", paid = \"completed\" }",
+    ] {
+        let endpoint = endpoint("phonexa", &format!("secret = \"{SECRET}\"\n{keys}"));
+        let notes = simulate_all_right(&endpoint, "phonexa", &played);
+        assert_eq!(notes, "", "{keys}");
+    }
+    // A macro that the description does not know, and an amount that the operator typed.
+    let url = format!("{GAME}/callbacks/tune?secret={SECRET}&who={{aff_sub5}}&transaction={{transaction_id}}&gems=50");
+    let keys =
+        format!("secret = \"{SECRET}\"\nurl = \"{url}\"\nparameters = {{ player = \"who\", amount = \"gems\" }}");
+    let notes = simulate_all_right(&endpoint("tune", &keys), "tune", &["reward ", "duplicate ", "forgery "]);
+    assert_eq!(notes, "");
+}
+
+#[test]
+fn simulation_with_a_url_for_each_status_uses_all_of_them() {
+    let url = |path: &str| format!("{GAME}/callbacks/{path}");
+    let endpoints: String = ["completed", "pending", "reversed"]
+        .map(|meaning| {
+            let url = url(meaning);
+            endpoint("phonexa", &format!("secret = \"{SECRET}\"\nurl = \"{url}\"\nmeaning = \"{meaning}\""))
+        })
+        .concat();
+    let notes = simulate_all_right(&endpoints, "phonexa", &["reward ", "duplicate ", "pending ", "reversal "]);
+    let skipped: Vec<&str> = notes.lines().collect();
+    assert_eq!(skipped.len(), 2, "{notes}");
+    assert!(
+        skipped[0].starts_with("phonexa postbacks at /callbacks/pending: skipped, it takes no rewards: "),
+        "{notes}"
+    );
+}
+
 #[test]
 fn search_finds_the_goals_of_a_transaction() {
     let mut setup = Setup::new();
