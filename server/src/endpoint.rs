@@ -223,30 +223,24 @@ impl ConfiguredEndpoint {
         }
     }
 
-    /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
-    pub(crate) fn build(
-        settings: &EndpointSettings<'_>,
-        networks: &HashMap<String, Description>,
-    ) -> Result<Self, EndpointProblem> {
+    /// Sets an endpoint up. `own` is the network's description in the configuration file, if it has one.
+    pub(crate) fn build(settings: &EndpointSettings<'_>, own: Option<&Description>) -> Result<Self, EndpointProblem> {
         if settings.url.is_some_and(|url| url.contains(PLACEHOLDER)) {
             let fix = "remove the url, and paste the one that `postback url --config FILE` prints into the dashboard";
             return Err(problem("url", format!("{PLACEHOLDER} stands for the secret: {fix}")));
         }
-        let endpoint = Self::build_for_network(settings, networks)?;
+        let endpoint = Self::build_for_network(settings, own)?;
         let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
         Ok(Self { secret, has_default_url: settings.url.is_none(), ..endpoint })
     }
 
-    fn build_for_network(
-        settings: &EndpointSettings<'_>,
-        networks: &HashMap<String, Description>,
-    ) -> Result<Self, EndpointProblem> {
+    fn build_for_network(settings: &EndpointSettings<'_>, own: Option<&Description>) -> Result<Self, EndpointProblem> {
         match settings.network {
             "bitlabs" => return Self::bitlabs(settings),
             "admob" => return Self::admob(settings),
             _ => {}
         }
-        let description = match networks.get(settings.network) {
+        let description = match own {
             Some(description) => description.clone(),
             None => network::preset(settings.network).map_err(|error| match error {
                 ConfigError::UnknownNetwork { name, fix } if fix.starts_with("use ") => problem(
