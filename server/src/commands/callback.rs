@@ -12,7 +12,7 @@ use postback::{Request, VerifyError};
 use serde_json::json;
 
 use super::explain::{Candidate, Explainer, Outcome, PARAMETER};
-use super::{SecretOption, print, urls};
+use super::{SecretOption, print, print_lines, urls};
 use crate::admin::says;
 use crate::config::{self, Config};
 use crate::endpoint::ConfiguredEndpoint;
@@ -268,7 +268,7 @@ impl Explain {
             if self.json {
                 print(serde_json::to_string(&explanation)?)?;
             } else {
-                print(explanation)?;
+                print_lines(explanation)?;
             }
         }
         Ok(all_genuine)

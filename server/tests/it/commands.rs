@@ -7,6 +7,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postback::network::Role;
+use postback::testing::bitlabs::Signer;
 use postback::testing::described::DescribedSigner;
 use postback_test_servers::wait_until;
 
@@ -120,6 +121,29 @@ fn show_finds_players_transactions_and_pending_decisions() {
     let (status, _, err) = ask(&setup, &["show", "--store", "sqlite:missing.db", "o1"]);
     assert!(status == 2 && err.contains("missing.db"), "{err}");
     assert!(!setup.path("missing.db").exists());
+}
+
+#[test]
+fn control_characters_of_others_are_printed_escaped() {
+    let setup = Setup::new();
+    let refusal = r#"{"refused":"\u001b[31mred\nsettled\u009b31m"}"#;
+    let _backend = Recorder::start(setup.backend, move |_| (422, refusal.to_owned()));
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    let record = "/api/record?key=bitlabs/my-game/conversion/o1";
+    wait_until("the conversion is closed", || server.admin(record)["status"] == "closed");
+    let (status, out, _) = ask(&setup, &["show", "o1"]);
+    assert!(status == 0 && out.contains(": \\u001b[31mred\\u000asettled\\u009b31m\n"), "{out}");
+    let values =
+        [("player", "p1"), ("tx", "o2"), ("gems", "5"), ("state", "COMPLETED"), ("name", "\u{1b}[31m\n\u{9b}")];
+    let callback = Signer::new(SECRET, OFFERS).sign(&values);
+    let (status, out, _) = ask(&setup, &["verify", callback.url()]);
+    assert!(status == 0 && out.contains("  name         \\u001b[31m\\u000a\\u009b\n"), "{out}");
+    // JSON stays JSON.
+    let (_, out, _) = ask(&setup, &["show", "--json", "o1"]);
+    let shown: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(shown["closed"], "\u{1b}[31mred\nsettled\u{9b}31m");
+    assert!(!out.contains('\u{9b}'), "{out}");
 }
 
 #[test]
