@@ -61,6 +61,17 @@ fn sign_and_verify_agree_with_the_networks_vector() {
 }
 
 #[test]
+fn sign_rejects_what_the_network_would_not_call() {
+    let setup = Setup::new();
+    let host = "https://game.example";
+    for url in ["nonsense", "/offers?tx=o1", "https://?tx=o1", &format!("{host}/offers"), &format!("{host}/offers?")] {
+        let (status, out, err) = run(program(&setup, &["sign", url]).env("BITLABS_APP_SECRET", SECRET));
+        assert_eq!((status, out.as_str()), (2, ""), "{url}");
+        assert!(err.contains("write it as the network would call it, such as https://"), "{err}");
+    }
+}
+
+#[test]
 fn url_prints_what_check_accepts_for_every_network() {
     let setup = Setup::new();
     let (_, names, _) = ask(&setup, &["url", "list"]);
