@@ -110,15 +110,16 @@ fn check(mut command: Command) {
     }
 }
 
-/// Checks a sample, if these commands run. The others are for the shell, in the sample's directory.
-fn pays_once(name: &str, needed: &[&str], install: &str, start: &str) {
+/// Checks a sample, if these commands run. The others are for the shell, in the sample's directory, which is returned.
+fn pays_once(name: &str, needed: &[&str], install: &str, start: &str) -> Option<PathBuf> {
     if !needed.iter().all(|command| is_installed(command)) {
-        return;
+        return None;
     }
-    let Some(directory) = installed(name, install) else { return };
+    let directory = installed(name, install)?;
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec {start}")]).current_dir(directory);
+    command.args(["-c", &format!("exec {start}")]).current_dir(&directory);
     check(command);
+    Some(directory)
 }
 
 #[test]
@@ -184,6 +185,19 @@ fn php_that_fails_before_it_has_booked_responds_500() {
 }
 
 #[test]
-fn go_pays_once() {
-    pays_once("go", &["go version"], "go mod tidy && go build -o sample .", "./sample");
+fn go_pays_once_and_by_default_from_a_file() {
+    let install = "go mod tidy && go build -o sample .";
+    let Some(directory) = pays_once("go", &["go version"], install, "./sample") else { return };
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    let mut command = Command::new(directory.join("sample"));
+    command
+        .current_dir(elsewhere.path())
+        .env("PORT", port.to_string())
+        .env("POSTBACK_BACKEND_SECRET", BACKEND_SECRET)
+        .env_remove("DATABASE")
+        .stdin(Stdio::null());
+    let _running = Running::start(&mut command);
+    wait_until("the sample listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert!(elsewhere.path().join("game.db").exists());
 }
