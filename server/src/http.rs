@@ -29,8 +29,8 @@ use tower::ServiceExt as _;
 
 use crate::shutdown::Shutdown;
 
-/// The most connections of a port, if the limit on open files allows.
-const MAX_CONNECTIONS: usize = 8192;
+/// The most connections of a port, if the limit on open files allows. A slow one takes up to 120 KiB.
+const MAX_CONNECTIONS: usize = 4096;
 
 /// The request line and all headers together, in bytes. Longer ones are answered 431.
 const MAX_HEAD: usize = 32 * 1024;
