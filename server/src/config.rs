@@ -358,7 +358,8 @@ impl<'c> Reader<'c> {
     }
 
     /// The descriptions in the file, as texts of their own.
-    fn networks(&mut self, root: &Section<'c>) -> HashMap<String, Description> {
+    /// `None`: it was reported what is wrong with it.
+    fn networks(&mut self, root: &Section<'c>) -> HashMap<String, Option<Description>> {
         let mut found = HashMap::new();
         let Some(section) = self.section(root, "networks", false) else {
             return found;
@@ -368,14 +369,12 @@ impl<'c> Reader<'c> {
         for (name, value) in section.table {
             let key = section.key(name.get_ref());
             let table = tables.and_then(|all| all.get(name.get_ref().as_ref()));
-            let Some(table) = table.and_then(toml::Value::as_table) else {
-                self.error(value.span(), key, "not a table: write [networks.NAME]");
-                continue;
+            let described = match table.and_then(toml::Value::as_table) {
+                Some(table) => endpoint::describe(name.get_ref(), table).map_err(|problem| (name.span(), problem)),
+                None => Err((value.span(), "not a table: write [networks.NAME]".to_owned())),
             };
-            match endpoint::describe(name.get_ref(), table) {
-                Ok(network) => drop(found.insert(name.get_ref().to_string(), network)),
-                Err(problem) => self.error(name.span(), key, problem),
-            }
+            let described = described.map_err(|(span, problem)| self.error(span, key, problem));
+            found.insert(name.get_ref().to_string(), described.ok());
         }
         found
     }
@@ -383,7 +382,7 @@ impl<'c> Reader<'c> {
     fn endpoint(
         &mut self,
         section: &Section<'c>,
-        networks: &HashMap<String, Description>,
+        networks: &HashMap<String, Option<Description>>,
     ) -> Option<ConfiguredEndpoint> {
         self.check_keys(section, &endpoint::KEYS);
         let network = self.text_of(section, "network", true);
@@ -412,7 +411,11 @@ impl<'c> Reader<'c> {
             url: url.as_ref().map(|text| text.value.as_str()),
             options,
         };
-        match ConfiguredEndpoint::build(&settings, networks) {
+        let own = match networks.get(settings.network) {
+            Some(described) => Some(described.as_ref()?),
+            None => None,
+        };
+        match ConfiguredEndpoint::build(&settings, own) {
             Ok(endpoint) => Some(endpoint),
             Err(problem) => {
                 let span = section.find(problem.key).map_or(section.span.clone(), |(span, _)| span);

@@ -49,6 +49,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(600);
 /// The longest wait between two probes of a backend that does not respond.
 const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
+/// The pause before the next probe if one did not reach the backend.
+const NEXT_PROBE: Duration = Duration::from_millis(100);
+
 /// After this long without a success, the first success ends an outage.
 const OUTAGE: Duration = Duration::from_secs(10);
 
@@ -193,8 +196,10 @@ pub(crate) fn backoff(key: &RecordKey, attempts: u32) -> Duration {
 
 /// What became of one record.
 enum Outcome {
-    /// Nothing of it is pending any more.
+    /// The backend took what was pending.
     Delivered,
+    /// Nothing was pending: another server delivered it. That says nothing about the backend.
+    NothingPending,
     /// It failed recently, or another server works on it.
     Waiting {
         left: Duration,
@@ -408,12 +413,19 @@ impl Dispatcher {
                 self.stuck.remove(&key);
                 self.on_success();
             }
+            Outcome::NothingPending => {
+                self.timed_out.remove(&key);
+                self.stuck.remove(&key);
+                if was_probe {
+                    self.set_probe_at(NEXT_PROBE);
+                }
+            }
             Outcome::Waiting { left } => {
                 self.waiting = self.waiting.saturating_add(1);
                 self.due_in(left);
                 if was_probe {
                     // Another server probes with this one: take the next.
-                    self.set_probe_at(Duration::from_millis(100));
+                    self.set_probe_at(NEXT_PROBE);
                 }
             }
             Outcome::Failed { error, outage } => self.on_failure(&key, &error, outage, was_probe),
@@ -527,7 +539,7 @@ impl Dispatcher {
             return self.begin_scan();
         };
         if self.in_flight.contains_key(&key) {
-            return self.set_probe_at(Duration::from_millis(100));
+            return self.set_probe_at(NEXT_PROBE);
         }
         if let Breaker::Open { probe, .. } = &mut self.breaker {
             *probe = Some(key.clone());
@@ -572,19 +584,17 @@ enum Check {
 }
 
 async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, released: Timestamp) -> Outcome {
-    let delivered = if check == Check::None {
-        receiver.deliver(key.clone()).await
-    } else {
-        match receiver.store().load(key).await {
-            Ok(None) => return Outcome::Delivered,
-            Ok(Some(stored)) => match wait_for(&stored.record, check, released) {
-                Some(left) => return Outcome::Waiting { left },
-                None => receiver.deliver_loaded(stored).await,
-            },
-            Err(error) => return store_failed(error),
-        }
+    let stored = match receiver.store().load(key).await {
+        Ok(Some(stored)) if stored.record.is_pending() => stored,
+        Ok(_) => return Outcome::NothingPending,
+        Err(error) => return store_failed(error),
     };
-    match delivered {
+    if check != Check::None
+        && let Some(left) = wait_for(&stored.record, check, released)
+    {
+        return Outcome::Waiting { left };
+    }
+    match receiver.deliver_loaded(stored).await {
         Ok(Receipt::NothingPending) => Outcome::Delivered,
         Ok(_) => Outcome::Waiting { left: MIN_BACKOFF },
         Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },

@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::commands::print;
+use crate::commands::{print, print_lines};
 use crate::config::{Config, LogFormat};
 use crate::serve::{self, Ports};
 
@@ -60,7 +60,9 @@ fn demo_file() -> PathBuf {
 
 fn print_requests(ports: &Ports, file: &Path) -> anyhow::Result<()> {
     let public = ports.public.local_addr()?;
-    print("A demo network, with a backend in this process that prints every decision. Try, in another terminal:\n")?;
+    print_lines(
+        "A demo network, with a backend in this process that prints every decision. Try, in another terminal:\n",
+    )?;
     let signer = Signer::new(NETWORK_SECRET, URL);
     let callbacks: [(&str, &[(&str, &str)]); 4] = [
         ("a reward of 500", &[("player", "player-7"), ("tx", "o233"), ("gems", "500"), ("state", "COMPLETED")]),
@@ -75,7 +77,7 @@ fn print_requests(ports: &Ports, file: &Path) -> anyhow::Result<()> {
         ("pending: nothing is paid", &[("player", "player-8"), ("tx", "o234"), ("gems", "300"), ("state", "PENDING")]),
     ];
     for (text, values) in callbacks {
-        print(format_args!("  # {text}\n  curl 'http://{public}{}'", signer.sign(values).target()))?;
+        print_lines(format_args!("  # {text}\n  curl 'http://{public}{}'", signer.sign(values).target()))?;
     }
     let forged = Signer::new("guessed", URL).sign(&[
         ("player", "player-9"),
@@ -83,11 +85,11 @@ fn print_requests(ports: &Ports, file: &Path) -> anyhow::Result<()> {
         ("gems", "9999"),
         ("state", "COMPLETED"),
     ]);
-    print(format_args!("  # a forgery: 403\n  curl 'http://{public}{}'", forged.target()))?;
+    print_lines(format_args!("  # a forgery: 403\n  curl 'http://{public}{}'", forged.target()))?;
     if let Some(admin) = &ports.admin {
-        print(format_args!("\nThe page: http://{}/", admin.local_addr()?))?;
+        print_lines(format_args!("\nThe page: http://{}/", admin.local_addr()?))?;
     }
-    print(format_args!("The store: {}\n", file.display()))
+    print_lines(format_args!("The store: {}\n", file.display()))
 }
 
 /// What a backend does: book each decision once, by its id.

@@ -198,6 +198,9 @@ pub(crate) enum NetworkKind {
         /// The login, or the header, of a network with HTTP credentials.
         login: Option<String>,
         header: Option<String>,
+        /// The parameters and words of the endpoint's own.
+        names: Vec<(Role, String)>,
+        words: Vec<(String, Meaning)>,
     },
 }
 
@@ -220,30 +223,24 @@ impl ConfiguredEndpoint {
         }
     }
 
-    /// Sets an endpoint up. `networks` are the descriptions in the configuration file.
-    pub(crate) fn build(
-        settings: &EndpointSettings<'_>,
-        networks: &HashMap<String, Description>,
-    ) -> Result<Self, EndpointProblem> {
+    /// Sets an endpoint up. `own` is the network's description in the configuration file, if it has one.
+    pub(crate) fn build(settings: &EndpointSettings<'_>, own: Option<&Description>) -> Result<Self, EndpointProblem> {
         if settings.url.is_some_and(|url| url.contains(PLACEHOLDER)) {
             let fix = "remove the url, and paste the one that `postback url --config FILE` prints into the dashboard";
             return Err(problem("url", format!("{PLACEHOLDER} stands for the secret: {fix}")));
         }
-        let endpoint = Self::build_for_network(settings, networks)?;
+        let endpoint = Self::build_for_network(settings, own)?;
         let secret = settings.secret.map(|secret| Zeroizing::new(secret.to_owned()));
         Ok(Self { secret, has_default_url: settings.url.is_none(), ..endpoint })
     }
 
-    fn build_for_network(
-        settings: &EndpointSettings<'_>,
-        networks: &HashMap<String, Description>,
-    ) -> Result<Self, EndpointProblem> {
+    fn build_for_network(settings: &EndpointSettings<'_>, own: Option<&Description>) -> Result<Self, EndpointProblem> {
         match settings.network {
             "bitlabs" => return Self::bitlabs(settings),
             "admob" => return Self::admob(settings),
             _ => {}
         }
-        let description = match networks.get(settings.network) {
+        let description = match own {
             Some(description) => description.clone(),
             None => network::preset(settings.network).map_err(|error| match error {
                 ConfigError::UnknownNetwork { name, fix } if fix.starts_with("use ") => problem(
@@ -373,11 +370,16 @@ impl ConfiguredEndpoint {
         if let Some(word) = settings.text("meaning")? {
             builder = builder.meaning(meaning("meaning", word)?);
         }
+        let (mut names, mut words) = (Vec::new(), Vec::new());
         for (word, meant) in settings.table("words")? {
-            builder = builder.word(word, meaning("words", meant)?);
+            let meant = meaning("words", meant)?;
+            builder = builder.word(word, meant);
+            words.push((word.clone(), meant));
         }
         for (name, parameter) in settings.table("parameters")? {
-            builder = builder.parameter(role("parameters", name)?, parameter);
+            let role = role("parameters", name)?;
+            builder = builder.parameter(role, parameter);
+            names.push((role, parameter.clone()));
         }
         for (name, shape) in settings.table("shapes")? {
             let shape = Shape::parse(shape).map_err(|error| problem("shapes", error))?;
@@ -413,6 +415,8 @@ impl ConfiguredEndpoint {
             description: Box::new(description.clone()),
             login: settings.text("login")?.map(str::to_owned),
             header: settings.text("header")?.map(str::to_owned),
+            names,
+            words,
         };
         Ok(Self { uncovered: uncovered.collect(), ..Self::new(endpoint, &url, kind) })
     }

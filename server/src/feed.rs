@@ -101,9 +101,12 @@ impl Feed {
         });
     }
 
-    /// What is remembered after a number, and what comes from then on, without a gap between.
+    /// What is remembered after a number, and what comes from then on, without a gap between. A number that was not
+    /// reached yet is one of an earlier process: then everything is new.
     pub(crate) fn after(&self, number: u64) -> (Vec<Arc<Item>>, broadcast::Receiver<Arc<Item>>) {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = recent.back().map_or(0, |item| item.number);
+        let number = if number > newest { 0 } else { number };
         let known = recent.iter().filter(|item| item.number > number).cloned();
         (known.collect(), self.live.subscribe())
     }

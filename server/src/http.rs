@@ -29,10 +29,10 @@ use tower::ServiceExt as _;
 
 use crate::shutdown::Shutdown;
 
-/// The most connections of a port, if the limit on open files allows.
-const MAX_CONNECTIONS: usize = 8192;
+/// The most connections of a port, if the limit on open files allows. A slow one takes up to 120 KiB.
+const MAX_CONNECTIONS: usize = 4096;
 
-/// The request line and all headers together, in bytes. Longer ones are answered 431 or 414.
+/// The request line and all headers together, in bytes. Longer ones are answered 431.
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 
@@ -207,6 +207,7 @@ fn spawn(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let serving = graceful.watch(serving);

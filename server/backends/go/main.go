@@ -16,7 +16,7 @@ import (
 func main() {
 	webhook, err := standardwebhooks.NewWebhook(os.Getenv("POSTBACK_BACKEND_SECRET"))
 	check(err)
-	db, err := sql.Open("sqlite", os.Getenv("DATABASE"))
+	db, err := sql.Open("sqlite", setting("DATABASE", "game.db"))
 	check(err)
 	db.SetMaxOpenConns(1)
 	_, err = db.Exec(`CREATE TABLE IF NOT EXISTS decisions (id TEXT PRIMARY KEY);
@@ -35,7 +35,7 @@ func main() {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
-	check(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
+	check(http.ListenAndServe("127.0.0.1:"+setting("PORT", "9000"), nil))
 }
 
 func book(db *sql.DB, body []byte) error {
@@ -57,8 +57,12 @@ func book(db *sql.DB, body []byte) error {
 	if err != nil {
 		return err
 	}
+	n, err := booked.RowsAffected()
+	if err != nil {
+		return err
+	}
 	// Known already: the response got lost, so say again that it is done.
-	if n, _ := booked.RowsAffected(); n > 0 {
+	if n > 0 {
 		_, err = tx.Exec(`INSERT INTO players VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET balance = balance + excluded.balance`,
 			decision.Data.Player, decision.Data.BalanceChange)
 		if err != nil {
@@ -66,6 +70,13 @@ func book(db *sql.DB, body []byte) error {
 		}
 	}
 	return tx.Commit()
+}
+
+func setting(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
 }
 
 func check(err error) {

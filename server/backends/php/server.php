@@ -1,6 +1,7 @@
 <?php
 // Books each decision once: PHP, the Standard Webhooks library, SQLite.
 // Run with: php -S 127.0.0.1:9000 server.php
+http_response_code(500); // until it is booked
 require __DIR__ . '/vendor/autoload.php';
 
 $webhook = new \StandardWebhooks\Webhook(getenv('POSTBACK_BACKEND_SECRET'));

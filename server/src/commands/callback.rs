@@ -12,7 +12,7 @@ use postback::{Request, VerifyError};
 use serde_json::json;
 
 use super::explain::{Candidate, Explainer, Outcome, PARAMETER};
-use super::{SecretOption, print, urls};
+use super::{SecretOption, print, print_lines, urls};
 use crate::admin::says;
 use crate::config::{self, Config};
 use crate::endpoint::ConfiguredEndpoint;
@@ -31,6 +31,14 @@ pub(crate) struct Sign {
 
 impl Sign {
     pub(crate) fn run(self) -> anyhow::Result<bool> {
+        let address = ["https://", "http://"].iter().find_map(|scheme| self.url.strip_prefix(scheme));
+        let query = address.filter(|rest| !rest.starts_with(['/', '?'])).and_then(|rest| rest.split_once('?'));
+        if query.is_none_or(|(_, query)| query.is_empty()) {
+            anyhow::bail!(
+                "not the URL of a callback: write it as the network would call it, such as \
+                 https://game.example/callbacks/offers?player=p1&tx=o1"
+            );
+        }
         let list = self.secret.read()?;
         let Some(secret) = list.split(',').next().filter(|secret| !secret.is_empty()) else {
             anyhow::bail!("the secret is empty");
@@ -268,7 +276,7 @@ impl Explain {
             if self.json {
                 print(serde_json::to_string(&explanation)?)?;
             } else {
-                print(explanation)?;
+                print_lines(explanation)?;
             }
         }
         Ok(all_genuine)

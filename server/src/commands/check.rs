@@ -96,7 +96,7 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
             url: Some(url),
             options: HashMap::from([("family", OptionValue::Text(family.as_str().to_owned()))]),
         };
-        match ConfiguredEndpoint::build(&settings, &HashMap::new()) {
+        match ConfiguredEndpoint::build(&settings, None) {
             Ok(_) => {
                 can_be_used = true;
                 print(format_args!("{:10} can use it", family.as_str()))?;
@@ -110,7 +110,7 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
 fn check_admob(url: &str) -> anyhow::Result<bool> {
     let settings =
         EndpointSettings { network: "admob", app: "check", secret: None, url: Some(url), options: HashMap::new() };
-    match ConfiguredEndpoint::build(&settings, &HashMap::new()) {
+    match ConfiguredEndpoint::build(&settings, None) {
         Ok(_) => print("can be used")?,
         Err(problem) => {
             print(format_args!("cannot be used: {}", problem.text))?;

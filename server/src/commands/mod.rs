@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod records;
 pub(crate) mod simulate;
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 
@@ -19,16 +20,36 @@ use crate::config::{self, Outline};
 use crate::environment;
 use crate::store::{AnyStore, StoreUrl};
 
-/// Prints a line on standard output.
+/// Prints a line on standard output. Control characters in it are escaped, as in JSON: texts of callbacks and backends
+/// must not control the terminal, or look like other lines.
 pub(crate) fn print(line: impl std::fmt::Display) -> anyhow::Result<()> {
-    writeln!(std::io::stdout().lock(), "{line}")?;
+    writeln!(std::io::stdout().lock(), "{}", escaped(&line.to_string()))?;
     Ok(())
 }
 
-/// Prints a line on standard error.
-pub(crate) fn note(line: impl std::fmt::Display) {
-    // Nobody reads it: there is nothing else to do.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+/// Prints several lines.
+pub(crate) fn print_lines(lines: impl std::fmt::Display) -> anyhow::Result<()> {
+    lines.to_string().split('\n').try_for_each(print)
+}
+
+/// Prints lines on standard error.
+pub(crate) fn note(lines: impl std::fmt::Display) {
+    for line in lines.to_string().split('\n') {
+        // Nobody reads it: there is nothing else to do.
+        let _ = writeln!(std::io::stderr().lock(), "{}", escaped(line));
+    }
+}
+
+fn escaped(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len());
+    for c in line.chars() {
+        if c.is_control() {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// The URL that was given, or one a line from standard input.

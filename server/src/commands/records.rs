@@ -96,15 +96,15 @@ impl Show {
             }
             let callback = &kept.callback;
             print(format_args!(
-                "{}  {}/{} {} at {}: {}\n  {}",
+                "{}  {}/{} {} at {}: {}",
                 rfc3339(kept.received),
                 callback.network,
                 callback.app,
                 callback.endpoint,
                 callback.path,
-                callback.problem,
-                callback.query
+                callback.problem
             ))?;
+            print(format_args!("  {}", callback.query))?;
         }
         if kept.is_empty() {
             note("no callback is kept as unusable");

@@ -1,5 +1,6 @@
 //! `postback simulate`: plays a network's callbacks against a running receiver.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::net::IpAddr;
@@ -18,14 +19,15 @@ use postback::bitlabs::field_of_macro;
 use postback::network::{Description, Meaning, Role};
 use postback::testing::admob::AdmobSigner;
 use postback::testing::bitlabs::Signer;
-use postback::testing::described::{DescribedSigner, SentCallback};
+use postback::testing::described::{CallbackDraft, DescribedSigner, SentCallback};
 use postback::verify::UrlTemplate;
-use postback::{Clock as _, Decimal, Effect, Event, EventKind, Request as Callback, SystemClock};
+use postback::{Clock as _, Decimal, Effect, EventKind, Request as Callback, SystemClock};
 use serde_json::Value;
 
-use super::print;
+use super::{note, print};
 use crate::config::{self, Config};
-use crate::endpoint::{ConfiguredEndpoint, NetworkKind};
+use crate::endpoint::{BASE, ConfiguredEndpoint, NetworkKind};
+use crate::text::decoded;
 use crate::webhook::{HttpClient, http_client};
 
 /// How long the receiver may take to respond.
@@ -40,7 +42,7 @@ const MAX_RESPONSE: usize = 1024 * 1024;
 /// Plays a network's callbacks against a running receiver: reward, duplicate, pending, reversal, test flag, forgery.
 ///
 /// Every scenario has a player and transactions of its own, so it can be repeated. URLs and secrets come from the
-/// configuration. Exit status: 0 all responses and balances are right, 1 one is wrong, 2 nothing could be sent.
+/// configuration. What an endpoint cannot receive is skipped, with a note. Exit status: 0 all responses and balances are right, 1 one is wrong, 2 nothing could be sent.
 #[derive(Args)]
 pub(crate) struct Simulate {
     /// The network, as in the configuration.
@@ -224,10 +226,10 @@ impl Simulate {
             plan.extend(match &endpoint.kind {
                 NetworkKind::Bitlabs => plan_bitlabs(endpoint, run)?,
                 NetworkKind::Admob(player_in) => plan_admob(endpoint, player_in, google.as_ref(), run)?,
-                NetworkKind::Described { description, .. } => plan_described(endpoint, &endpoints, description, run)?,
+                NetworkKind::Described { .. } => plan_described(endpoint, &endpoints, run)?,
             });
         }
-        if plan.is_empty() {
+        if plan.iter().all(|step| step.is_forged) {
             anyhow::bail!("no endpoint of {:?} in the configuration that can be simulated", self.network);
         }
         print(format_args!("{:22} {:28} {:9} {:12} result", "scenario", "callback", "response", "balance"))?;
@@ -434,56 +436,128 @@ fn plan_admob(
     Ok(plan)
 }
 
-/// The scenarios that a described network can send to this URL. Reversals may go to another one of the same app.
+/// The goal of rewards that have one.
+const GOAL: &str = "level 10";
+
+/// What a callback of a described network says.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    player: &'a str,
+    transaction: &'a str,
+    meaning: Meaning,
+    /// What a reversal takes back.
+    original: &'a str,
+    is_test: bool,
+    is_forged: bool,
+}
+
+/// The callback under the names of the description.
+fn draft(signer: &DescribedSigner, said: Said<'_>) -> CallbackDraft {
+    // The goal first: where a player's transactions are numbered, its parameter is the player's.
+    let draft = signer.callback().role(Role::Goal, GOAL).player(said.player).transaction(said.transaction);
+    let draft = draft.amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
+    let draft = draft.meaning(Meaning::Completed, said.transaction);
+    let draft = if said.meaning == Meaning::Completed { draft } else { draft.meaning(said.meaning, said.original) };
+    if said.is_test { draft.test() } else { draft }
+}
+
+/// The callback as the network sends it to this endpoint: with the parameters and words of its own. `None`: the endpoint
+/// has no secret to sign with.
+fn sign(endpoint: &ConfiguredEndpoint, said: Said<'_>) -> Option<SentCallback> {
+    let NetworkKind::Described { description, login, header, names, words } = &endpoint.kind else {
+        return None;
+    };
+    let own_secret = endpoint.signing_secret()?;
+    let secret = if said.is_forged { FORGED_SECRET } else { own_secret };
+    let values = values_by_name(description, said);
+    let value_of = |role: Role| {
+        let word = words.iter().find(|(_, meaning)| role == Role::Status && *meaning == said.meaning);
+        let described = description.names_of(role).first().and_then(|name| values.get(name));
+        let goal = (role == Role::Goal).then_some(GOAL);
+        word.map(|(word, _)| word.as_str()).or(described.map(String::as_str)).or(goal)
+    };
+    let mut url = endpoint.url.replace(own_secret, secret);
+    let mut own: Vec<(&str, &str)> = Vec::new();
+    if let (Some(name), Some(word)) = (description.names_of(Role::Status).first(), value_of(Role::Status)) {
+        own.push((name, word));
+    }
+    for (role, name) in names {
+        if let Some(value) = value_of(*role) {
+            match with_value(&url, name, value) {
+                Some(filled) => url = filled,
+                None => own.push((name, value)),
+            }
+        }
+    }
+    let draft = draft(&DescribedSigner::new(description, url, secret), said);
+    let draft = own.into_iter().fold(draft, |draft, (name, value)| draft.set(name, value));
+    Some(
+        match (login, header) {
+            (Some(login), _) => draft.basic(login, secret),
+            (_, Some(name)) => draft.header(name, secret),
+            _ => draft,
+        }
+        .sign(),
+    )
+}
+
+/// What the network would send, by the names of the description.
+fn values_by_name(description: &Description, said: Said<'_>) -> HashMap<String, String> {
+    let macros = description.macros();
+    let parameters = macros.iter().map(|(text, _)| {
+        let name = text.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        format!("{name}={text}")
+    });
+    let url = format!("{BASE}/?{}", parameters.collect::<Vec<_>>().join("&"));
+    let sent = draft(&DescribedSigner::new(description, url, FORGED_SECRET), said).get().sign();
+    let (_, query) = sent.target().split_once('?').unwrap_or_default();
+    let pairs = query.split('&').filter_map(|piece| piece.split_once('='));
+    pairs.map(|(name, value)| (decoded(name).into_owned(), decoded(value).into_owned())).collect()
+}
+
+/// The URL with this value in the place of a parameter's macro. A static value stays. `None`: it has no such parameter.
+fn with_value(url: &str, name: &str, value: &str) -> Option<String> {
+    let (prefix, query) = url.split_once('?')?;
+    let mut pieces: Vec<&str> = query.split('&').collect();
+    let piece = pieces.iter_mut().find(|piece| piece.split('=').next() == Some(name))?;
+    let (_, text) = piece.split_once('=').unwrap_or_default();
+    let is_macro = text.contains(['{', '[', '$']) || text.len() > 1 && text.starts_with('%') && text.ends_with('%');
+    let filled = format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+    if is_macro {
+        *piece = &filled;
+    }
+    Some(format!("{prefix}?{}", pieces.join("&")))
+}
+
+/// The scenarios that a described network can send to this URL. Pending callbacks and reversals may go to another one of
+/// the same app. What none of them can receive is left out, with a note.
 fn plan_described(
     endpoint: &ConfiguredEndpoint,
     all: &[&ConfiguredEndpoint],
-    description: &Description,
     run: u64,
 ) -> anyhow::Result<Vec<Planned>> {
-    let secret = endpoint.signing_secret().context("no secret to sign with")?;
-    let genuine = DescribedSigner::new(description, &endpoint.url, secret);
-    let forger = DescribedSigner::new(description, endpoint.url.replace(secret, FORGED_SECRET), FORGED_SECRET);
-    let draft_of = |signer: &DescribedSigner, secret: &str, player: &str, transaction: &str| {
-        // The goal first: where a player's transactions are numbered, its parameter is the player's.
-        let draft = signer.callback().role(Role::Goal, "level 10").player(player).transaction(transaction);
-        let draft = draft.amount("500").role(Role::Usd, "1.25").role(Role::UsdCents, "125");
-        let draft = draft.meaning(Meaning::Completed, transaction);
-        match &endpoint.kind {
-            NetworkKind::Described { login: Some(login), .. } => draft.basic(login, secret),
-            NetworkKind::Described { header: Some(name), .. } => draft.header(name, secret),
-            _ => draft,
-        }
-    };
-    // What the endpoint makes of a callback, to see what the network has.
-    let event = |sent: &SentCallback| endpoint.verify(&sent.request()).ok();
-    let is_reversal = |event: &Event| matches!(event.kind.as_str(), "adjusted" | "revoked");
-    let is_of_the_app = |other: &&&ConfiguredEndpoint| other.labels().app == endpoint.labels().app;
-    let label = endpoint.labels().endpoint;
+    let labels = endpoint.labels();
+    let label = labels.endpoint;
     let mut plan = Vec::new();
-    let scenarios = ["reward", "duplicate", "pending", "reversal", "test-flag", "forgery"];
-    for (number, scenario) in scenarios.into_iter().enumerate() {
+    for (number, scenario) in ["reward", "duplicate", "pending", "reversal", "test-flag", "forgery"].iter().enumerate()
+    {
         let player = format!("simulated-{run}-{label}-{number}");
         let transaction = format!("t{run}{number}");
-        let draft = |transaction: &str| draft_of(&genuine, secret, &player, transaction);
-        let reward = draft(&transaction).sign();
-        // Every callback of this URL may mean something else.
-        let pays = event(&reward).is_none_or(|event| event.kind.as_str() == "completed");
-        if !pays && scenario != "forgery" {
-            continue;
-        }
-        // What a network that sends no amount pays is in the URL.
-        let amount = event(&reward).and_then(|event| match &event.kind {
-            EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } => Some(*amount),
-            _ => None,
-        });
-        let amount = amount.unwrap_or_else(|| 500.into());
+        let completed = Said {
+            player: &player,
+            transaction: &transaction,
+            meaning: Meaning::Completed,
+            original: &transaction,
+            is_test: false,
+            is_forged: false,
+        };
+        let sign_here = |said| sign(endpoint, said).context("no secret to sign with");
         let mut add = |says, sent: SentCallback, balance: Decimal, rule| {
             plan.push(Planned {
                 scenario,
                 says,
                 player: player.clone(),
-                is_forged: scenario == "forgery",
+                is_forged: *scenario == "forgery",
                 balance,
                 rule,
                 request: Sent {
@@ -494,32 +568,58 @@ fn plan_described(
                 },
             });
         };
-        match scenario {
+        if *scenario == "forgery" {
+            let forged = sign_here(Said { is_forged: true, ..completed })?;
+            add("reward, wrong secret", forged, Decimal::ZERO, "a forged callback is rejected");
+            continue;
+        }
+        let reward = sign_here(completed)?;
+        // What the endpoint makes of it. What a network that sends no amount pays is in the URL.
+        let verified = endpoint.verify(&reward.request());
+        let amount = match &verified {
+            Ok(event) => match &event.kind {
+                EventKind::Conversion { effect: Effect::Completed { amount, .. }, .. } => Ok(*amount),
+                _ => Err(format!("they are {} there", event.kind.as_str())),
+            },
+            Err(error) => Err(error.to_string()),
+        };
+        let amount = match amount {
+            Ok(amount) => amount,
+            Err(reason) => {
+                if *scenario == "reward" {
+                    let path = endpoint.path();
+                    note(format_args!("{} {label} at {path}: skipped, it takes no rewards: {reason}", labels.network));
+                }
+                continue;
+            }
+        };
+        // The first URL of the app that takes such a callback.
+        let find = |said: Said<'_>, kinds: &[&str]| {
+            let others = all.iter().copied().filter(|other| other.labels().app == labels.app);
+            std::iter::once(endpoint).chain(others).find_map(|url| {
+                let sent = sign(url, said)?;
+                let event = url.verify(&sent.request()).ok()?;
+                kinds.contains(&event.kind.as_str()).then_some((sent, event))
+            })
+        };
+        match *scenario {
             "reward" => add("reward", reward, amount, "a completed callback is paid"),
             "duplicate" => {
                 add("reward", reward.clone(), amount, "a completed callback is paid");
                 add("reward again", reward, amount, "a repeated callback pays nothing");
             }
             "pending" => {
-                let pending = draft(&transaction).meaning(Meaning::Pending, &transaction).sign();
-                if event(&pending).is_some_and(|event| event.kind.as_str() == "pending") {
+                let pending = Said { meaning: Meaning::Pending, ..completed };
+                if let Some((pending, _)) = find(pending, &["pending"]) {
                     add("pending", pending, Decimal::ZERO, "a pending callback never pays");
                     add("reward", reward, amount, "the final callback pays");
                 }
             }
             "reversal" => {
                 let own = format!("{transaction}-reversal");
-                let mut reversals =
-                    std::iter::once(&endpoint).chain(all.iter().filter(is_of_the_app)).filter_map(|url| {
-                        let secret = url.signing_secret()?;
-                        let signer = DescribedSigner::new(description, &url.url, secret);
-                        let draft = draft_of(&signer, secret, &player, &own);
-                        let sent = draft.meaning(Meaning::Reversed, &transaction).sign();
-                        let event = url.verify(&sent.request()).ok()?;
-                        is_reversal(&event).then_some((sent, event))
-                    });
-                if let Some((reversal, taken)) = reversals.next() {
-                    let is_linked = event(&reward).is_some_and(|paid| paid.key() == taken.key());
+                let reversal = Said { transaction: &own, meaning: Meaning::Reversed, ..completed };
+                if let Some((reversal, taken)) = find(reversal, &["adjusted", "revoked"]) {
+                    let is_linked = verified.is_ok_and(|paid| paid.key() == taken.key());
                     add("reward", reward, amount, "a completed callback is paid");
                     if is_linked {
                         add("reversal", reversal, Decimal::ZERO, "a reversal takes back what was paid");
@@ -528,15 +628,11 @@ fn plan_described(
                     }
                 }
             }
-            "test-flag" => {
-                let test = draft(&transaction).test().sign();
-                if event(&test).is_some_and(|event| event.is_test) {
+            _ => {
+                let test = sign_here(Said { is_test: true, ..completed })?;
+                if endpoint.verify(&test.request()).is_ok_and(|event| event.is_test) {
                     add("reward, test flag", test, Decimal::ZERO, "a test pays nothing");
                 }
-            }
-            _ => {
-                let forged = draft_of(&forger, FORGED_SECRET, &player, &transaction).sign();
-                add("reward, wrong secret", forged, Decimal::ZERO, "a forged callback is rejected");
             }
         }
     }

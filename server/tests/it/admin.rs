@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 use crate::client::{Client, get};
-use crate::program::{BACKEND_SECRET, OFFERS, SECRET, Setup, command, offer, run};
+use crate::program::{BACKEND_SECRET, OFFERS, SECRET, Server, Setup, command, offer, run};
 use crate::webhook::Recorder;
 
 const TOKEN: &str = "a-long-random-token";
@@ -126,6 +126,25 @@ fn json_shows_callbacks_records_and_what_needs_attention() {
     let status = server.admin("/api/status");
     assert_eq!(status["endpoints"][0]["genuine"], 6);
     assert!(status["endpoints"][0]["last_genuine"].is_string());
+}
+
+#[test]
+fn callbacks_are_listed_after_a_number_of_an_earlier_process() {
+    let setup = Setup::new();
+    let _backend = Recorder::accepting(setup.backend);
+    let mut server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    server.take(&offer("p1", "o2", "500", "COMPLETED"));
+    let listed = |server: &Server| {
+        let callbacks = server.admin("/api/callbacks?after=2")["callbacks"].clone();
+        let transactions = callbacks.as_array().expect("a list").iter().map(|item| item["transaction"].clone());
+        transactions.collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&server), Vec::<serde_json::Value>::new());
+    assert_eq!(server.stop(), Some(0));
+    server.start();
+    server.take(&offer("p1", "o3", "500", "COMPLETED"));
+    assert_eq!(listed(&server), ["o3"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postback::network::Role;
+use postback::testing::bitlabs::Signer;
 use postback::testing::described::DescribedSigner;
 use postback_test_servers::wait_until;
 
@@ -57,6 +58,17 @@ fn sign_and_verify_agree_with_the_networks_vector() {
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 1);
     assert_eq!((&lines[0]["outcome"], &lines[0]["event"]["player"]), (&"genuine".into(), &"player-7".into()));
+}
+
+#[test]
+fn sign_rejects_what_the_network_would_not_call() {
+    let setup = Setup::new();
+    let host = "https://game.example";
+    for url in ["nonsense", "/offers?tx=o1", "https://?tx=o1", &format!("{host}/offers"), &format!("{host}/offers?")] {
+        let (status, out, err) = run(program(&setup, &["sign", url]).env("BITLABS_APP_SECRET", SECRET));
+        assert_eq!((status, out.as_str()), (2, ""), "{url}");
+        assert!(err.contains("write it as the network would call it, such as https://"), "{err}");
+    }
 }
 
 #[test]
@@ -120,6 +132,29 @@ fn show_finds_players_transactions_and_pending_decisions() {
     let (status, _, err) = ask(&setup, &["show", "--store", "sqlite:missing.db", "o1"]);
     assert!(status == 2 && err.contains("missing.db"), "{err}");
     assert!(!setup.path("missing.db").exists());
+}
+
+#[test]
+fn control_characters_of_others_are_printed_escaped() {
+    let setup = Setup::new();
+    let refusal = r#"{"refused":"\u001b[31mred\nsettled\u009b31m"}"#;
+    let _backend = Recorder::start(setup.backend, move |_| (422, refusal.to_owned()));
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "500", "COMPLETED"));
+    let record = "/api/record?key=bitlabs/my-game/conversion/o1";
+    wait_until("the conversion is closed", || server.admin(record)["status"] == "closed");
+    let (status, out, _) = ask(&setup, &["show", "o1"]);
+    assert!(status == 0 && out.contains(": \\u001b[31mred\\u000asettled\\u009b31m\n"), "{out}");
+    let values =
+        [("player", "p1"), ("tx", "o2"), ("gems", "5"), ("state", "COMPLETED"), ("name", "\u{1b}[31m\n\u{9b}")];
+    let callback = Signer::new(SECRET, OFFERS).sign(&values);
+    let (status, out, _) = ask(&setup, &["verify", callback.url()]);
+    assert!(status == 0 && out.contains("  name         \\u001b[31m\\u000a\\u009b\n"), "{out}");
+    // JSON stays JSON.
+    let (_, out, _) = ask(&setup, &["show", "--json", "o1"]);
+    let shown: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(shown["closed"], "\u{1b}[31mred\nsettled\u{9b}31m");
+    assert!(!out.contains('\u{9b}'), "{out}");
 }
 
 #[test]
@@ -432,6 +467,61 @@ fn urls_with_a_meaning_are_counted_and_simulated_as_such() {
     assert!(out.contains("\nreversal "), "{out}");
     let endpoints = server.admin("/api/status")["endpoints"].clone();
     assert_eq!(endpoints[2]["genuine"], 1);
+}
+
+/// Simulates a network against a server with these endpoints, and expects these callbacks, all right.
+fn simulate_all_right(endpoints: &str, network: &str, callbacks: &[&str]) -> String {
+    let mut setup = Setup::new();
+    setup.end = endpoints.to_owned();
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    let to = format!("http://127.0.0.1:{}", server.public);
+    let admin = format!("http://127.0.0.1:{}", server.admin);
+    let (status, out, err) = ask(&setup, &["simulate", network, "--to", &to, "--admin", &admin]);
+    assert!(status == 0 && out.ends_with(", 0 wrong\n"), "{out}{err}");
+    for callback in callbacks {
+        assert!(out.lines().any(|line| line.starts_with(callback)), "{callback}: {out}{err}");
+    }
+    assert_eq!(server.admin("/api/unusable")["unusable"], serde_json::json!([]), "{out}");
+    err
+}
+
+#[test]
+fn simulation_uses_the_names_and_words_of_the_endpoint() {
+    let played = ["reward ", "duplicate ", "pending ", "reversal ", "forgery "];
+    for keys in [
+        "parameters = { goal = \"goal\" }",
+        "parameters = { player = \"sub1\", transaction = \"click\", amount = \"gems\" }",
+        "parameters = { status = \"event\", goal = \"step\" }\nwords = { done = \"pending\", paid = \"completed\" }",
+    ] {
+        let endpoint = endpoint("phonexa", &format!("secret = \"{SECRET}\"\n{keys}"));
+        let notes = simulate_all_right(&endpoint, "phonexa", &played);
+        assert_eq!(notes, "", "{keys}");
+    }
+    // A macro that the description does not know, and an amount that the operator typed.
+    let url = format!("{GAME}/callbacks/tune?secret={SECRET}&who={{aff_sub5}}&transaction={{transaction_id}}&gems=50");
+    let keys =
+        format!("secret = \"{SECRET}\"\nurl = \"{url}\"\nparameters = {{ player = \"who\", amount = \"gems\" }}");
+    let notes = simulate_all_right(&endpoint("tune", &keys), "tune", &["reward ", "duplicate ", "forgery "]);
+    assert_eq!(notes, "");
+}
+
+#[test]
+fn simulation_with_a_url_for_each_status_uses_all_of_them() {
+    let url = |path: &str| format!("{GAME}/callbacks/{path}");
+    let endpoints: String = ["completed", "pending", "reversed"]
+        .map(|meaning| {
+            let url = url(meaning);
+            endpoint("phonexa", &format!("secret = \"{SECRET}\"\nurl = \"{url}\"\nmeaning = \"{meaning}\""))
+        })
+        .concat();
+    let notes = simulate_all_right(&endpoints, "phonexa", &["reward ", "duplicate ", "pending ", "reversal "]);
+    let skipped: Vec<&str> = notes.lines().collect();
+    assert_eq!(skipped.len(), 2, "{notes}");
+    assert!(
+        skipped[0].starts_with("phonexa postbacks at /callbacks/pending: skipped, it takes no rewards: "),
+        "{notes}"
+    );
 }
 
 #[test]

@@ -111,6 +111,16 @@ fn all_errors_are_reported_at_once() {
 }
 
 #[test]
+fn network_with_a_broken_description_is_not_unknown() {
+    let setup = Setup::new();
+    for (valid, broken) in [("hmac-sha256", "crc32"), ("[networks.acme.request]", "[networks.other.request]")] {
+        let (status, _, err) = check(&setup, &VALID.replace(valid, broken));
+        assert_eq!((status, err.matches("networks.acme: ").count()), (2, 1), "{err}");
+        assert!(!err.contains("unknown network"), "{err}");
+    }
+}
+
+#[test]
 fn secrets_come_from_the_environment_and_from_files() {
     let setup = Setup::new();
     fs::write(setup.path("secret.txt"), format!("{BACKEND_SECRET}\n")).expect("a file");

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use postback_test_servers::{Postgres, wait_until};
+use postback_test_servers::{Postgres, free_port, wait_until};
 
 use crate::backend::Backend;
 use crate::client;
@@ -73,6 +73,29 @@ fn retry_command_delivers_without_the_server() {
     let (status, out, _) = retry();
     assert_eq!((status, out.as_str()), (0, "2 delivered, 0 in delivery elsewhere, 0 failed\n"));
     assert_eq!(backend.received().len(), 2);
+}
+
+#[test]
+fn what_another_server_delivered_is_no_response() {
+    let mut setup = Setup::new();
+    // Nobody listens where this server sends decisions.
+    let server = setup.start();
+    setup.backend = free_port();
+    let _backend = Recorder::accepting(setup.backend);
+    let (other, ..) = setup.configure("other.toml");
+    let other = other.to_str().expect("a path");
+    for round in 0..3 {
+        for number in 0..3 {
+            server.take(&offer("p1", &format!("o{round}{number}"), "10", "COMPLETED"));
+            // The rest waits in memory, for when the backend may have come back.
+            wait_until("the outage is noticed", || server.log().matches("backend is down").count() > round);
+        }
+        let retry = || run(&mut command(setup.directory.path(), &["retry", "--config", other])).0;
+        wait_until("everything is delivered with the other configuration", || retry() == 0);
+        wait_until("nothing is left to probe with", || server.admin("/api/status")["delivery"]["backend_up"] == true);
+    }
+    assert!(!server.log().contains("backend responds again"), "{}", server.log());
+    assert_eq!(server.admin("/api/status")["delivery"]["delivered"], 0);
 }
 
 #[test]

@@ -85,6 +85,19 @@ fn huge_heads_are_rejected_and_forgeries_are_counted() {
 }
 
 #[test]
+fn heads_of_more_than_32_kib_are_rejected() {
+    let setup = Setup::new();
+    let server = setup.start();
+    for (bytes, status) in [(30_000, 200), (33_000, 431), (40_000, 431)] {
+        let long = "x".repeat(bytes);
+        let response = Client::new(server.public).send("GET", "/health", &[("x-long", &long)]);
+        // It may close the connection before the client has read the response.
+        let is_expected = response.map_or(status == 431, |response| response.status == status);
+        assert!(is_expected, "{bytes} bytes");
+    }
+}
+
+#[test]
 fn other_paths_and_methods_are_refused() {
     let setup = Setup::new();
     let server = setup.start();

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use postback_test_servers::{send_signal, skip_anyway, wait_until};
+use postback_test_servers::{Running, free_port, send_signal, skip, skip_anyway, wait_until};
 
 use crate::client::get;
 use crate::program::{Setup, command, offer, run};
+use crate::sample_backends::is_installed;
 use crate::webhook::Recorder;
 
 pub(crate) fn repository() -> &'static Path {
@@ -59,6 +61,18 @@ fn systemd_unit_is_valid() {
 }
 
 #[test]
+fn systemd_restarts_without_end_and_waits_for_deliveries() {
+    let text = fs::read_to_string(repository().join("server/deploy/postback.service")).expect("the unit");
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    assert_eq!((value("Restart"), value("StartLimitIntervalSec")), (Some("always"), Some("0")));
+    let section = text.split_once("StartLimitIntervalSec").and_then(|(before, _)| before.rsplit_once('['));
+    assert!(section.is_some_and(|(_, section)| section.starts_with("Unit]")), "{text}");
+    // Longer than a delivery with the longest timeout, which is 300 s.
+    let seconds = value("TimeoutStopSec").and_then(|seconds| seconds.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 310), "{seconds:?}");
+}
+
+#[test]
 fn configurations_in_the_docs_are_valid() {
     let text = fs::read_to_string(repository().join("docs/server.md")).expect("the guide");
     let setup = Setup::new();
@@ -79,6 +93,67 @@ fn configurations_in_the_docs_are_valid() {
         checked += 1;
     }
     assert!(checked > 0);
+}
+
+#[test]
+fn every_log_target_is_documented() {
+    let docs = fs::read_to_string(repository().join("docs/observability.md")).expect("the document");
+    let mut folders = vec![repository().join("server/src")];
+    let mut targets = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(path).expect("a text");
+                let found = text.split("target: \"").skip(1).filter_map(|rest| rest.split('"').next());
+                targets.extend(found.map(str::to_owned));
+            }
+        }
+    }
+    assert!(targets.len() > 10, "{targets:?}");
+    let missing: Vec<_> = targets.iter().filter(|target| !docs.contains(&format!("| `{target}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn nginx_as_in_the_guide_passes_the_sender_on() {
+    let nginx =
+        ["nginx", "/usr/sbin/nginx"].into_iter().find(|program| Command::new(program).arg("-v").output().is_ok());
+    let Some(nginx) = nginx else {
+        return skip("nginx is not installed: `apt-get install nginx-light` on Debian");
+    };
+    if !is_installed("curl --version") {
+        return;
+    }
+    let mut setup = Setup::new();
+    setup.end = "[[endpoint]]\nnetwork = \"phonexa\"\napp = \"my-game\"\nsecret = \"a-password\"\n\
+                 senders = [\"127.0.0.2\"]\nproxies = [\"127.0.0.1\"]\nenforce_senders = true"
+        .to_owned();
+    let server = setup.start();
+    let guide = fs::read_to_string(repository().join("docs/guide/proxies.md")).expect("the guide");
+    let location = guide.split("```nginx\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the sample");
+    let location = location.replace("127.0.0.1:8080", &format!("127.0.0.1:{}", server.public));
+    let (place, port) = (setup.directory.path().display(), free_port());
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String = kinds.iter().map(|kind| format!("{kind}_temp_path {place}/{kind};\n")).collect();
+    let config = format!(
+        "daemon off; master_process off; pid {place}/pid; error_log {place}/error.log; events {{}}\n\
+         http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port}; {location} }} }}"
+    );
+    fs::write(setup.path("nginx.conf"), config).expect("a file");
+    let mut command = Command::new(nginx);
+    command.arg("-c").arg(setup.path("nginx.conf")).arg("-p").arg(setup.directory.path());
+    let _nginx = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    wait_until("nginx listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let url = format!("http://127.0.0.1:{port}/callbacks/phonexa?player=p1&conversion_id=c1&payout=5&status=done");
+    for (from, status) in [("127.0.0.2", "200"), ("127.0.0.3", "403")] {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "30", "--interface", from]);
+        let (_, out, _) = run(curl.args(["-H", "Authorization: Bearer a-password", &url]));
+        assert_eq!(out, status, "{from}: {}", server.log());
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The sample backends: each verifies with its language's published Standard Webhooks library, and pays once.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use postback_test_servers::{Running, skip, skip_anyway, wait_until};
+use postback_test_servers::{Running, free_port, skip, skip_anyway, wait_until};
 use rusqlite::Connection;
 
 use crate::client::Client;
-use crate::program::{Setup, offer};
+use crate::program::{BACKEND_SECRET, Setup, offer};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("backends")
@@ -73,7 +74,7 @@ fn check(mut command: Command) {
     let output = || fs::read_to_string(setup.path("sample.log")).unwrap_or_default();
     let port = setup.backend;
     let began = std::time::Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(began.elapsed().as_secs() < 60, "the sample does not listen: {}", output());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
@@ -109,15 +110,16 @@ fn check(mut command: Command) {
     }
 }
 
-/// Checks a sample, if these commands run. The others are for the shell, in the sample's directory.
-fn pays_once(name: &str, needed: &[&str], install: &str, start: &str) {
+/// Checks a sample, if these commands run. The others are for the shell, in the sample's directory, which is returned.
+fn pays_once(name: &str, needed: &[&str], install: &str, start: &str) -> Option<PathBuf> {
     if !needed.iter().all(|command| is_installed(command)) {
-        return;
+        return None;
     }
-    let Some(directory) = installed(name, install) else { return };
+    let directory = installed(name, install)?;
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec {start}")]).current_dir(directory);
+    command.args(["-c", &format!("exec {start}")]).current_dir(&directory);
     check(command);
+    Some(directory)
 }
 
 #[test]
@@ -136,10 +138,66 @@ fn fastapi_pays_once() {
 fn php_pays_once() {
     let needed = ["php --ri pdo_sqlite", "composer --version"];
     let install = "composer install --no-interaction --quiet";
-    pays_once("php", &needed, install, "php -S 127.0.0.1:$PORT server.php");
+    pays_once("php", &needed, install, "php -d display_errors=1 -S 127.0.0.1:$PORT server.php");
+}
+
+/// Instead of the Standard Webhooks library, which may not be installable here.
+const PHP_LIBRARY: &str = r"<?php
+namespace StandardWebhooks;
+class Webhook {
+    public function __construct($secret) {}
+    public function verify($body, $headers) {
+        return ['data' => ['id' => 'd1', 'player' => 'p1', 'balance_change' => '500']];
+    }
+}
+";
+
+#[test]
+fn php_that_fails_before_it_has_booked_responds_500() {
+    if !is_installed("php --ri pdo_sqlite") {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    copy("php", directory.path());
+    let port = free_port();
+    // Shown errors are the default of a PHP without a php.ini. They make its status 200, unless another one is set.
+    let mut command = Command::new("php");
+    command
+        .args(["-d", "display_errors=1", "-S", &format!("127.0.0.1:{port}"), "server.php"])
+        .current_dir(directory.path())
+        .env("POSTBACK_BACKEND_SECRET", BACKEND_SECRET)
+        .env("DATABASE", "missing/game.db")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _running = Running::start(&mut command);
+    wait_until("PHP listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let status = || {
+        let response = Client::new(port).send("POST", "/decisions", &[("content-length", "0")]);
+        response.expect("a response").status
+    };
+    assert_eq!(status(), 500, "without the library");
+    fs::create_dir(directory.path().join("vendor")).expect("a directory");
+    fs::write(directory.path().join("vendor/autoload.php"), PHP_LIBRARY).expect("the library");
+    assert_eq!(status(), 500, "without a database");
+    fs::create_dir(directory.path().join("missing")).expect("a directory");
+    assert_eq!(status(), 204);
 }
 
 #[test]
-fn go_pays_once() {
-    pays_once("go", &["go version"], "go mod tidy && go build -o sample .", "./sample");
+fn go_pays_once_and_by_default_from_a_file() {
+    let install = "go mod tidy && go build -o sample .";
+    let Some(directory) = pays_once("go", &["go version"], install, "./sample") else { return };
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    let mut command = Command::new(directory.join("sample"));
+    command
+        .current_dir(elsewhere.path())
+        .env("PORT", port.to_string())
+        .env("POSTBACK_BACKEND_SECRET", BACKEND_SECRET)
+        .env_remove("DATABASE")
+        .stdin(Stdio::null());
+    let _running = Running::start(&mut command);
+    wait_until("the sample listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    assert!(elsewhere.path().join("game.db").exists());
 }
