@@ -12,10 +12,10 @@ use tracing::Span;
 use crate::decision::{Action, Decision};
 use crate::event::{Event, EventKind};
 use crate::id::RecordKey;
-use crate::network::EndpointLabels;
+use crate::network::{Endpoint, EndpointLabels};
 use crate::protocol::{HandlerResult, Receipt};
 use crate::store::StoreError;
-use crate::verify::{Unusable, VerifyError};
+use crate::verify::{BadRequest, Unusable, VerifyError};
 
 /// Measures how long something takes.
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +183,12 @@ pub(crate) fn log_kept(unusable: &Unusable, removed: usize) {
 static REJECTIONS: RateLimit = RateLimit::new();
 
 /// A request was rejected. Logged at a bounded rate, so that a flood of forgeries cannot fill a disk.
-pub(crate) fn record_rejected(labels: EndpointLabels<'_>, error: &VerifyError) {
+pub(crate) fn record_rejected<E: Endpoint>(endpoint: &E, error: &VerifyError) {
+    // An accepted probe is answered 200.
+    if matches!(error, VerifyError::BadRequest(BadRequest::Empty)) && endpoint.responses().accept_probe {
+        return;
+    }
+    let labels = endpoint.labels();
     let (reason, origin) = (error.as_str(), error.origin().as_str());
     metrics::rejected(labels, reason, origin);
     // What is genuine is logged where it is kept, or not.

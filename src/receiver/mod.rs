@@ -293,7 +293,7 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         match endpoint.verify(request) {
             Ok(callback) => receive_or_keep(self, endpoint, &callback, callback.to_event()).await,
             Err(error) => {
-                telemetry::record_rejected(endpoint.labels(), &error);
+                telemetry::record_rejected(endpoint, &error);
                 if let VerifyError::Unusable(unusable) = &error {
                     self.keep(unusable).await?;
                 }

@@ -141,7 +141,7 @@ async fn verify_request<E: Endpoint>(
     }
     let limit = endpoint.body_limit();
     let rejected = |error: VerifyError| {
-        telemetry::record_rejected(endpoint.labels(), &error);
+        telemetry::record_rejected(endpoint, &error);
         error
     };
     let body = if limit == 0 {

@@ -165,7 +165,7 @@ mod route {
         endpoint: &E,
         request: &Request<'_>,
     ) -> Result<Verified<E::Callback>, VerifyError> {
-        endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint.labels(), error))
+        endpoint.verify(request).inspect_err(|error| telemetry::record_rejected(endpoint, error))
     }
 
     /// Receives a verified callback, or keeps an unusable one, and says what to respond. Both in a task of their own, so

@@ -157,6 +157,18 @@ fn nginx_as_in_the_guide_passes_the_sender_on() {
 }
 
 #[test]
+fn accepted_probe_is_no_rejected_request() {
+    let mut setup = Setup::new();
+    setup.end = "[[endpoint]]\nnetwork = \"phonexa\"\napp = \"my-game\"\nsecret = \"a-password\"\naccept_probe = true"
+        .to_owned();
+    let server = setup.start();
+    assert_eq!(server.get("/callbacks/phonexa").status, 200);
+    assert_eq!(server.get("/callbacks/offers").status, 403);
+    wait_until("the other one is logged", || server.log().contains("request rejected network=\"bitlabs\""));
+    assert!(!server.log().contains("request rejected network=\"phonexa\""), "{}", server.log());
+}
+
+#[test]
 fn demo_prints_requests_that_work() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut child = command(directory.path(), &["serve", "--demo", "--demo-port", "0"])
