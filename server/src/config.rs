@@ -103,7 +103,8 @@ impl Config {
     /// Reads the networks that a file describes.
     pub(crate) fn read_networks(path: &Path) -> anyhow::Result<HashMap<String, Description>> {
         let text = read_file(path)?;
-        Ok(parse(&path.display().to_string(), &text, |reader, root| Some(reader.networks(root)))?)
+        let networks = parse(&path.display().to_string(), &text, |reader, root| Some(reader.networks(root)))?;
+        Ok(networks.into_iter().filter_map(|(name, described)| Some((name, described?))).collect())
     }
 
     /// Validates a text. `file` is its name in errors.
@@ -357,8 +358,7 @@ impl<'c> Reader<'c> {
         Some(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
     }
 
-    /// The descriptions in the file, as texts of their own.
-    /// `None`: it was reported what is wrong with it.
+    /// The descriptions in the file, as texts of their own. `None`: it was reported what is wrong with it.
     fn networks(&mut self, root: &Section<'c>) -> HashMap<String, Option<Description>> {
         let mut found = HashMap::new();
         let Some(section) = self.section(root, "networks", false) else {

@@ -280,10 +280,11 @@ impl DedupStore for RedisStore {
                 match json.map(|json| serde_json::from_slice(&json)) {
                     None => {}
                     Some(Ok(kept)) => found.push(kept),
-                    // It must not hide the others.
+                    // It must not hide the others. The error repeats values of the callback.
                     Some(Err(error)) => {
                         let message = "a kept callback cannot be read: repair it by hand";
-                        tracing::error!(target: "postback::store", id, %error, "{message}");
+                        let (line, column) = (error.line(), error.column());
+                        tracing::error!(target: "postback::store", id, line, column, "{message}");
                     }
                 }
             }

@@ -6,6 +6,7 @@ use postback::{DedupStore as _, PlayerId};
 use postback_redis::RedisStore;
 use postback_test_servers::Redis;
 use postback_test_servers::events::kept;
+use postback_test_servers::log::Warnings;
 
 use crate::fixture::{
     PLAYER, Wallet, chain, completed, completed_by, insist, is_unavailable, open, pending_record, receiver,
@@ -195,14 +196,19 @@ async fn one_bad_record_does_not_stop_recovery() {
 }
 
 #[tokio::test]
-async fn damaged_kept_callback_hides_no_others() {
+async fn damaged_kept_callback_hides_no_others_and_is_not_logged() {
     let Some(server) = start_durable() else { return };
     let store = open(&server, "s").await;
     for id in ["a", "b", "c"] {
         store.keep_unusable(&kept(id)).await.unwrap();
     }
-    server.ask(&["HSET", "{s}:unusable", "b", "{}"]);
+    server.ask(&["HSET", "{s}:unusable", "b", r#"{"id":4915112345678}"#]);
+    let log = Warnings::default();
+    let recording = tracing::subscriber::set_default(log.clone());
     assert_eq!(store.list_unusable(None, 2).await.unwrap(), [kept("a"), kept("c")], "a full page");
+    drop(recording);
+    let lines = log.lines().concat();
+    assert!(lines.contains("cannot be read") && !lines.contains("4915112345678"), "{lines}");
     let erased = erase_player(&store, &PLAYER.parse().unwrap()).await.unwrap();
     assert_eq!(erased.kept, 2);
 }
