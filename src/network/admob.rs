@@ -14,7 +14,9 @@
 //! ```
 //!
 //! The app must pass the player: the user id or the custom data of the SDK's server-side verification options, set before
-//! the ad is shown. A callback without both is kept as unusable with a message that says so.
+//! the ad is shown. A callback without both is kept as unusable with a message that says so. They may contain `&` and `=`, but
+//! not followed by the name of one of `AdMob`'s parameters (`&user_id=`): Google signs the decoded query, in which that would be
+//! a second one.
 //!
 //! A mediation platform and `AdMob` may both report one view, each with a transaction of its own. Switch one of them off.
 
@@ -392,6 +394,9 @@ const NAMES: [&str; 10] = [
     "key_id",
 ];
 
+/// Those whose values are the publisher's: they may contain anything, an '&' too.
+const FREE_TEXTS: [&str; 3] = ["custom_data", "reward_item", "user_id"];
+
 /// What stands in for a player in the console's test call, which has none and pays nothing.
 const TEST_PLAYER: &str = "admob-console-test";
 
@@ -424,6 +429,74 @@ impl<'q> Signed<'q> {
         let message: Cow<'_, [u8]> = percent_decode_str(self.query).into();
         key.verify(&message, &signature).map_err(|_| NotGenuine::SignatureWrong)
     }
+}
+
+/// The parameters of a signed query. The signature is of the decoded text, so it does not show which '&' and '=' were
+/// escaped: somebody could move the boundaries between parameters. A value counts only if the decoded text alone shows
+/// where it begins and ends.
+struct Parameters<'q> {
+    /// In the order of [`NAMES`].
+    sent: Vec<Occurrence<'q>>,
+    /// Known names in the decoded text, each with all that follows up to the next known one.
+    signed: Vec<(&'static str, String)>,
+}
+
+impl<'q> Parameters<'q> {
+    /// `query` has no '+': it would be read as a space.
+    fn new(query: &'q str) -> Self {
+        let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
+        let mut signed: Vec<(&'static str, String)> = Vec::new();
+        for piece in percent_decode_str(query).decode_utf8_lossy().split('&') {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            match NAMES.iter().find(|known| **known == name) {
+                Some(known) => signed.push((known, value.to_owned())),
+                None => {
+                    if let Some((_, value)) = signed.last_mut() {
+                        value.push('&');
+                        value.push_str(piece);
+                    }
+                }
+            }
+        }
+        Self { sent: locate(query, &names), signed }
+    }
+
+    /// Fails unless each known parameter is sent and signed at most once, and as often sent as signed: only then is every
+    /// boundary between them one in both.
+    fn check(&self) -> Result<(), Problem> {
+        NAMES.iter().try_for_each(|name| self.find(name).map(|_| ()))
+    }
+
+    /// A parameter as sent and as signed, if there is one.
+    fn find(&self, name: &str) -> Result<Option<(Occurrence<'q>, &str)>, Problem> {
+        let at = NAMES.iter().position(|known| *known == name);
+        let sent = at.and_then(|at| self.sent.get(at)).copied().unwrap_or(Occurrence::Absent);
+        let mut signed = self.signed.iter().filter(|(known, _)| *known == name);
+        match (sent, signed.next(), signed.next()) {
+            (Occurrence::Absent, None, _) => Ok(None),
+            (Occurrence::Once(_), Some((_, signed)), None) => Ok(Some((sent, signed))),
+            (Occurrence::Absent, Some(_), None) => Err(unclear(name)),
+            _ => Err(Problem::Repeated { name: name.to_owned() }),
+        }
+    }
+
+    /// The value of a parameter; `None` if it is absent or empty.
+    fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        let Some((sent, signed)) = self.find(name)? else {
+            return Ok(None);
+        };
+        let text = sent.text(name, None)?.filter(|text| !text.is_empty());
+        // Only the publisher's own texts may contain an '&', and then all of it.
+        let is_clear = match &text {
+            Some(text) if !FREE_TEXTS.contains(&name) => !text.contains('&'),
+            text => text.as_deref().unwrap_or_default() == signed,
+        };
+        if is_clear { Ok(text.map(Cow::into_owned)) } else { Err(unclear(name)) }
+    }
+}
+
+fn unclear(name: &str) -> Problem {
+    Problem::Malformed { name: name.to_owned(), reason: "the signed text does not show where it begins or ends" }
 }
 
 impl Setup {
@@ -506,17 +579,11 @@ impl Setup {
     }
 
     fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, Problem> {
-        let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
         // Not form-encoded: a '+' is signed as itself.
         let unformed = query.replace('+', "%2B");
-        let found = locate(&unformed, &names);
-        // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once:
-        // a repeated one has no value.
-        let text = |name: &str| -> Result<Option<String>, Problem> {
-            let at = NAMES.iter().position(|known| *known == name);
-            let occurrence = at.and_then(|at| found.get(at)).copied().unwrap_or(Occurrence::Absent);
-            Ok(occurrence.text(name, None)?.filter(|text| !text.is_empty()).map(Cow::into_owned))
-        };
+        let parameters = Parameters::new(&unformed);
+        parameters.check()?;
+        let text = |name: &str| parameters.text(name);
         let informational = |name: &str| {
             text(name).unwrap_or_else(|problem| {
                 tracing::warn!(
