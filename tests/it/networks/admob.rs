@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::vectors::vector;
 use super::{Game, decimal, unusable};
 use crate::common::paying;
+use postback::DedupStore as _;
 use postback::network::admob::{self, AdmobEndpoint, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
@@ -22,7 +23,7 @@ fn google() -> VerificationKeys {
 }
 
 fn endpoint() -> AdmobEndpoint {
-    admob::app("game", google()).build().unwrap()
+    admob::app("game", google()).ad_units(["ca-app-pub-1/1809337431"]).build().unwrap()
 }
 
 fn production(id: &str) -> String {
@@ -77,7 +78,7 @@ fn signed(query: &str) -> String {
 }
 
 fn own(player: PlayerIn) -> AdmobEndpoint {
-    admob::app("game", AdmobSigner::new(1).keys()).player(player).build().unwrap()
+    admob::app("game", AdmobSigner::new(1).keys()).ad_units(["1"]).player(player).build().unwrap()
 }
 
 const REWARD: &str = "ad_unit=1&reward_amount=5&reward_item=Key%20Doubler&timestamp=1&transaction_id=t1&user_id=p1";
@@ -94,6 +95,61 @@ async fn a_view_is_paid_once() {
     let test = signed("ad_unit=1234567890&reward_amount=5&transaction_id=123456789&user_id=p1");
     assert_eq!(receiver.handle(&endpoint, &Request::get(&test)).await.unwrap(), Receipt::Test);
     assert_eq!(game.balance().await, decimal("5"));
+}
+
+#[tokio::test]
+async fn views_of_other_ad_units_are_rejected_and_not_kept() {
+    let (game, endpoint) = (Game::new(), own(PlayerIn::UserId));
+    let receiver = paying(&game.store);
+    // Google signs these for anybody who sets the callback URL of their own ad unit to this one.
+    for query in [
+        REWARD.replace("ad_unit=1", "ad_unit=2"),
+        REWARD.replace("ad_unit=1", "ad_unit=11"),
+        REWARD.replace("ad_unit=1", "ad_unit=%FF"),
+        REWARD.replace("ad_unit=1&", ""),
+        // Ad unit 1 in the text that the other publisher's app passes.
+        REWARD.replace("ad_unit=1", "ad_unit=2&custom_data=&ad_unit=1"),
+        REWARD.replace("ad_unit=1", "ad_unit=2%26ad_unit=1"),
+        REWARD.replace("ad_unit=1", "%61d_unit%3D2&custom_data=&ad_unit=1"),
+        REWARD.replace("ad_unit=1", "ad_unit=1%26z%3D1"),
+        // Unusable, too.
+        REWARD.replace("ad_unit=1", "ad_unit=2").replace("=p1", "="),
+        // Nearly the console's test call; and that call, if it cannot be used.
+        REWARD.replace("ad_unit=1", "ad_unit=1234567890"),
+        format!("ad_unit=1234567890&transaction_id=123456789&user_id={}", "p".repeat(300)),
+    ] {
+        let target = signed(&query);
+        let error = receiver.handle(&endpoint, &Request::get(&target)).await.unwrap_err();
+        assert_eq!(error.as_str(), "other_ad_unit", "{query}");
+        let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
+        assert_eq!((response.status, &*response.body), (403, "forbidden"));
+        assert!(error.to_string().contains("add it to this endpoint's ad units"), "{error}");
+    }
+    assert!(game.store.list_unusable(None, 10).await.unwrap().is_empty());
+    assert_eq!(game.balance().await, decimal("0"));
+    // Of an own one, it is kept. Once the ad unit is not listed any more, that is not paid.
+    let kept = unusable(endpoint.verify(&Request::get(&signed(&REWARD.replace("=p1", "="))))).callback;
+    let other = admob::app("game", AdmobSigner::new(1).keys()).ad_units(["2"]).build().unwrap();
+    let problem = unusable(other.replay(&kept)).problem;
+    assert_eq!(problem.to_string(), "malformed parameter \"ad_unit\": not one of this endpoint's ad units");
+}
+
+#[test]
+fn ad_units_are_required_as_numbers_or_ids() {
+    let build = |ids: &[&str]| {
+        let builder = admob::app("game", AdmobSigner::new(1).keys()).ad_units(ids.iter().copied());
+        builder.build().map_err(|error| error.to_string())
+    };
+    let missing = "no ad units for admob: add your own with `ad_units`";
+    assert_eq!(build(&[]).unwrap_err(), missing);
+    assert_eq!(admob::app("game", AdmobSigner::new(1).keys()).build().unwrap_err().to_string(), missing);
+    for ids in [["1", "2"], ["2", "ca-app-pub-3940256099942544/1"]] {
+        assert!(build(&ids).unwrap().verify(&Request::get(&signed(REWARD))).is_ok(), "{ids:?}");
+    }
+    for id in ["", "x", " 1", "1,2", "/1", "ca-app-pub-1", "ca-app-pub-1~1", "ca-app-pub-1/", "ca-app-pub-/1", "a/1"] {
+        let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
+        assert_eq!(build(&["1", id]).unwrap_err(), format!("invalid ad unit {id:?}: {fix}"));
+    }
 }
 
 #[test]
@@ -146,7 +202,7 @@ fn escaped_separators_cannot_move_a_boundary() {
         (PlayerIn::UserId, swapped, repeated("reward_amount")),
         (PlayerIn::UserId, added.replace("&user_id=p9", "%26user_id%3Dp9"), repeated("user_id")),
         (PlayerIn::UserId, added.to_owned(), repeated("user_id")),
-        (PlayerIn::UserId, REWARD.replace("&reward_amount=5&", "%26reward_amount%3D5&"), malformed("reward_amount")),
+        (PlayerIn::UserId, custom.replace("&reward_amount=5", "%26reward_amount%3D5"), malformed("reward_amount")),
         (PlayerIn::CustomData, custom.replace("&user_id=", "%26user_id%3D"), malformed("user_id")),
         (
             PlayerIn::UserId,
@@ -202,7 +258,7 @@ async fn escaped_separators_cannot_pay_a_view_twice() {
 fn passed() -> impl Strategy<Value = String> {
     let pieces = [
         "p1 x & = % + %26 é a=p6 &a=1 {\"a\":\"p7\"}",
-        "&user_id &user_id=p9 &custom_data=p8 &reward_amount=1000000 &transaction_id=t9 &ad_unit=1",
+        "&user_id &user_id=p9 &custom_data=p8 &reward_amount=1000000 &transaction_id=t9 &ad_unit=1 &ad_unit=2",
     ];
     let mut pieces: Vec<&str> = pieces.iter().flat_map(|pieces| pieces.split(' ')).collect();
     pieces.push(" ");
@@ -355,7 +411,7 @@ impl KeySource for Counted {
 #[tokio::test]
 async fn keys_are_cached_and_refetched_within_bounds() {
     let (source, clock) = (Counted::default(), ManualClock::new(postback::Timestamp::from_millis(1_700_000_000_000)));
-    let endpoint = admob::app("game", source.clone()).clock(clock.clone()).build().unwrap();
+    let endpoint = admob::app("game", source.clone()).ad_units(["1"]).clock(clock.clone()).build().unwrap();
     let request = |id: u64| format!("/callbacks/admob?{}", AdmobSigner::new(id).sign(REWARD));
     let outcome = async |id: u64| {
         let target = request(id);
@@ -402,7 +458,7 @@ async fn keys_are_cached_and_refetched_within_bounds() {
 async fn waiting_requests_share_one_fetch() {
     let source = Counted::default();
     source.set(Some(AdmobSigner::new(1).keys()));
-    let endpoint = admob::app("game", source.clone()).build().unwrap();
+    let endpoint = admob::app("game", source.clone()).ad_units(["1"]).build().unwrap();
     let target = signed(REWARD);
     let tasks: Vec<_> = (0..32)
         .map(|_| {
@@ -516,7 +572,7 @@ server.serve_forever()
         let at = |scheme: &str, path: &str| HttpsKeys::at(format!("{scheme}://localhost:{}{path}", server.port));
         let source = at("https", "/keys").with_roots(root).unwrap();
         assert_eq!(source.fetch().await.unwrap().ids().collect::<Vec<_>>(), [1]);
-        let endpoint = admob::app("game", source).build().unwrap();
+        let endpoint = admob::app("game", source).ad_units(["1"]).build().unwrap();
         let target = format!("/callbacks/admob?{}", google.sign(REWARD));
         let request = Request::get(&target);
         assert_eq!(endpoint.verify(&request).unwrap_err().as_str(), "keys_unavailable");
