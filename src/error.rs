@@ -196,6 +196,12 @@ pub enum ConfigError {
         /// The option's method.
         option: &'static str,
     },
+    /// An ad unit, or the list of them, cannot be used.
+    #[error("{problem}")]
+    AdUnits {
+        /// What is wrong and what to do instead.
+        problem: String,
+    },
     /// A verification key, a list of them, or a root certificate cannot be used.
     #[error("{problem}")]
     Keys {

@@ -21,7 +21,7 @@ use crate::feed::EndpointCounts;
 use crate::intake::Intake;
 
 /// The keys that an `[[endpoint]]` table may have.
-pub(crate) const KEYS: [&str; 23] = [
+pub(crate) const KEYS: [&str; 24] = [
     "network",
     "app",
     "secret",
@@ -43,6 +43,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "proxies",
     "enforce_senders",
     "accept_probe",
+    "ad_units",
     "keys_file",
     "player_in",
 ];
@@ -51,7 +52,7 @@ pub(crate) const KEYS: [&str; 23] = [
 const BITLABS_KEYS: [&str; 5] = ["family", "only", "acknowledge", "allow_macros", "state_parameter"];
 
 /// Those that only `AdMob` has.
-const ADMOB_KEYS: [&str; 2] = ["keys_file", "player_in"];
+const ADMOB_KEYS: [&str; 3] = ["ad_units", "keys_file", "player_in"];
 
 /// The base of URLs that are not in the configuration.
 pub(crate) const BASE: &str = "https://YOUR-HOST";
@@ -192,7 +193,11 @@ pub(crate) struct ConfiguredEndpoint {
 /// How a network is implemented, and what `simulate` must know to send its callbacks.
 pub(crate) enum NetworkKind {
     Bitlabs,
-    Admob(PlayerIn),
+    Admob {
+        player_in: PlayerIn,
+        /// The number of one of its ad units.
+        ad_unit: String,
+    },
     Described {
         description: Box<Description>,
         /// The login, or the header, of a network with HTTP credentials.
@@ -330,6 +335,13 @@ impl ConfiguredEndpoint {
                 admob::app(settings.app, keys.map_err(|error| problem("keys_file", error))?)
             }
         };
+        let ad_units = settings.list("ad_units")?;
+        let Some(first) = ad_units.first() else {
+            let fix = "add ad_units = [\"…\"] with the ids that the dashboard shows, ca-app-pub-…/…";
+            return Err(problem("ad_units", format!("missing key: {fix}")));
+        };
+        let ad_unit = first.rsplit('/').next().unwrap_or_default().to_owned();
+        builder = builder.ad_units(ad_units);
         let default_url = format!("{BASE}/callbacks/admob");
         let url = settings.url.unwrap_or(&default_url);
         if settings.url.is_some() {
@@ -350,10 +362,14 @@ impl ConfiguredEndpoint {
             builder = builder.senders(senders);
         }
         let endpoint = builder.build().map_err(|error| {
-            let key = if matches!(error, ConfigError::Name(_)) { "app" } else { "url" };
+            let key = match error {
+                ConfigError::Name(_) => "app",
+                ConfigError::AdUnits { .. } => "ad_units",
+                _ => "url",
+            };
             problem(key, error)
         })?;
-        Ok(Self::new(endpoint, url, NetworkKind::Admob(player_in)))
+        Ok(Self::new(endpoint, url, NetworkKind::Admob { player_in, ad_unit }))
     }
 
     fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
@@ -486,7 +502,7 @@ impl ConfiguredEndpoint {
     }
 
     pub(crate) fn has_secret(&self) -> bool {
-        self.secret.is_some() || matches!(self.kind, NetworkKind::Admob(_))
+        self.secret.is_some() || matches!(self.kind, NetworkKind::Admob { .. })
     }
 
     /// The first secret of its list.

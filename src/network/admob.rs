@@ -1,25 +1,34 @@
 //! Google `AdMob` and Ad Manager: server-side verification of rewarded ads.
 //!
-//! Google signs each callback with ECDSA (P-256, SHA-256) and publishes the public keys. There is nothing to configure but
-//! the URL:
+//! Google signs each callback with ECDSA (P-256, SHA-256) and publishes the public keys, which are the same for all
+//! publishers. Neither the callback URL nor the publisher is signed: anybody can create an ad unit whose callbacks go to your
+//! URL, with any reward. So the endpoint must know your ad units, and rejects the callbacks of all others:
 //!
 //! ```
 //! use postback::network::admob::{self, VerificationKeys};
 //!
 //! # let keys = VerificationKeys::new();
 //! // Feature `admob-fetch`: `let keys = admob::HttpsKeys::google();`
-//! let rewards = admob::app("my-game", keys).url("https://game.example/callbacks/admob").build()?;
+//! let rewards = admob::app("my-game", keys)
+//!     .ad_units(["ca-app-pub-3940256099942544/5224354917"])
+//!     .url("https://game.example/callbacks/admob")
+//!     .build()?;
 //! # let _ = rewards;
 //! # Ok::<(), postback::network::ConfigError>(())
 //! ```
 //!
+//! The test call of the console ("verify URL") has the ad unit 1234567890. It is genuine without being listed, and pays
+//! nothing.
+//!
 //! The app must pass the player: the user id or the custom data of the SDK's server-side verification options, set before
-//! the ad is shown. A callback without both is kept as unusable with a message that says so.
+//! the ad is shown. A callback without both is kept as unusable with a message that says so. They may contain `&` and `=`,
+//! but not followed by the name of one of `AdMob`'s parameters (`&user_id=`): Google signs the decoded query, in which that
+//! would be a second one.
 //!
 //! A mediation platform and `AdMob` may both report one view, each with a transaction of its own. Switch one of them off.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -248,6 +257,7 @@ pub enum PlayerIn {
 pub fn app(name: impl Into<String>, keys: impl KeySource) -> AdmobBuilder {
     AdmobBuilder {
         app: name.into(),
+        ad_units: Vec::new(),
         url: "https://localhost/callbacks/admob".to_owned(),
         source: Arc::new(keys),
         player: PlayerIn::UserId,
@@ -261,6 +271,7 @@ pub fn app(name: impl Into<String>, keys: impl KeySource) -> AdmobBuilder {
 #[must_use = "`build` makes the endpoint"]
 pub struct AdmobBuilder {
     app: String,
+    ad_units: Vec<String>,
     url: String,
     source: Arc<dyn KeySource>,
     player: PlayerIn,
@@ -269,6 +280,14 @@ pub struct AdmobBuilder {
 }
 
 impl AdmobBuilder {
+    /// Your ad units: their ids as the dashboard shows them (`ca-app-pub-3940256099942544/5224354917`), or the number
+    /// after the slash, which is the callback's `ad_unit`. Required. List each in one endpoint only: it is all that a
+    /// callback says about where it belongs.
+    pub fn ad_units<T: Into<String>>(mut self, ids: impl IntoIterator<Item = T>) -> Self {
+        self.ad_units.extend(ids.into_iter().map(Into::into));
+        self
+    }
+
     /// The callback URL in the ad unit's settings. Only its path matters: Google signs the query alone. Default path
     /// `/callbacks/admob`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
@@ -300,6 +319,11 @@ impl AdmobBuilder {
     /// [`ConfigError`]: what is wrong, and what to do instead.
     pub fn build(self) -> Result<AdmobEndpoint, ConfigError> {
         let template = UrlTemplate::parse_any(&self.url, &NAMES)?;
+        if self.ad_units.is_empty() {
+            let problem = "no ad units for admob: add your own with `ad_units`";
+            return Err(ConfigError::AdUnits { problem: problem.to_owned() });
+        }
+        let ad_units = self.ad_units.iter().map(|id| ad_unit_number(id)).collect::<Result<_, _>>()?;
         let keys = self.source.fixed();
         let cache = Cache {
             is_fixed: keys.is_some(),
@@ -312,6 +336,7 @@ impl AdmobBuilder {
             setup: Arc::new(Setup {
                 network: NetworkName::new("admob")?,
                 app: AppName::new(self.app)?,
+                ad_units,
                 path: template.path().to_owned(),
                 source: self.source,
                 player: self.player,
@@ -322,6 +347,20 @@ impl AdmobBuilder {
             }),
         })
     }
+}
+
+/// The number of an ad unit, which is what callbacks have of its id.
+fn ad_unit_number(id: &str) -> Result<String, ConfigError> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = match id.strip_prefix("ca-app-pub-").and_then(|rest| rest.split_once('/')) {
+        Some((publisher, number)) if is_number(publisher) => number,
+        _ => id,
+    };
+    if is_number(number) {
+        return Ok(number.to_owned());
+    }
+    let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
+    Err(ConfigError::AdUnits { problem: format!("invalid ad unit {id:?}: {fix}") })
 }
 
 impl fmt::Debug for AdmobBuilder {
@@ -339,6 +378,7 @@ pub struct AdmobEndpoint {
 struct Setup {
     network: NetworkName,
     app: AppName,
+    ad_units: BTreeSet<String>,
     path: String,
     source: Arc<dyn KeySource>,
     player: PlayerIn,
@@ -392,7 +432,13 @@ const NAMES: [&str; 10] = [
     "key_id",
 ];
 
-/// What stands in for a player in the console's test call, which has none and pays nothing.
+/// Those whose values are the publisher's: they may contain anything, an '&' too.
+const FREE_TEXTS: [&str; 3] = ["custom_data", "reward_item", "user_id"];
+
+/// The console's test call, "verify URL", which pays nothing: its ad unit, and its transaction.
+const TEST_CALL: (&str, &str) = ("1234567890", "123456789");
+
+/// What stands in for a player in the test call, which may have none.
 const TEST_PLAYER: &str = "admob-console-test";
 
 /// A query split at its signature.
@@ -424,6 +470,74 @@ impl<'q> Signed<'q> {
         let message: Cow<'_, [u8]> = percent_decode_str(self.query).into();
         key.verify(&message, &signature).map_err(|_| NotGenuine::SignatureWrong)
     }
+}
+
+/// The parameters of a signed query. The signature is of the decoded text, so it does not show which '&' and '=' were
+/// escaped: somebody could move the boundaries between parameters. A value counts only if the decoded text alone shows
+/// where it begins and ends.
+struct Parameters<'q> {
+    /// In the order of [`NAMES`].
+    sent: Vec<Occurrence<'q>>,
+    /// Known names in the decoded text, each with all that follows up to the next known one.
+    signed: Vec<(&'static str, String)>,
+}
+
+impl<'q> Parameters<'q> {
+    /// `query` has no '+': it would be read as a space.
+    fn new(query: &'q str) -> Self {
+        let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
+        let mut signed: Vec<(&'static str, String)> = Vec::new();
+        for piece in percent_decode_str(query).decode_utf8_lossy().split('&') {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            match NAMES.iter().find(|known| **known == name) {
+                Some(known) => signed.push((known, value.to_owned())),
+                None => {
+                    if let Some((_, value)) = signed.last_mut() {
+                        value.push('&');
+                        value.push_str(piece);
+                    }
+                }
+            }
+        }
+        Self { sent: locate(query, &names), signed }
+    }
+
+    /// Fails unless each known parameter is sent and signed at most once, and as often sent as signed: only then is every
+    /// boundary between them one in both.
+    fn check(&self) -> Result<(), Problem> {
+        NAMES.iter().try_for_each(|name| self.find(name).map(|_| ()))
+    }
+
+    /// A parameter as sent and as signed, if there is one.
+    fn find(&self, name: &str) -> Result<Option<(Occurrence<'q>, &str)>, Problem> {
+        let at = NAMES.iter().position(|known| *known == name);
+        let sent = at.and_then(|at| self.sent.get(at)).copied().unwrap_or(Occurrence::Absent);
+        let mut signed = self.signed.iter().filter(|(known, _)| *known == name);
+        match (sent, signed.next(), signed.next()) {
+            (Occurrence::Absent, None, _) => Ok(None),
+            (Occurrence::Once(_), Some((_, signed)), None) => Ok(Some((sent, signed))),
+            (Occurrence::Absent, Some(_), None) => Err(unclear(name)),
+            _ => Err(Problem::Repeated { name: name.to_owned() }),
+        }
+    }
+
+    /// The value of a parameter; `None` if it is absent or empty.
+    fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        let Some((sent, signed)) = self.find(name)? else {
+            return Ok(None);
+        };
+        let text = sent.text(name, None)?.filter(|text| !text.is_empty());
+        // Only the publisher's own texts may contain an '&', and then all of it.
+        let is_clear = match &text {
+            Some(text) if !FREE_TEXTS.contains(&name) => !text.contains('&'),
+            text => text.as_deref().unwrap_or_default() == signed,
+        };
+        if is_clear { Ok(text.map(Cow::into_owned)) } else { Err(unclear(name)) }
+    }
+}
+
+fn unclear(name: &str) -> Problem {
+    Problem::Malformed { name: name.to_owned(), reason: "the signed text does not show where it begins or ends" }
 }
 
 impl Setup {
@@ -505,18 +619,31 @@ impl Setup {
         PlayerId::new(player).map_err(|error| Problem::Identifier { name: name.to_owned(), error })
     }
 
-    fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, Problem> {
-        let names: Vec<Box<str>> = NAMES.iter().map(|name| Box::from(*name)).collect();
+    fn read(&self, query: &str, key_id: Option<u64>) -> Result<AdmobCallback, VerifyError> {
         // Not form-encoded: a '+' is signed as itself.
         let unformed = query.replace('+', "%2B");
-        let found = locate(&unformed, &names);
-        // The signed text is decoded, so a value could contain the text of a further parameter. Google sends each once:
-        // a repeated one has no value.
-        let text = |name: &str| -> Result<Option<String>, Problem> {
-            let at = NAMES.iter().position(|known| *known == name);
-            let occurrence = at.and_then(|at| found.get(at)).copied().unwrap_or(Occurrence::Absent);
-            Ok(occurrence.text(name, None)?.filter(|text| !text.is_empty()).map(Cow::into_owned))
-        };
+        let parameters = Parameters::new(&unformed);
+        let known = |name| parameters.text(name).ok().flatten().unwrap_or_default();
+        let (ad_unit, transaction) = (known("ad_unit"), known("transaction_id"));
+        let is_test = (ad_unit.as_str(), transaction.as_str()) == TEST_CALL;
+        let is_own = self.ad_units.contains(&ad_unit);
+        // Anybody can have Google sign these: nothing is kept of them.
+        if !is_own && !is_test {
+            return Err(NotGenuine::OtherAdUnit.into());
+        }
+        self.read_own(&parameters, query, key_id, is_test)
+            .map_err(|problem| if is_own { self.unusable(problem, query) } else { NotGenuine::OtherAdUnit.into() })
+    }
+
+    fn read_own(
+        &self,
+        parameters: &Parameters<'_>,
+        query: &str,
+        key_id: Option<u64>,
+        is_test: bool,
+    ) -> Result<AdmobCallback, Problem> {
+        parameters.check()?;
+        let text = |name: &str| parameters.text(name);
         let informational = |name: &str| {
             text(name).unwrap_or_else(|problem| {
                 tracing::warn!(
@@ -532,9 +659,6 @@ impl Setup {
         };
         let identifier = |name: &'static str| move |error| Problem::Identifier { name: name.to_owned(), error };
         let transaction = text("transaction_id")?.ok_or(Problem::Missing { name: "transaction_id".to_owned() })?;
-        let ad_unit = informational("ad_unit");
-        // The console's "verify URL".
-        let is_test = ad_unit.as_deref() == Some("1234567890") && transaction == "123456789";
         let transaction = TransactionId::new(transaction).map_err(identifier("transaction_id"))?;
         let (user_id, custom_data) = match self.player {
             PlayerIn::UserId => (text("user_id")?, informational("custom_data")),
@@ -564,7 +688,7 @@ impl Setup {
             transaction,
             amount,
             ad_network: informational("ad_network"),
-            ad_unit,
+            ad_unit: text("ad_unit")?,
             reward_item: informational("reward_item"),
             user_id,
             custom_data,
@@ -612,15 +736,21 @@ impl Endpoint for AdmobEndpoint {
         let setup = &*self.setup;
         let signed = Signed::split(setup.check_head(request)?)?;
         signed.verify(&setup.key(signed.key_id)?)?;
-        let callback = setup.read(signed.query, Some(signed.key_id));
-        let callback = callback.map_err(|problem| setup.unusable(problem, signed.query))?;
+        let callback = setup.read(signed.query, Some(signed.key_id))?;
         Senders::report(setup.senders.as_ref(), setup.labels(), request);
         Ok(Verified::new(callback))
     }
 
     fn replay(&self, kept: &UnusableCallback) -> Result<AdmobCallback, VerifyError> {
-        let callback = check_kept_by(self, kept).and_then(|()| self.setup.read(&kept.query, None));
-        callback.map_err(|problem| self.setup.unusable(problem, &kept.query))
+        let unusable = |problem| self.setup.unusable(problem, &kept.query);
+        check_kept_by(self, kept).map_err(unusable)?;
+        self.setup.read(&kept.query, None).map_err(|error| match error {
+            VerifyError::NotGenuine(_) => unusable(Problem::Malformed {
+                name: "ad_unit".to_owned(),
+                reason: "not one of this endpoint's ad units",
+            }),
+            error => error,
+        })
     }
 
     fn body_limit(&self) -> usize {

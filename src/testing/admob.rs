@@ -6,8 +6,8 @@
 //! use postback::{Endpoint, Request};
 //!
 //! let google = AdmobSigner::new(7);
-//! let endpoint = admob::app("my-game", google.keys()).build()?;
-//! let query = "ad_unit=1&reward_amount=5&reward_item=Gems&timestamp=1&transaction_id=t1&user_id=p1";
+//! let endpoint = admob::app("my-game", google.keys()).ad_units(["2747237135"]).build()?;
+//! let query = "ad_unit=2747237135&reward_amount=5&reward_item=Gems&timestamp=1&transaction_id=t1&user_id=p1";
 //! let target = format!("/callbacks/admob?{}", google.sign(query));
 //! assert_eq!(endpoint.verify(&Request::get(&target)).expect("genuine").player, "p1");
 //! # Ok::<(), postback::network::ConfigError>(())

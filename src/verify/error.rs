@@ -137,6 +137,9 @@ pub enum NotGenuine {
     /// The sender's address is not on the list that the operator chose to enforce.
     #[error("sender's address is not on the configured list")]
     Address,
+    /// `AdMob`: a view of an ad unit that is not one of the endpoint's. Google signs those of all publishers alike.
+    #[error("view of another ad unit: if it is yours, add it to this endpoint's ad units")]
+    OtherAdUnit,
 }
 
 impl NotGenuine {
@@ -149,6 +152,7 @@ impl NotGenuine {
             Self::Credentials { .. } => "credentials",
             Self::MalformedBody { .. } => "malformed_body",
             Self::Address => "address",
+            Self::OtherAdUnit => "other_ad_unit",
         }
     }
 }

@@ -108,8 +108,13 @@ fn check_bitlabs(url: &str) -> anyhow::Result<bool> {
 }
 
 fn check_admob(url: &str) -> anyhow::Result<bool> {
-    let settings =
-        EndpointSettings { network: "admob", app: "check", secret: None, url: Some(url), options: HashMap::new() };
+    let settings = EndpointSettings {
+        network: "admob",
+        app: "check",
+        secret: None,
+        url: Some(url),
+        options: HashMap::from([("ad_units", OptionValue::List(vec!["1".to_owned()]))]),
+    };
     match ConfiguredEndpoint::build(&settings, None) {
         Ok(_) => print("can be used")?,
         Err(problem) => {
@@ -197,6 +202,9 @@ impl Url {
                 print(format_args!("{base}/callbacks/admob"))?;
                 note("Google appends its own parameters, signs them, and publishes the keys: there is no secret.");
                 note("The app must pass the player in the SDK's server-side verification options.");
+                note(
+                    "[[endpoint]]: network = \"admob\", and ad_units = [\"ca-app-pub-…/…\"] with all that have this URL.",
+                );
             }
             "bitlabs" => {
                 let Some((family, query)) = BITLABS.iter().find(|(name, _)| *name == self.family) else {

@@ -225,7 +225,9 @@ impl Simulate {
         for (run, endpoint) in (SystemClock.now().as_millis() * 100..).zip(endpoints.iter().copied()) {
             plan.extend(match &endpoint.kind {
                 NetworkKind::Bitlabs => plan_bitlabs(endpoint, run)?,
-                NetworkKind::Admob(player_in) => plan_admob(endpoint, player_in, google.as_ref(), run)?,
+                NetworkKind::Admob { player_in, ad_unit } => {
+                    plan_admob(endpoint, player_in, ad_unit, google.as_ref(), run)?
+                }
                 NetworkKind::Described { .. } => plan_described(endpoint, &endpoints, run)?,
             });
         }
@@ -374,13 +376,13 @@ fn read_or_create_key(path: &Path) -> anyhow::Result<AdmobSigner> {
 fn plan_admob(
     endpoint: &ConfiguredEndpoint,
     player_in: &PlayerIn,
+    ad_unit: &str,
     google: Option<&AdmobSigner>,
     run: u64,
 ) -> anyhow::Result<Vec<Planned>> {
     let google = google.context(
         "AdMob's callbacks are signed by Google: add --key FILE with a key of your own, which is created if it is missing",
     )?;
-    // The id in the dashboard's test call is fixed.
     let query = |player: &str, ad_unit: &str, transaction: &str| {
         let data = match player_in {
             PlayerIn::CustomData => player.to_owned(),
@@ -395,7 +397,7 @@ fn plan_admob(
     };
     let view = |number: usize| {
         let player = format!("simulated-{run}-rewards-{number}");
-        let signed = query(&player, "2747237135", &format!("{run:x}{number}"));
+        let signed = query(&player, ad_unit, &format!("{run:x}{number}"));
         (player, signed)
     };
     let mut plan = Vec::new();
@@ -433,6 +435,8 @@ fn plan_admob(
     add("forgery", "reward 500, edited to 900", &player, edited, 0, rule);
     let extended = google.sign(&reward) + "&reward_amount=900";
     add("forgery", "reward 500, 900 appended", &player, extended, 0, rule);
+    let other = google.sign(&query(&player, "0", &format!("{run:x}4")));
+    add("forgery", "reward 500, other ad unit", &player, other, 0, "views of other ad units are rejected");
     Ok(plan)
 }
 

@@ -258,7 +258,7 @@ fn simulation_of_every_network_is_right() {
     }
     for (app, place) in [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")] {
         setup.end.push_str(&format!(
-            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nad_units = [\"ca-app-pub-1/2\"]\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
         ));
     }
     // The key exists before the configuration.

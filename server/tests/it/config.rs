@@ -75,12 +75,22 @@ fn each_key_that_is_wrong_is_reported_with_line_and_fix() {
         ("callbacks/notik?", "health?", ":23: endpoint 2.url: the path /health is the server's own"),
         ("192.0.2.1", "192.0.2", ":28: endpoint 3.senders: invalid address \"192.0.2\""),
         ("proxies = [\"127.0.0.1\"]", "proxies = \"127.0.0.1\"", ":29: endpoint 3.proxies: not a list of texts"),
-        ("hmac-sha256", "crc32", ":34: networks.acme:"),
+        ("hmac-sha256", "crc32", ":35: networks.acme:"),
         ("custom_data.player", "cookie", ":33: endpoint 4.player_in: unknown place"),
         (
             "player_in = \"custom_data.player\"",
             "secret = \"x\"",
             ":33: endpoint 4.secret: AdMob has no secret: remove it",
+        ),
+        (
+            "/5224354917",
+            "~5224354917",
+            ":34: endpoint 4.ad_units: invalid ad unit \"ca-app-pub-3940256099942544~5224354917\"",
+        ),
+        (
+            "ad_units  = [\"ca-app-pub-3940256099942544/5224354917\"]",
+            "",
+            ":30: endpoint 4.ad_units: missing key: add ad_units = ",
         ),
         ("[backend]", "[backends]", "backend: missing table: add [backend]"),
         ("listen = \"127.0.0.1:8080\"\n", "", "listen: missing key: add listen = …"),

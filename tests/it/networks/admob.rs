@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::vectors::vector;
 use super::{Game, decimal, unusable};
 use crate::common::paying;
+use postback::DedupStore as _;
 use postback::network::admob::{self, AdmobEndpoint, KeyFuture, KeySource, PlayerIn, VerificationKeys};
 use postback::testing::ManualClock;
 use postback::testing::admob::AdmobSigner;
@@ -20,7 +23,7 @@ fn google() -> VerificationKeys {
 }
 
 fn endpoint() -> AdmobEndpoint {
-    admob::app("game", google()).build().unwrap()
+    admob::app("game", google()).ad_units(["ca-app-pub-1/1809337431"]).build().unwrap()
 }
 
 fn production(id: &str) -> String {
@@ -75,7 +78,7 @@ fn signed(query: &str) -> String {
 }
 
 fn own(player: PlayerIn) -> AdmobEndpoint {
-    admob::app("game", AdmobSigner::new(1).keys()).player(player).build().unwrap()
+    admob::app("game", AdmobSigner::new(1).keys()).ad_units(["1"]).player(player).build().unwrap()
 }
 
 const REWARD: &str = "ad_unit=1&reward_amount=5&reward_item=Key%20Doubler&timestamp=1&transaction_id=t1&user_id=p1";
@@ -92,6 +95,61 @@ async fn a_view_is_paid_once() {
     let test = signed("ad_unit=1234567890&reward_amount=5&transaction_id=123456789&user_id=p1");
     assert_eq!(receiver.handle(&endpoint, &Request::get(&test)).await.unwrap(), Receipt::Test);
     assert_eq!(game.balance().await, decimal("5"));
+}
+
+#[tokio::test]
+async fn views_of_other_ad_units_are_rejected_and_not_kept() {
+    let (game, endpoint) = (Game::new(), own(PlayerIn::UserId));
+    let receiver = paying(&game.store);
+    // Google signs these for anybody who sets the callback URL of their own ad unit to this one.
+    for query in [
+        REWARD.replace("ad_unit=1", "ad_unit=2"),
+        REWARD.replace("ad_unit=1", "ad_unit=11"),
+        REWARD.replace("ad_unit=1", "ad_unit=%FF"),
+        REWARD.replace("ad_unit=1&", ""),
+        // Ad unit 1 in the text that the other publisher's app passes.
+        REWARD.replace("ad_unit=1", "ad_unit=2&custom_data=&ad_unit=1"),
+        REWARD.replace("ad_unit=1", "ad_unit=2%26ad_unit=1"),
+        REWARD.replace("ad_unit=1", "%61d_unit%3D2&custom_data=&ad_unit=1"),
+        REWARD.replace("ad_unit=1", "ad_unit=1%26z%3D1"),
+        // Unusable, too.
+        REWARD.replace("ad_unit=1", "ad_unit=2").replace("=p1", "="),
+        // Nearly the console's test call; and that call, if it cannot be used.
+        REWARD.replace("ad_unit=1", "ad_unit=1234567890"),
+        format!("ad_unit=1234567890&transaction_id=123456789&user_id={}", "p".repeat(300)),
+    ] {
+        let target = signed(&query);
+        let error = receiver.handle(&endpoint, &Request::get(&target)).await.unwrap_err();
+        assert_eq!(error.as_str(), "other_ad_unit", "{query}");
+        let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
+        assert_eq!((response.status, &*response.body), (403, "forbidden"));
+        assert!(error.to_string().contains("add it to this endpoint's ad units"), "{error}");
+    }
+    assert!(game.store.list_unusable(None, 10).await.unwrap().is_empty());
+    assert_eq!(game.balance().await, decimal("0"));
+    // Of an own one, it is kept. Once the ad unit is not listed any more, that is not paid.
+    let kept = unusable(endpoint.verify(&Request::get(&signed(&REWARD.replace("=p1", "="))))).callback;
+    let other = admob::app("game", AdmobSigner::new(1).keys()).ad_units(["2"]).build().unwrap();
+    let problem = unusable(other.replay(&kept)).problem;
+    assert_eq!(problem.to_string(), "malformed parameter \"ad_unit\": not one of this endpoint's ad units");
+}
+
+#[test]
+fn ad_units_are_required_as_numbers_or_ids() {
+    let build = |ids: &[&str]| {
+        let builder = admob::app("game", AdmobSigner::new(1).keys()).ad_units(ids.iter().copied());
+        builder.build().map_err(|error| error.to_string())
+    };
+    let missing = "no ad units for admob: add your own with `ad_units`";
+    assert_eq!(build(&[]).unwrap_err(), missing);
+    assert_eq!(admob::app("game", AdmobSigner::new(1).keys()).build().unwrap_err().to_string(), missing);
+    for ids in [["1", "2"], ["2", "ca-app-pub-3940256099942544/1"]] {
+        assert!(build(&ids).unwrap().verify(&Request::get(&signed(REWARD))).is_ok(), "{ids:?}");
+    }
+    for id in ["", "x", " 1", "1,2", "/1", "ca-app-pub-1", "ca-app-pub-1~1", "ca-app-pub-1/", "ca-app-pub-/1", "a/1"] {
+        let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
+        assert_eq!(build(&["1", id]).unwrap_err(), format!("invalid ad unit {id:?}: {fix}"));
+    }
 }
 
 #[test]
@@ -127,16 +185,150 @@ fn the_player_is_where_the_app_puts_it() {
 }
 
 #[test]
-fn decoded_values_cannot_become_parameters() {
-    // The text is signed decoded: custom data with an '&' has the same signature as further parameters.
-    let genuine = signed("ad_unit=1&custom_data=x%26user_id%3Dp9&reward_amount=5&transaction_id=t1&user_id=p1");
-    assert_eq!(own(PlayerIn::UserId).verify(&Request::get(&genuine)).unwrap().player, "p1");
-    let forged = genuine.replace("%26user_id%3D", "&user_id=");
-    let repeated = unusable(own(PlayerIn::UserId).verify(&Request::get(&forged)));
-    assert_eq!(repeated.problem.to_string(), "parameter \"user_id\" occurs more than once");
-    let moved = signed(REWARD).replace("&reward_amount=5&", "%26reward_amount%3D5&");
-    let missing = unusable(own(PlayerIn::UserId).verify(&Request::get(&moved)));
-    assert_eq!(missing.problem.as_str(), "missing");
+fn escaped_separators_cannot_move_a_boundary() {
+    let escaped = |text: &str| text.replace('&', "%26").replace('=', "%3D");
+    let malformed =
+        |name: &str| format!("malformed parameter {name:?}: the signed text does not show where it begins or ends");
+    let repeated = |name: &str| format!("parameter {name:?} occurs more than once");
+    // Custom data with the names of parameters: signed as if they were further parameters, and readable as such.
+    let inner = "&reward_amount=1000000&transaction_id=t9&user_id=p1&z=";
+    let tail = "&reward_amount=5&transaction_id=t1&user_id=p1";
+    let genuine = format!("ad_network=5&ad_unit=1&custom_data=x{}{tail}", escaped(inner));
+    let swapped = format!("ad_network=5&ad_unit=1&custom_data=x{inner}{}", escaped(tail));
+    let added = "ad_unit=1&custom_data=x&user_id=p9&reward_amount=5&transaction_id=t1&user_id=p1";
+    let custom = "ad_unit=1&custom_data=a%3D1%26b%3D2&reward_amount=5&transaction_id=t1&user_id=p1";
+    for (place, query, problem) in [
+        (PlayerIn::UserId, genuine, repeated("reward_amount")),
+        (PlayerIn::UserId, swapped, repeated("reward_amount")),
+        (PlayerIn::UserId, added.replace("&user_id=p9", "%26user_id%3Dp9"), repeated("user_id")),
+        (PlayerIn::UserId, added.to_owned(), repeated("user_id")),
+        (PlayerIn::UserId, custom.replace("&reward_amount=5", "%26reward_amount%3D5"), malformed("reward_amount")),
+        (PlayerIn::CustomData, custom.replace("&user_id=", "%26user_id%3D"), malformed("user_id")),
+        (
+            PlayerIn::UserId,
+            REWARD.replace("item=Key%20Doubler", "item=%26user_id%3Dp1").replace("t1&user_id=p1", "t1"),
+            malformed("user_id"),
+        ),
+        (PlayerIn::CustomData, custom.replace("%26b%3D2", "&b=2"), malformed("custom_data")),
+        (PlayerIn::UserId, format!("{REWARD}&z=1"), malformed("user_id")),
+        (PlayerIn::UserId, REWARD.replace("=t1&", "=t1%26z%3D1&"), malformed("transaction_id")),
+    ] {
+        let target = signed(&query);
+        let unusable = unusable(own(place).verify(&Request::get(&target)));
+        assert_eq!(unusable.problem.to_string(), problem, "{query}");
+        assert_eq!(unusable.callback.query, query);
+    }
+    // A callback's own '&' and '=' are the app's business.
+    for (place, query, player) in [
+        (PlayerIn::CustomData, custom.to_owned(), "a=1&b=2"),
+        (PlayerIn::CustomDataField("b".into()), custom.to_owned(), "2"),
+        (PlayerIn::UserId, custom.replace("=p1", "=p%26x%3D1"), "p&x=1"),
+        (PlayerIn::UserId, custom.replace("=p1", "=p%2526user_id%253D1"), "p%26user_id%3D1"),
+        (PlayerIn::UserId, custom.replace("user_id=p1", "user%5Fid=%701"), "p1"),
+        (PlayerIn::UserId, format!("z=1&{custom}"), "p1"),
+        (PlayerIn::UserId, custom.replace("&transaction_id=", "&z=1&transaction_id="), "p1"),
+    ] {
+        let target = signed(&query);
+        let callback = own(place).verify(&Request::get(&target)).unwrap();
+        assert_eq!((callback.player.as_str(), callback.transaction.as_str()), (player, "t1"), "{query}");
+        assert_eq!(callback.custom_data.as_deref(), Some("a=1&b=2"));
+    }
+    // Where it decides nothing, it only counts as absent.
+    let target = signed(&custom.replace("%26b%3D2", "&b=2"));
+    let callback = own(PlayerIn::UserId).verify(&Request::get(&target)).unwrap();
+    assert_eq!((callback.player.as_str(), callback.custom_data.as_deref()), ("p1", None));
+}
+
+#[tokio::test]
+async fn escaped_separators_cannot_pay_a_view_twice() {
+    let query = "ad_unit=1&custom_data=p1&reward_amount=5&reward_item=Gems&timestamp=1&transaction_id=t1&user_id=u";
+    let genuine = signed(query);
+    let (game, endpoint) = (Game::new(), own(PlayerIn::CustomData));
+    let receiver = paying(&game.store);
+    receiver.handle(&endpoint, &Request::get(&genuine)).await.unwrap();
+    for separators in ["&user_id=", "&timestamp=", "&reward_item="] {
+        let forged = genuine.replace(separators, &separators.replace('&', "%26").replace('=', "%3D"));
+        let result = receiver.handle(&endpoint, &Request::get(&forged)).await;
+        assert!(result.is_err_and(|error| error.as_str() == "malformed"), "{forged}");
+    }
+    assert_eq!(game.balance().await, decimal("5"));
+}
+
+/// What an app, or a player who controls it, may pass.
+fn passed() -> impl Strategy<Value = String> {
+    let pieces = [
+        "p1 x & = % + %26 é a=p6 &a=1 {\"a\":\"p7\"}",
+        "&user_id &user_id=p9 &custom_data=p8 &reward_amount=1000000 &transaction_id=t9 &ad_unit=1 &ad_unit=2",
+    ];
+    let mut pieces: Vec<&str> = pieces.iter().flat_map(|pieces| pieces.split(' ')).collect();
+    pieces.push(" ");
+    prop::collection::vec(prop::sample::select(pieces), 0..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The signature is the same for all of these queries.
+    #[test]
+    fn other_escapes_read_the_same_or_pay_nothing(
+        custom_data in passed(),
+        user_id in passed(),
+        // Directly after the app's text, it could not be distinguished from a part of it.
+        unknown in prop::sample::select(vec![None, Some(0), Some(1), Some(3), Some(4), Some(5), Some(6)]),
+        changes in prop::collection::vec((0..40_usize, 1..12_usize, any::<bool>()), 1..4),
+        place in prop::sample::select(vec![
+            PlayerIn::UserId, PlayerIn::CustomData, PlayerIn::CustomDataField("a".into()),
+        ]),
+    ) {
+        let mut parameters = vec![
+            ("ad_unit", "1"), ("custom_data", &custom_data), ("reward_amount", "5"), ("reward_item", "R&D"),
+            ("timestamp", "1"), ("transaction_id", "t1"), ("user_id", &user_id),
+        ];
+        if let Some(place) = unknown {
+            parameters.insert(place, ("z", "1"));
+        }
+        // Each character of the decoded text, and whether it is escaped.
+        let mut text: Vec<(char, bool)> = Vec::new();
+        for (name, value) in parameters {
+            text.extend((!text.is_empty()).then_some(('&', false)));
+            text.extend(name.chars().chain(['=']).map(|character| (character, false)));
+            text.extend(value.chars().map(|character| (character, !character.is_ascii_alphanumeric())));
+        }
+        let query = |text: &[(char, bool)]| {
+            let written = |(character, is_escaped): &(char, bool)| {
+                let mut bytes = [0; 4];
+                let character = character.encode_utf8(&mut bytes);
+                if !is_escaped {
+                    return character.to_owned();
+                }
+                character.bytes().map(|byte| format!("%{byte:02X}")).collect()
+            };
+            text.iter().map(written).collect::<String>()
+        };
+        let genuine = signed(&query(&text));
+        let signature = &genuine[genuine.rfind("&signature=").unwrap()..];
+        let separators: Vec<usize> = (0..text.len()).filter(|at| matches!(text[*at].0, '&' | '=')).collect();
+        for (start, count, is_about_separators) in changes {
+            for at in start..start + count {
+                let at = if is_about_separators { separators.get(at).copied() } else { Some(at) };
+                // A '%' of the text has to be escaped.
+                if let Some((character, is_escaped)) = at.and_then(|at| text.get_mut(at)) && *character != '%' {
+                    *is_escaped = !*is_escaped;
+                }
+            }
+        }
+        let changed = format!("/callbacks/admob?{}{signature}", query(&text));
+        let endpoint = own(place);
+        let read = |target: &str| match endpoint.verify(&Request::get(target)) {
+            Ok(callback) => Some((callback.player.clone(), callback.transaction.clone(), callback.amount)),
+            Err(error) => {
+                assert_ne!(error.as_str(), "signature_wrong", "{target}");
+                None
+            }
+        };
+        let (as_sent, as_changed) = (read(&genuine), read(&changed));
+        prop_assert!(as_changed.is_none() || as_changed == as_sent, "{genuine} {changed}: {as_changed:?}");
+    }
 }
 
 #[test]
@@ -219,7 +411,7 @@ impl KeySource for Counted {
 #[tokio::test]
 async fn keys_are_cached_and_refetched_within_bounds() {
     let (source, clock) = (Counted::default(), ManualClock::new(postback::Timestamp::from_millis(1_700_000_000_000)));
-    let endpoint = admob::app("game", source.clone()).clock(clock.clone()).build().unwrap();
+    let endpoint = admob::app("game", source.clone()).ad_units(["1"]).clock(clock.clone()).build().unwrap();
     let request = |id: u64| format!("/callbacks/admob?{}", AdmobSigner::new(id).sign(REWARD));
     let outcome = async |id: u64| {
         let target = request(id);
@@ -266,7 +458,7 @@ async fn keys_are_cached_and_refetched_within_bounds() {
 async fn waiting_requests_share_one_fetch() {
     let source = Counted::default();
     source.set(Some(AdmobSigner::new(1).keys()));
-    let endpoint = admob::app("game", source.clone()).build().unwrap();
+    let endpoint = admob::app("game", source.clone()).ad_units(["1"]).build().unwrap();
     let target = signed(REWARD);
     let tasks: Vec<_> = (0..32)
         .map(|_| {
@@ -297,13 +489,14 @@ fn a_plus_is_a_plus() {
 fn what_decides_nothing_costs_no_reward() {
     let user_id = || own(PlayerIn::UserId);
     for (endpoint, query, is_usable) in [
-        (user_id(), format!("ad_unit=1&custom_data=%FF&{REWARD}"), true),
-        (user_id(), format!("ad_network=1&ad_network=2&{REWARD}&custom_data=a&custom_data=b"), true),
+        (user_id(), format!("custom_data=%FF&{REWARD}"), true),
+        (user_id(), format!("ad_network=%FF&{REWARD}&custom_data=a%FF"), true),
+        (user_id(), format!("ad_network=1&ad_network=2&{REWARD}"), false),
         (user_id(), format!("{REWARD}&user_id=p2"), false),
         (user_id(), format!("{REWARD}&reward_amount=6"), false),
         (user_id(), format!("{REWARD}&transaction_id=t2"), false),
         (user_id(), REWARD.replace("user_id=p1", "user_id=%FF"), false),
-        (own(PlayerIn::CustomData), format!("custom_data=p2&user_id=%FF&{REWARD}"), true),
+        (own(PlayerIn::CustomData), format!("custom_data=p2&{}", REWARD.replace("=p1", "=%FF")), true),
         (own(PlayerIn::CustomData), format!("custom_data=p2&custom_data=p3&{REWARD}"), false),
     ] {
         let target = signed(&query);
@@ -379,7 +572,7 @@ server.serve_forever()
         let at = |scheme: &str, path: &str| HttpsKeys::at(format!("{scheme}://localhost:{}{path}", server.port));
         let source = at("https", "/keys").with_roots(root).unwrap();
         assert_eq!(source.fetch().await.unwrap().ids().collect::<Vec<_>>(), [1]);
-        let endpoint = admob::app("game", source).build().unwrap();
+        let endpoint = admob::app("game", source).ad_units(["1"]).build().unwrap();
         let target = format!("/callbacks/admob?{}", google.sign(REWARD));
         let request = Request::get(&target);
         assert_eq!(endpoint.verify(&request).unwrap_err().as_str(), "keys_unavailable");
