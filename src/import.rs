@@ -72,7 +72,7 @@ pub struct PastCallback {
 }
 
 impl PastCallback {
-    /// This amount was paid. Zero: the callback was acknowledged and is worth nothing.
+    /// This amount was paid. Zero: the callback was acknowledged and is worth nothing; one with an amount pays.
     pub fn paid(transaction: TransactionId, amount: Decimal) -> Self {
         Self::new(transaction, Effect::Completed { amount, milestone: None, reinstates: false })
     }

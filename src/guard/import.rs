@@ -312,8 +312,7 @@ fn known_payment(record: &Record) -> Known {
 
 fn payments(record: &Record) -> impl Iterator<Item = &Entry> {
     record.entries().iter().filter(|entry| {
-        let is_completed = matches!(entry.effect(), Some(Effect::Completed { .. }));
-        entry.is_active() && is_completed && !is_purchase_only(entry.event())
+        entry.is_active() && matches!(entry.effect(), Some(Effect::Completed { amount, .. }) if !amount.is_zero())
     })
 }
 

@@ -560,11 +560,12 @@ async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
         // A later row of the same run sees the earlier one.
         PastCallback::paid(id("o6"), 5.into()).player(p1()),
         PastCallback::paid(id("o6"), 5.into()).player(p1()),
+        PastCallback::paid(id("o7"), 0.into()).player(p1()),
     ];
     let importer = game.importer().dry_run();
     let summary = importer.import_all(rows.map(Ok::<_, Infallible>), |_, _| ()).await.unwrap();
     let counts = (summary.imported, summary.imported_closed, summary.already_imported);
-    assert_eq!(counts, (6, 1, 1));
+    assert_eq!(counts, (7, 1, 1));
     let [correction] = summary.corrections.as_slice() else { panic!("one correction") };
     assert_eq!(correction.balance_change(), (-500).into());
     let key = |transaction: &str| {
@@ -576,6 +577,7 @@ async fn dry_run_writes_nothing_and_shows_what_is_left_open() {
         (key("o3"), Exposure::AnyPlayer),
         (key("o4"), Exposure::NoReversal),
         (key("o5"), Exposure::Unpaid),
+        (key("o7"), Exposure::Unpaid),
     ];
     assert_eq!(importer.exposures(), exposures);
     assert_eq!(game.record().await, before);
