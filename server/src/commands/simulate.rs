@@ -42,7 +42,8 @@ const MAX_RESPONSE: usize = 1024 * 1024;
 /// Plays a network's callbacks against a running receiver: reward, duplicate, pending, reversal, test flag, forgery.
 ///
 /// Every scenario has a player and transactions of its own, so it can be repeated. URLs and secrets come from the
-/// configuration. What an endpoint cannot receive is skipped, with a note. Exit status: 0 all responses and balances are right, 1 one is wrong, 2 nothing could be sent.
+/// configuration. What an endpoint cannot receive is skipped, with a note. Exit status: 0 all responses and balances are
+/// right, 1 one is wrong, 2 nothing could be sent.
 #[derive(Args)]
 pub(crate) struct Simulate {
     /// The network, as in the configuration.
