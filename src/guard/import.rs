@@ -24,8 +24,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::apply::{
-    contradiction, exact_sum, is_purchase_only, is_same_content, is_same_state, same_amount_taken_back, supersede,
-    target, target_of,
+    contradiction, exact_sum, is_same_content, is_same_state, same_amount_taken_back, supersede, target, target_of,
 };
 use super::record::{Entry, EntryState, Record};
 use crate::clock::Timestamp;

@@ -23,6 +23,7 @@ use std::ops::Deref;
 
 pub use crate::error::ConfigError;
 use crate::event::{Event, UnusableCallback};
+use crate::id::TransactionId;
 use crate::verify::{Problem, Request, VerifyError};
 
 /// Proof that a value was authenticated: only endpoints create one.
@@ -80,6 +81,11 @@ impl<C: Callback> From<Verified<C>> for Verified<Event> {
 pub trait Callback: Clone + fmt::Debug + Send + Sync + 'static {
     /// What it means, in the vocabulary that all networks share.
     fn to_event(&self) -> Event;
+
+    /// The transaction as the network states it, where the event has another form of it. Some responses repeat it.
+    fn stated_transaction(&self) -> Option<&TransactionId> {
+        None
+    }
 }
 
 /// One callback URL of one network's app. Cheap to clone.
@@ -147,7 +153,7 @@ pub(crate) fn check_kept_by(endpoint: &impl Endpoint, kept: &UnusableCallback) -
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(clippy::exhaustive_structs, reason = "third-party endpoints build it")]
 pub struct Responses<'a> {
-    /// The body for a callback that was taken. `{transaction}` is replaced by its transaction.
+    /// The body for a callback that was taken. `{transaction}` is replaced by its transaction, as the network states it.
     pub settled: Option<&'a str>,
     /// The body for a duplicate.
     pub duplicate: Option<&'a str>,
@@ -155,7 +161,7 @@ pub struct Responses<'a> {
     pub rejected: Option<&'a str>,
     /// The status for a request that is not genuine. Default 403 (401 for missing credentials).
     pub not_genuine_status: Option<u16>,
-    /// Whether a `HEAD` request, or one without parameters, is answered 200, as some dashboards demand before they
+    /// Whether a `HEAD` or `GET` request without parameters is answered 200, as some dashboards demand before they
     /// save a URL. Nothing is processed.
     pub accept_probe: bool,
 }

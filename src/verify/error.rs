@@ -249,6 +249,12 @@ pub enum Problem {
         /// The state that the endpoint is for.
         expected: String,
     },
+    /// The callback would pay, and is so long that its reversal might not arrive.
+    #[error("query longer than {limit} bytes: its reversal might not arrive, so it is not paid")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// The app did not pass the player to the network.
     #[error("no player in the callback: {fix}")]
     NoPlayer {
@@ -283,6 +289,7 @@ impl Problem {
             Self::StaticMismatch { .. } => "static_mismatch",
             Self::StateMismatch { .. } => "state_mismatch",
             Self::NoPlayer { .. } => "no_player",
+            Self::TooLong { .. } => "too_long",
             Self::UnreadableRecord => "unreadable_record",
         }
     }

@@ -27,6 +27,6 @@ pub use request::{Headers, Request};
 pub(crate) use secret::EXAMPLE_SECRET;
 pub use secret::{KeyId, KeyRing, Secret};
 pub use signature::UrlVerifier;
-pub use signed_url::MAX_URL_BYTES;
+pub use signed_url::{MAX_PAID_QUERY_BYTES, MAX_URL_BYTES};
 pub(crate) use signed_url::{SignedUrl, check_static, check_target};
 pub use url_template::{UrlParameter, UrlTemplate};

@@ -9,9 +9,12 @@ use super::secret::KeyId;
 use super::signature::UrlVerifier;
 use super::url_template::{UrlParameter, UrlTemplate};
 
-/// The longest request target that endpoints read, in bytes: as much as the HTTP servers accept. A shorter limit would
-/// let players make their own reversals unreadable with long parameters in the offer wall's URL.
+/// The longest request target that endpoints read, in bytes: as much as HTTP libraries accept.
 pub const MAX_URL_BYTES: usize = 65_534;
+
+/// The longest query, in bytes, of a callback that pays. Reversals may have any length, but proxies often take no more
+/// than 8 KiB, and players can lengthen both with parameters in the offer wall's URL.
+pub const MAX_PAID_QUERY_BYTES: usize = 6_000;
 
 /// The configured URL and what verifies requests to it.
 #[derive(Debug)]

@@ -181,7 +181,7 @@ mod route {
             Ok(callback) => {
                 let event = callback.to_event();
                 if let EventKind::Conversion { transaction: own, .. } = &event.kind {
-                    transaction = Some(own.clone());
+                    transaction = Some(callback.stated_transaction().unwrap_or(own).clone());
                 }
                 let endpoint = endpoint.clone();
                 let work = async move { receive_or_keep(&receiver, &endpoint, &callback, event).await };

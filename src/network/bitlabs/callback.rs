@@ -360,6 +360,9 @@ fn read_event(
         options: received.options(),
     };
     let effect = rule(&message)?;
+    if matches!(effect, Effect::Completed { .. }) {
+        received.check_length()?;
+    }
     let Message { original, amount, callback_type, .. } = message;
     let original = received.optional(original).flatten();
     let kind = EventKind::Conversion { transaction: transaction.clone(), original: original.clone(), effect };

@@ -13,8 +13,8 @@ use crate::event::{Event, EventKind};
 use crate::id::{IdError, PlayerId};
 use crate::network::{ConfigError, EndpointLabels};
 use crate::verify::{
-    Encoding, HashFunction, KeyId, Occurrence, Problem, SignedUrl, Unusable, UrlParameter, UrlTemplate, UrlVerifier,
-    VerifyError, decode, parse_amount, values,
+    Encoding, HashFunction, KeyId, MAX_PAID_QUERY_BYTES, Occurrence, Problem, SignedUrl, Unusable, UrlParameter,
+    UrlTemplate, UrlVerifier, VerifyError, decode, parse_amount, values,
 };
 
 /// The signature's parameter.
@@ -90,6 +90,8 @@ impl Options {
         let option = |option| Err(ConfigError::Option { option });
         match family {
             _ if self.only.is_some() && !matches!(family, Family::Offers | Family::Purchases) => option("only"),
+            // Offers have no other state.
+            _ if self.only.as_ref().is_some_and(State::is_not_of_offers) => option("only"),
             _ if self.state_parameter.is_some() && named_state(family).is_none() => option("state_parameter"),
             _ => Ok(()),
         }
@@ -301,6 +303,14 @@ impl<'r> Received<'r> {
         event.is_test = self.is_test();
         self.query.clone_into(&mut event.query);
         event
+    }
+
+    /// What cannot be reversed is not paid: see [`MAX_PAID_QUERY_BYTES`].
+    pub(super) fn check_length(&self) -> Result<(), Problem> {
+        if self.query.len() > MAX_PAID_QUERY_BYTES {
+            return Err(Problem::TooLong { limit: MAX_PAID_QUERY_BYTES });
+        }
+        Ok(())
     }
 
     /// A player may add a second flag to the offer wall's URL: a callback is a test if any of them says so.

@@ -42,6 +42,10 @@ impl State {
         find(known, word).unwrap_or_else(|| Self::Unknown(word.to_owned()))
     }
 
+    pub(super) fn is_not_of_offers(&self) -> bool {
+        matches!(self, Self::Reviewing | Self::Rejected | Self::Created | Self::Adjusted)
+    }
+
     /// The network's word.
     pub fn as_str(&self) -> &str {
         match self {

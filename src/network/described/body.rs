@@ -32,7 +32,7 @@ pub(super) fn body_format(request: &Request<'_>, accepted: &[BodyFormat]) -> Res
             _ => "application/x-www-form-urlencoded or application/json, in UTF-8",
         },
     };
-    if request.body().is_empty() && request.header_count("content-type") == 0 {
+    if request.body().is_empty() {
         return Ok(None);
     }
     let value = request.header("content-type").map(std::str::from_utf8);
@@ -52,8 +52,8 @@ pub(super) fn body_format(request: &Request<'_>, accepted: &[BodyFormat]) -> Res
     if accepted.contains(&format) && is_readable { Ok(Some(format)) } else { Err(unsupported) }
 }
 
-/// Whether a parameter of the content type is not a charset, or one that can be read. A form is ASCII in all of them;
-/// clients name ISO-8859-1 by default.
+/// Whether a parameter of the content type is not a charset, or one that can be read. Some clients name ISO-8859-1 by
+/// default for forms, which are ASCII.
 fn is_readable(format: BodyFormat, parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
     let value = value.trim();

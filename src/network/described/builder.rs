@@ -192,7 +192,7 @@ impl DescribedBuilder {
         self
     }
 
-    /// Whether a `HEAD` request, or one without parameters, is answered 200, as some dashboards demand before they
+    /// Whether a `HEAD` or `GET` request without parameters is answered 200, as some dashboards demand before they
     /// save a URL. Nothing is processed. Default: as the description says, usually no.
     pub fn accept_probe(mut self, accepts: bool) -> Self {
         self.accepts_probe = Some(accepts);
@@ -381,7 +381,10 @@ fn check_url(description: &Description, url: &str) -> Vec<UrlFinding> {
         return findings;
     };
     let known = description.macros();
-    let secret = file.url_secret_name();
+    let secret = match description.scheme() {
+        Scheme::Secret { place: Place::Parameter(name) } => name,
+        _ => file.url_secret_name(),
+    };
     for parameter in template.parameters() {
         let Some(text) = parameter.macro_text().filter(|_| parameter.name() != secret) else {
             continue;

@@ -49,4 +49,8 @@ impl Callback for DescribedCallback {
     fn to_event(&self) -> Event {
         self.event.clone()
     }
+
+    fn stated_transaction(&self) -> Option<&TransactionId> {
+        self.transaction.as_ref()
+    }
 }

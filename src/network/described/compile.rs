@@ -167,6 +167,13 @@ impl DescribedBuilder {
             requires_goal: roles.configured.contains(&Role::Goal),
             reinstates: self.reinstates.unwrap_or(meaning.reinstates),
             original: file.reversal.original.clone(),
+            // A macro that is not in the URL.
+            only_reversals_refer: self
+                .description
+                .names_of(Role::Original)
+                .iter()
+                .any(|name| file.macro_text(name).is_some())
+                && !roles.configured.contains(&Role::Original),
             takes_back: file.reversal.takes_back,
             tests,
             not_rewards,
@@ -238,8 +245,18 @@ impl DescribedBuilder {
                 });
             }
             Some(text) => SharedSecret::of_texts([(KeyId::new("url")?, text.to_owned())]),
-            // The default URL, or a macro in the secret's place: `secret={secret}`.
-            None => SharedSecret::of_texts(self.url_secrets()?),
+            // The default URL, or `{secret}` in the secret's place.
+            None if parameter.macro_text().is_none_or(|text| text == "{secret}") => {
+                SharedSecret::of_texts(self.url_secrets()?)
+            }
+            None => {
+                return Err(ConfigError::Url {
+                    problem: format!(
+                        "secret in parameter {name:?} of the callback URL contains one of [ ] {{ }} < > $ %, as macros do: \
+                         type letters and digits"
+                    ),
+                });
+            }
         };
         Ok(Some(UrlSecret { slot: slots.by_name(name), name: name.into(), secret }))
     }

@@ -19,8 +19,8 @@ use crate::event::{BanStatus, Effect, Event, EventKind, IgnoreReason, UnusableCa
 use crate::id::{AppName, IdError, NetworkName, PlayerId, TransactionId};
 use crate::network::{Endpoint, EndpointLabels, Responses, Senders, Verified, check_kept_by};
 use crate::verify::{
-    BadRequest, KeyId, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable, VerifyError, check_static,
-    decode, locate, parse_amount, values,
+    BadRequest, KeyId, MAX_PAID_QUERY_BYTES, MAX_URL_BYTES, NotGenuine, Occurrence, Problem, Request, Unusable,
+    VerifyError, check_static, decode, locate, parse_amount, values,
 };
 
 /// One callback URL of an app of a described network. Cheap to clone.
@@ -109,6 +109,8 @@ pub(super) struct Rules {
     pub(super) requires_goal: bool,
     pub(super) reinstates: bool,
     pub(super) original: OriginalForm,
+    /// The network adds the reference to reversals, and rewards have none.
+    pub(super) only_reversals_refer: bool,
     pub(super) takes_back: TakesBack,
     /// Slots with the values that mark a test.
     pub(super) tests: Vec<(usize, Vec<String>)>,
@@ -429,7 +431,7 @@ impl<'q> Reader<'_, 'q> {
                 self.reversal(&transaction, &mut original, stated)?
             }
         };
-        let stored = |id: &TransactionId| self.stored(id, goal.as_deref());
+        let stored = |id: &TransactionId| self.stored(id, &player, goal.as_deref());
         let kind = EventKind::Conversion {
             transaction: stored(&transaction)?,
             original: original.as_ref().map(stored).transpose()?,
@@ -677,12 +679,11 @@ impl<'q> Reader<'_, 'q> {
 
     fn completed(&self, word: Cow<'_, str>, amount: Option<Decimal>, goal: Option<&str>) -> Result<Effect, Problem> {
         let rules = &self.setup.rules;
-        // A player who adds a second reference to the offer wall's URL makes the reversal unusable. What cannot be
-        // reversed is not paid.
-        if rules.original == OriginalForm::Field
-            && let Err(problem @ Problem::Repeated { .. }) = self.value(Role::Original)
-        {
-            return Err(problem);
+        if rules.original == OriginalForm::Field {
+            self.check_has_no_reference()?;
+        }
+        if self.query.len() > MAX_PAID_QUERY_BYTES {
+            return Err(Problem::TooLong { limit: MAX_PAID_QUERY_BYTES });
         }
         let Some(amount) = amount else {
             if rules.allows_no_amount {
@@ -699,6 +700,41 @@ impl<'q> Reader<'_, 'q> {
             milestone: goal.filter(|_| !rules.has_goal_transactions).map(|goal| goal.to_owned().into()),
             reinstates: rules.reinstates,
         })
+    }
+
+    /// The other transaction that a reversal refers to. Of several values, one that refers to none may be a player's.
+    fn reference(&self, own: &TransactionId) -> Result<Option<TransactionId>, Problem> {
+        let name = || self.role_name(Role::Original);
+        let mut texts: Vec<Cow<'q, str>> = match self.value(Role::Original) {
+            Err(Problem::Repeated { .. }) => {
+                let slots = self.setup.roles.get(Role::Original).iter();
+                slots.flat_map(|slot| values(self.query, self.name(*slot))).filter_map(decode).collect()
+            }
+            value => value?.non_null().into_iter().collect(),
+        };
+        texts.retain(|text| is_reference(text, own));
+        texts.dedup();
+        match texts.as_slice() {
+            [] => Ok(None),
+            [text] => TransactionId::new(text).map(Some).map_err(|error| Problem::Identifier { name: name(), error }),
+            _ => Err(Problem::Repeated { name: name() }),
+        }
+    }
+
+    /// A reference that a player adds to the offer wall's URL would make the reversal unusable. What cannot be reversed is
+    /// not paid.
+    fn check_has_no_reference(&self) -> Result<(), Problem> {
+        for slot in self.setup.roles.get(Role::Original) {
+            let name = || self.name(*slot).to_owned();
+            match self.occurrence(*slot) {
+                Occurrence::Once(_) if self.setup.rules.only_reversals_refer => {
+                    return Err(Problem::Malformed { name: name(), reason: "only reversals refer to a transaction" });
+                }
+                Occurrence::Repeated => return Err(Problem::Repeated { name: name() }),
+                Occurrence::Absent | Occurrence::Once(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether only reversals have such transactions.
@@ -734,13 +770,7 @@ impl<'q> Reader<'_, 'q> {
                 true
             }
             OriginalForm::Field => {
-                let name = || self.role_name(Role::Original);
-                let text = self.value(Role::Original)?.non_null();
-                // A reference to itself is none.
-                if let Some(text) = text.filter(|text| **text != *"0" && *own != **text) {
-                    let id = TransactionId::new(text).map_err(|error| Problem::Identifier { name: name(), error })?;
-                    *original = Some(id);
-                }
+                *original = self.reference(own)?;
                 original.is_some()
             }
         };
@@ -753,15 +783,22 @@ impl<'q> Reader<'_, 'q> {
     }
 
     /// The transaction under which the callback is stored.
-    fn stored(&self, id: &TransactionId, goal: Option<&str>) -> Result<TransactionId, Problem> {
+    fn stored(&self, id: &TransactionId, player: &PlayerId, goal: Option<&str>) -> Result<TransactionId, Problem> {
         let rules = &self.setup.rules;
-        let stored = match goal {
-            _ if !rules.has_goal_transactions => return Ok(id.clone()),
-            Some(player) if rules.has_transactions_of_players => with_goal(id, Some(&digest_of(player))),
-            goal => with_goal(id, goal),
+        let stored = if !rules.has_goal_transactions {
+            return Ok(id.clone());
+        } else if rules.has_transactions_of_players {
+            with_goal(id, Some(&digest_of(player.as_str())))
+        } else {
+            with_goal(id, goal)
         };
         stored.map_err(|error| Problem::Identifier { name: self.role_name(Role::Goal), error })
     }
+}
+
+/// Whether a text refers to another transaction. Empty, `0`, `null` and the callback's own do not.
+fn is_reference(text: &str, own: &TransactionId) -> bool {
+    !matches!(text, "" | "0") && !text.eq_ignore_ascii_case(NULL) && *own != *text
 }
 
 fn not_a_reward(word: Cow<'_, str>) -> Effect {

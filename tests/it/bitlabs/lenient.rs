@@ -2,7 +2,7 @@
 //! if one that decides cannot be used.
 
 use postback::Origin;
-use postback::verify::{BadRequest, MAX_URL_BYTES};
+use postback::verify::{BadRequest, MAX_PAID_QUERY_BYTES, MAX_URL_BYTES};
 use postback_test_servers::log::warnings_of;
 
 use super::*;
@@ -31,7 +31,7 @@ fn m4_malformed_information_does_not_cost_the_reward() {
     for parameter in malformed.split(' ') {
         assert_eq!(with(parameter), Ok(completed("500", Some("COMPLETE"))), "{parameter}");
     }
-    let many = (0..2_000).map(|number| format!("x{number}=%")).collect::<Vec<_>>().join("&");
+    let many = (0..500).map(|number| format!("x{number}=%")).collect::<Vec<_>>().join("&");
     assert_eq!(with_added(&many), Ok(completed("500", Some("COMPLETE"))));
 }
 
@@ -237,14 +237,21 @@ fn static_parameters_must_have_the_configured_value() {
 
 #[test]
 fn only_the_length_of_the_url_bounds_parameters() {
-    let padded = |bytes: usize| {
-        let query = completed_query();
+    let padded = |query: &str, bytes: usize| {
         let rest = bytes - sign_offer(&format!("{query}&")).target().len();
         sign_offer(&format!("{query}&{}", "a&".repeat(rest / 2) + &"b".repeat(rest % 2)))
     };
-    let longest = padded(MAX_URL_BYTES);
+    let reconciled = completed_query().replace("COMPLETED", "RECONCILED");
+    let longest = padded(&reconciled, MAX_URL_BYTES);
     assert_eq!(longest.target().len(), MAX_URL_BYTES);
-    assert_eq!(effect(&offers(), &longest), Ok(completed("500", Some("COMPLETE"))));
-    let error = verify(&offers(), &padded(MAX_URL_BYTES + 1)).unwrap_err();
+    assert_eq!(effect(&offers(), &longest), Ok(adjusted("-500", true)));
+    let error = verify(&offers(), &padded(&reconciled, MAX_URL_BYTES + 1)).unwrap_err();
     assert_eq!(error, VerifyError::BadRequest(BadRequest::UrlTooLong { limit: MAX_URL_BYTES }));
+    // A reward whose reversal might be longer than a proxy takes is not paid.
+    assert_eq!(
+        effect(&offers(), &padded(&completed_query(), MAX_PAID_QUERY_BYTES)),
+        Ok(completed("500", Some("COMPLETE")))
+    );
+    let too_long = effect(&offers(), &padded(&completed_query(), MAX_PAID_QUERY_BYTES + 200));
+    assert_eq!(too_long, Err(Problem::TooLong { limit: MAX_PAID_QUERY_BYTES }));
 }

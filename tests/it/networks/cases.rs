@@ -8,6 +8,7 @@ use sha2::Sha256;
 use super::vectors::{adgem, notik};
 use super::{Game, Network, SECRET, decimal, effect, event, unusable};
 use postback::network::{ConfigError, DescribedEndpoint, Description, Role, Senders, Shape, preset};
+use postback::verify::{MAX_PAID_QUERY_BYTES, Problem};
 use postback::{
     Action, Decimal, Effect, Endpoint as _, IgnoreReason, NothingReason, Receipt, ReceiveError, Request, VerifyError,
 };
@@ -519,7 +520,7 @@ fn each_bad_field_has_its_own_problem() {
         ("tx=t1", "tx=%FF", "malformed"),
         ("tx=t1", "tx=a%0Ab", "identifier"),
         ("ref=", "ref=a%0Ab", ""),
-        ("approved", "chargeback&ref=x", "repeated"),
+        ("approved", "chargeback&ref=x&ref=y", "repeated"),
     ] {
         let target = acme_call(&good.replace(from, to));
         if expected.is_empty() {
@@ -688,6 +689,8 @@ fn example_and_short_secrets_are_rejected_with_what_to_do() {
         ("mychips", "long-enough-as-a-secret,fifteen-letters", None, "fewer than 16 characters"),
         ("cpx", SECRET, Some(at("&secret=fifteen-letters")), "fewer than 16 characters"),
         ("cpx", SECRET, Some(at("&secret=")), "fewer than 16 characters"),
+        ("cpx", SECRET, Some(at("&secret=long$random$text-1")), "as macros do"),
+        ("cpx", SECRET, Some(at("&secret=long%random-text-1")), "as macros do"),
     ] {
         let builder = preset(name).unwrap().app("game").secret(secret);
         let builder = builder.map(|builder| url.into_iter().fold(builder, |builder, url| builder.url(url)));
@@ -739,6 +742,18 @@ async fn keitaro_pays_each_pair_of_click_and_transaction_once() {
     // Keys are logged and outlive the erasure of a player.
     let first = network.verify(&network.draft("1").player("alice@example.com").sign()).unwrap();
     assert!(!first.event.key().as_str().contains("alice"), "{}", first.event.key());
+    // Also if the player is in a parameter of the operator's.
+    let own = preset("keitaro").unwrap().app("game").secret(SECRET).unwrap().parameter(Role::Player, "sub_id_1");
+    let own = own.build().unwrap();
+    for player in ["p3", "p4"] {
+        let target = format!("/callbacks/keitaro/{SECRET}/postback?sub_id_1={player}&tid=7&status=sale&payout=5");
+        receive(&game, &own, &target).await;
+        assert_eq!(balance_of(&game, player).await, decimal("5"));
+        let key = own.verify(&Request::get(&target)).unwrap().event.key();
+        let id =
+            preset("keitaro").unwrap().stored_transaction(&"7".parse().unwrap(), Some(&player.parse().unwrap()), None);
+        assert_eq!(key.id(), id.unwrap().as_str());
+    }
     // Without a transaction, a second sale looks like a repetition: it is kept.
     for query in ["&status=sale", "&status=sale&tid="] {
         let result = send(&game, "p1", query).await;
@@ -793,6 +808,28 @@ async fn a_parameter_that_a_player_adds_does_not_hide_a_reversal() {
         let error = endpoint.verify(&Request::get(&reward)).unwrap_err();
         assert!(error.to_string().contains("more than once"), "{error}");
     }
+    // The suite's URL has no reference: the network adds it to chargebacks.
+    let send = |query: &str| {
+        let target = notik_target(query);
+        let (game, endpoint) = (&game, &endpoint);
+        async move { game.send(endpoint, &Request::get(&target)).await }
+    };
+    for (number, added) in ["x", "", "0", "null", "t1"].into_iter().enumerate() {
+        let added = format!("&rewarded_txn_id={added}");
+        let reward = send(&format!("user_id=u2&amount=500&payout=0.50&txn_id=r{number}{added}")).await;
+        assert!(reward.is_err(), "{added}: {reward:?}");
+    }
+    // A configured one that the network leaves out of rewards.
+    let url = "https://game.example/cb/notik?user_id={user_id}&amount={amount}&txn_id={txn_id}&rewarded_txn_id={rewarded_txn_id}";
+    let configured = preset("notik").unwrap().app("game").secret("secret").unwrap().url(url).build().unwrap();
+    for (number, added) in ["", "0", "null"].into_iter().enumerate() {
+        let added = format!("&rewarded_txn_id={added}");
+        let reward = notik_target(&format!("user_id=u3&amount=500&txn_id=r{number}{added}"));
+        receive(&game, &configured, &reward).await;
+        let chargeback = format!("user_id=u3&amount=-500&txn_id=c{number}{added}&rewarded_txn_id=r{number}");
+        receive(&game, &configured, &notik_target(&chargeback)).await;
+        assert_eq!(balance_of(&game, "u3").await, decimal("0"), "{added}");
+    }
     let theorem = "https://game.example/cb/tr";
     let endpoint = preset("theoremreach").unwrap().app("game").secret("secret").unwrap();
     let endpoint = endpoint.url(theorem).build().unwrap();
@@ -822,4 +859,20 @@ fn an_exponent_does_not_multiply_a_signed_amount() {
         assert!(network.verify(&value(text)).is_err(), "{text}");
     }
     assert!(network.verify(&value("5.25")).is_ok());
+}
+
+#[tokio::test]
+async fn a_query_too_long_for_its_reversal_is_not_paid() {
+    let network = Network::preset("adgate");
+    let padded = |bytes: usize, status: &str| {
+        let query = format!("secret={SECRET}&user_id=p1&conversion_id=t1&points=5&state={status}&x=");
+        format!("/callbacks/adgate?{query}{}", "a".repeat(bytes - query.len()))
+    };
+    let game = Game::new();
+    let too_long = network.endpoint.verify(&Request::get(&padded(MAX_PAID_QUERY_BYTES + 100, "approved"))).unwrap_err();
+    assert!(matches!(unusable::<()>(Err(too_long)).problem, Problem::TooLong { .. }));
+    receive(&game, &network.endpoint, &padded(MAX_PAID_QUERY_BYTES, "approved")).await;
+    assert_eq!(balance_of(&game, "p1").await, decimal("5"));
+    receive(&game, &network.endpoint, &padded(MAX_PAID_QUERY_BYTES + 100, "rejected")).await;
+    assert_eq!(balance_of(&game, "p1").await, decimal("0"));
 }

@@ -409,7 +409,7 @@ fn strangers_learn_nothing_about_bodies() {
 fn bodies_that_cannot_be_read_are_kept() {
     let endpoint = builder().body_limit(1000).build().unwrap();
     let sent = postback("c1", "Done", "5").json().sign();
-    for body in ["", "[]", r#"{"player":"p1""#, "player=p1"] {
+    for body in ["[]", r#"{"player":"p1""#, "player=p1"] {
         let unusable = unusable(endpoint.verify(&sent.clone().with_body(body).request()));
         assert!(unusable.problem.to_string().starts_with("malformed parameter \"body\": "));
         assert!(unusable.callback.query.starts_with("body="));

@@ -7,7 +7,7 @@ use super::{Network, SECRET, every_preset};
 use crate::common::paying;
 use crate::http::{FRAMEWORKS, Server};
 use postback::MemoryStore;
-use postback::network::preset;
+use postback::network::{Description, preset};
 use postback::testing::described::SentCallback;
 use postback_test_servers::{Response, exchange};
 
@@ -86,10 +86,17 @@ fn probed() -> Network {
 
 #[test]
 fn routes_respond_as_each_network_expects() {
+    let toml = include_str!("../../../networks/mychips.toml").replace("\"mychips\"", "\"goals\"");
+    let goals = Description::from_toml(&format!("{toml}\n[response]\nsettled = \"{{transaction}}:OK\"\n")).unwrap();
     for framework in FRAMEWORKS {
-        let endpoints = every_preset().chain([probed()]).map(|network| network.endpoint);
+        let goals = Network::of(goals.clone());
+        let sent = goals.draft("t:1").sign();
+        let endpoints = every_preset().chain([probed(), goals]).map(|network| network.endpoint);
         let server = Server::start_with(framework, paying(&MemoryStore::new()), endpoints.collect());
         check(server.address);
+        // The transaction as the network states it, and not with its goal as it is stored.
+        let response = send(server.address, sent.method(), sent.target(), Some(&sent));
+        assert_eq!((response.status, &*response.body), (200, "t:1:OK"));
     }
 }
 
