@@ -37,6 +37,7 @@ fn url_must_have_what_makes_the_endpoint_safe() {
         (rejection(app().bans(url("p=[%UID%]"))), "ban_status=[%BAN:STATUS%]"),
         (rejection(app().bans(url("s=[%BAN_STATE%]"))), "player=[%USER:UID%]"),
         (rejection(app().only(State::Completed).surveys(SURVEYS)), "`only`"),
+        (rejection(app().only(State::Rejected).offers(OFFERS)), "`only`"),
         (rejection(app().state_parameter("st").offers(OFFERS)), "`state_parameter`"),
         (rejection(app().surveys(url("tx=%TX%"))), "type [%TX%]"),
         (rejection(app().offers(url(&format!("{BASE}&r=[%REF%]&hash=[%HASH%]")))), "without it"),
