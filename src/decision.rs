@@ -24,8 +24,9 @@ use crate::id::{PlayerId, REDACTED_PLAYER, RecordKey};
 #[serde(transparent)]
 pub struct DecisionId(Arc<str>);
 
-/// What is escaped in the key within a decision's id, so that the id is printable and only its last `#` separates.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'#');
+/// What is escaped in the key within a decision's id, so that the id is printable and only its last `#` separates. It has
+/// no `.`, which separates it from the time where webhooks are signed.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'#').add(b'.');
 
 impl DecisionId {
     /// The text.

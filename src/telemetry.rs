@@ -213,12 +213,17 @@ pub(crate) fn record_rejected<E: Endpoint>(endpoint: &E, error: &VerifyError) {
 
 /// One pass of recovery ended: the number of records by result.
 pub(crate) fn record_recovery(delivered: usize, busy: usize, waiting: usize, failed: usize) {
-    metrics::recovery(delivered, busy, waiting, failed);
+    metrics::recovery(delivered, busy, failed);
     if busy.saturating_add(waiting).saturating_add(failed) > 0 {
         tracing::warn!(target: "postback::recovery", delivered, busy, waiting, failed, "decisions are still pending");
     } else if delivered > 0 {
         tracing::info!(target: "postback::recovery", delivered, "pending decisions delivered");
     }
+}
+
+/// How many records have pending decisions.
+pub(crate) fn record_pending(records: usize) {
+    metrics::pending(records);
 }
 
 pub(crate) fn log_recovery_failed(error: &StoreError) {
@@ -323,14 +328,15 @@ mod metrics {
             .record(timer.0.elapsed());
     }
 
-    pub(super) fn recovery(delivered: usize, busy: usize, waiting: usize, failed: usize) {
-        let results = [("delivered", delivered), ("busy", busy), ("failed", failed)];
-        let pending = busy.saturating_add(waiting).saturating_add(failed);
-        for (result, count) in results {
+    pub(super) fn recovery(delivered: usize, busy: usize, failed: usize) {
+        for (result, count) in [("delivered", delivered), ("busy", busy), ("failed", failed)] {
             counter!("postback_decisions_retried_total", "result" => result)
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        gauge!("postback_decisions_pending").set(f64::from(u32::try_from(pending).unwrap_or(u32::MAX)));
+    }
+
+    pub(super) fn pending(records: usize) {
+        gauge!("postback_decisions_pending").set(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
     }
 }
 
@@ -343,5 +349,7 @@ mod metrics {
     pub(super) fn rejected(_: EndpointLabels<'_>, _: &'static str, _: &'static str) {}
     pub(super) fn handler(_: &'static str, _: Timer) {}
     pub(super) fn store(_: &'static str, _: &'static str, _: Timer) {}
-    pub(super) fn recovery(_: usize, _: usize, _: usize, _: usize) {}
+    pub(super) fn recovery(_: usize, _: usize, _: usize) {}
+
+    pub(super) fn pending(_: usize) {}
 }

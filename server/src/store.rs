@@ -35,7 +35,8 @@ impl StoreUrl {
         match scheme {
             "memory" => Ok(Self::Memory),
             "sqlite" => {
-                let path = text.trim_start_matches("sqlite:").trim_start_matches("//");
+                let path = text.strip_prefix("sqlite:").unwrap_or_default();
+                let path = path.strip_prefix("//").unwrap_or(path);
                 if path.is_empty() {
                     Err("no file: write \"sqlite:PATH\"".to_owned())
                 } else {
@@ -170,5 +171,24 @@ impl Retention for AnyStore {
         limit: usize,
     ) -> Result<Vec<RecordKey>, StoreError> {
         dispatch!(self, store => store.list_by_player(player, after, limit).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_sqlite_files_are_taken_as_they_are() {
+        for (text, expected) in [
+            ("sqlite:game.db", "game.db"),
+            ("sqlite:/var/game.db", "/var/game.db"),
+            ("sqlite://game.db", "game.db"),
+            ("sqlite:///var/game.db", "/var/game.db"),
+            ("sqlite:////var/game.db", "//var/game.db"),
+        ] {
+            let Ok(StoreUrl::Sqlite(path)) = StoreUrl::parse(text) else { panic!("{text}") };
+            assert_eq!(path.as_os_str(), expected, "{text}");
+        }
     }
 }

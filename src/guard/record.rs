@@ -21,7 +21,8 @@ const BANS_KEPT: usize = 16;
 /// The longest reason or error text that a record keeps, in bytes.
 const MAX_TEXT_BYTES: usize = 300;
 
-/// A record's version, by which a store guards every change. Every change gives the record one that it never had.
+/// A record's version, by which a store guards every change. Every change gives the record one that it never had, as long
+/// as it is not removed.
 ///
 /// In most stores it is 1 when the record is first stored, and one more at every change. Inside a
 /// [`Transaction`](crate::store::Transaction) it has to be.

@@ -104,8 +104,8 @@ enum Recovered {
 impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
     /// Delivers every pending decision that is due, several records at a time. Safe in several processes at once.
     ///
-    /// A handler that does not return delays nothing but its own record, and one that failed is retried with increasing
-    /// waits.
+    /// A handler that does not return delays nothing but its own record, as long as fewer of them than
+    /// [`concurrency`](Recovery::concurrency) do not return. One that failed is retried with increasing waits.
     ///
     /// # Errors
     /// [`StoreError`], if the store does not answer: some records may not have been looked at. A record that cannot be
@@ -143,7 +143,12 @@ impl<S: DedupStore, H: Deliver<S, C>, C: Clock> Receiver<S, H, C> {
         }
         let summary = pass.summary;
         telemetry::record_recovery(summary.delivered, summary.busy, summary.waiting, summary.failed);
-        pass.failure.map_or(Ok(summary), Err)
+        // A pass that failed does not know how many are pending.
+        if let Some(failure) = pass.failure {
+            return Err(failure);
+        }
+        telemetry::record_pending(summary.pending());
+        Ok(summary)
     }
 
     async fn recover_one(&self, key: RecordKey, recovery: Recovery) -> Result<Recovered, StoreError> {
@@ -241,8 +246,7 @@ pub(super) fn start<S: DedupStore, H: Deliver<S, C>, C: Clock>(receiver: &Receiv
     runtime.spawn(run(receiver, recovery, accepted));
 }
 
-/// Delivers accepted callbacks at once, and everything that is pending in intervals. Neither waits for the other, so a
-/// handler that hangs delays nothing but its own record.
+/// Delivers accepted callbacks at once, and everything that is pending in intervals. Neither waits for the other.
 async fn run<S: DedupStore, H: Deliver<S, C>, C: Clock>(
     receiver: Receiver<S, H, C>,
     recovery: Recovery,

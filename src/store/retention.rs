@@ -55,6 +55,8 @@ pub struct Pruned {
     pub removed: usize,
     /// The number of kept callbacks removed.
     pub unusable: usize,
+    /// The number of records that stayed because they cannot be read: repair them, or upgrade.
+    pub unreadable: usize,
 }
 
 /// Removes every record that has not changed since `older_than`, except those with a pending decision, and every kept
@@ -75,8 +77,14 @@ pub async fn prune<S: Retention>(store: &S, older_than: Timestamp) -> Result<Pru
         let keys = store.list_unchanged_since(older_than, after.as_ref(), PAGE).await?;
         for key in &keys {
             // It may have changed since it was listed: the version says what is being removed.
-            let Some(stored) = store.load(key).await? else {
-                continue;
+            let stored = match store.load(key).await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => continue,
+                Err(error) if error.is_about_one_record() => {
+                    pruned.unreadable += 1;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             let is_old = !stored.record.is_pending() && stored.record.last_change() < older_than;
             if is_old && store.remove(key, stored.version).await? {
@@ -103,6 +111,8 @@ pub struct Erased {
     /// The number of kept callbacks with the player's id in a parameter. They may be money, so they stay: replay or
     /// remove them, and erase again.
     pub kept: usize,
+    /// The number of records that cannot be read: repair them, or upgrade, and erase again.
+    pub unreadable: usize,
 }
 
 /// Erases a player: the id, the queries (with addresses and names) and the reasons of network and handler are removed
@@ -152,8 +162,14 @@ async fn erase_record<S: Retention>(
     erased: &mut Erased,
 ) -> Result<(), StoreError> {
     loop {
-        let Some(stored) = store.load(key).await? else {
-            return Ok(());
+        let stored = match store.load(key).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(()),
+            Err(error) if error.is_about_one_record() => {
+                erased.unreadable += 1;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         // It may be another player's since it was listed: a contradiction came first, then the player whose it is.
         if stored.record.lookup_player() != Some(player) {

@@ -6,6 +6,7 @@ const { Database } = require("node-sqlite3-wasm");
 const webhook = new Webhook(process.env.POSTBACK_BACKEND_SECRET);
 const db = new Database(process.env.DATABASE || "game.db");
 db.exec("CREATE TABLE IF NOT EXISTS decisions (id TEXT PRIMARY KEY)");
+// Whole units: SQLite adds decimals as floating point.
 db.exec("CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance NUMERIC NOT NULL)");
 
 const app = express();

@@ -9,6 +9,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 webhook = Webhook(os.environ["POSTBACK_BACKEND_SECRET"])
 db = sqlite3.connect(os.environ.get("DATABASE", "game.db"), check_same_thread=False)
 db.execute("CREATE TABLE IF NOT EXISTS decisions (id TEXT PRIMARY KEY)")
+# Whole units: SQLite adds decimals as floating point.
 db.execute("CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance NUMERIC NOT NULL)")
 app = FastAPI()
 

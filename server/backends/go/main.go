@@ -19,6 +19,7 @@ func main() {
 	db, err := sql.Open("sqlite", setting("DATABASE", "game.db"))
 	check(err)
 	db.SetMaxOpenConns(1)
+	// Balances in whole units: SQLite adds decimals as floating point.
 	_, err = db.Exec(`CREATE TABLE IF NOT EXISTS decisions (id TEXT PRIMARY KEY);
 		CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance NUMERIC NOT NULL)`)
 	check(err)

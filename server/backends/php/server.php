@@ -14,6 +14,7 @@ try {
 }
 $db = new PDO('sqlite:' . (getenv('DATABASE') ?: 'game.db'));
 $db->exec('CREATE TABLE IF NOT EXISTS decisions (id TEXT PRIMARY KEY)');
+// Whole units: SQLite adds decimals as floating point.
 $db->exec('CREATE TABLE IF NOT EXISTS players (id TEXT PRIMARY KEY, balance NUMERIC NOT NULL)');
 // To decline for good: http_response_code(422); exit(json_encode(['refused' => 'no such player']));
 $db->beginTransaction();

@@ -193,17 +193,18 @@ impl PostgresStore {
         limit: Duration,
         session: &'s mut Session,
     ) -> Result<sqlx::Transaction<'s, Postgres>, StoreError> {
-        let begin = self.begin_statement(limit, self.options().timeout);
+        // In a stricter level, a version that changed since would be an error and not a conflict.
+        let begin = self.begin_statement(" ISOLATION LEVEL READ COMMITTED", limit, self.options().timeout);
         self.bounded(operation, session.connection.begin_with(AssertSqlSafe(begin))).await
     }
 
     /// Begins a transaction with limits for each statement and for the time between two: the second ends the transaction,
     /// and frees its locks, if this process hangs. They are local to it, because the pool may be the user's. Ends in a
     /// `SELECT`, to which more can be added.
-    pub(crate) fn begin_statement(&self, statement: Duration, idle: Duration) -> String {
+    pub(crate) fn begin_statement(&self, mode: &str, statement: Duration, idle: Duration) -> String {
         let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
         format!(
-            "BEGIN; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
+            "BEGIN{mode}; SELECT set_config('lock_timeout', '{}', true), set_config('statement_timeout', '{}', true), \
              set_config('idle_in_transaction_session_timeout', '{}', true)",
             millis(self.options().lock_timeout),
             millis(statement),
@@ -265,7 +266,8 @@ impl PostgresStore {
         loop {
             let wanted = limit.saturating_sub(found.len());
             let query = statement.query().bind(after.clone()).bind(row_limit(wanted));
-            let rows = self.query(operation, LONG_TIMEOUT, bind(query)).await?;
+            let time = if statement.is_long { LONG_TIMEOUT } else { self.options().timeout };
+            let rows = self.query(operation, time, bind(query)).await?;
             for row in &rows {
                 after = column(operation, row, 0)?;
                 match parse(column(operation, row, row.len().saturating_sub(1))?) {
@@ -449,11 +451,15 @@ impl Retention for PostgresStore {
 pub(crate) type Statement = Query<'static, Postgres, PgArguments>;
 
 /// The text of a statement: constant, but for the schema, whose name was checked.
-struct Sql(Arc<str>);
+struct Sql {
+    text: Arc<str>,
+    /// Whether it may have to look at the whole table.
+    is_long: bool,
+}
 
 impl Sql {
     fn query(&self) -> Statement {
-        sqlx::query(AssertSqlSafe(Arc::clone(&self.0)))
+        sqlx::query(AssertSqlSafe(Arc::clone(&self.text)))
     }
 }
 
@@ -480,7 +486,7 @@ impl Statements {
     fn new(options: &PostgresOptions) -> Self {
         let sql = |text: &str| {
             let text = text.replace("DURABLE", DURABLE);
-            Sql(schema::in_schema(&text, &options.schema).into())
+            Sql { text: schema::in_schema(&text, &options.schema).into(), is_long: false }
         };
         let list = |condition: &str| {
             sql(&format!("SELECT key FROM postback.records WHERE {condition} AND key > $1 ORDER BY key LIMIT $2"))
@@ -495,8 +501,8 @@ impl Statements {
             ),
             remove: sql("DELETE FROM postback.records USING DURABLE WHERE key = $1 AND version = $2"),
             list_pending: list("pending"),
-            list_unchanged: list("NOT pending AND changed < $3"),
-            list_by_player: list("player = $3"),
+            list_unchanged: Sql { is_long: true, ..list("NOT pending AND changed < $3") },
+            list_by_player: Sql { is_long: true, ..list("player = $3") },
             keep: sql("INSERT INTO postback.unusable (id, received, callback) \
                  SELECT $1, $2, $3::text::json FROM DURABLE ON CONFLICT (id) DO NOTHING"),
             // Their ids first, so that the table itself is not scanned.

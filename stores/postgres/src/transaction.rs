@@ -133,7 +133,8 @@ impl PostgresStore {
     /// Without the lock, two callbacks would both run their handler, and one of them for nothing.
     fn begin_with_lock(&self, key: &RecordKey) -> String {
         let options = self.options();
-        let begin = self.begin_statement(options.timeout, options.handler_timeout.saturating_add(options.timeout));
+        let idle = options.handler_timeout.saturating_add(options.timeout);
+        let begin = self.begin_statement("", options.timeout, idle);
         format!("{begin}, pg_advisory_xact_lock({}); {}", self.lock_number(key.as_str()), self.savepoint().set)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use postback::store::DedupStore as _;
+use postback::store::{DedupStore as _, SwapOutcome};
 use postback::testing::ManualClock;
 use postback::{
     Decision, Effect, Event, HandlerError, MemoryStore, Receipt, ReceiveError, Receiver, Timestamp, Verified,
@@ -279,6 +279,17 @@ async fn serialization_failures_are_retried() {
     receiver.recover().await.unwrap();
     assert_eq!(wallet.total().await, (16 * 5, 16));
     assert!(wallet.calls() >= 16);
+    // Plain changes of one record at once: each but one finds another version, which is no error.
+    let version = store.load(&key("t0")).await.unwrap().unwrap();
+    let swaps: JoinSet<_> = (0..8)
+        .map(|_| {
+            let (store, stored) = (store.clone(), version.clone());
+            async move { store.swap(Some(stored.version), &stored.record).await }
+        })
+        .collect();
+    let results = swaps.join_all().await;
+    let replaced = results.iter().filter(|result| matches!(result, Ok(SwapOutcome::Replaced(_)))).count();
+    assert_eq!((replaced, results.iter().filter(|result| result.is_err()).count()), (1, 0), "{results:?}");
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use postback::store::Retention;
-use postback::{DedupStore, Effect, HandlerError, PlayerId};
+use postback::store::{Retention, erase_player, prune};
+use postback::{DedupStore, Effect, HandlerError, PlayerId, Timestamp};
 use postback_sqlite::rusqlite::Connection;
 use postback_test_servers::events::{PLAYER, banned, completed, conversion, kept, key, pending, reversed};
 
@@ -141,6 +141,19 @@ async fn row_with_a_broken_key_hides_no_others() {
     game.connect().execute(broken, []).unwrap();
     let listed = store.list_pending(None, 2).await.unwrap();
     assert_eq!(listed, [key("o1"), key("o3")]);
+}
+
+#[tokio::test]
+async fn unreadable_record_does_not_stop_erasing_and_pruning() {
+    let (game, store, receiver) = Game::start();
+    for transaction in ["o1", "o2", "o3"] {
+        receiver.receive(completed(transaction, 5)).await.unwrap();
+    }
+    game.connect().execute("UPDATE postback_records SET record = '{}' WHERE key LIKE '%/o1'", []).unwrap();
+    let erased = erase_player(&store, &PLAYER.parse().unwrap()).await.unwrap();
+    assert_eq!((erased.redacted, erased.unreadable), (2, 1));
+    let pruned = prune(&store, Timestamp::from_millis(u64::MAX / 2)).await.unwrap();
+    assert_eq!((pruned.removed, pruned.unreadable), (2, 1));
 }
 
 #[tokio::test]
