@@ -353,9 +353,30 @@ impl<'c> Reader<'c> {
                     format!("same path as endpoint {other}: give each endpoint its own path"),
                 );
             }
+            self.check_ad_units(&section, &endpoint, &endpoints);
             endpoints.push((number, endpoint));
         }
         Some(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
+    }
+
+    /// All that a callback of AdMob says about where it belongs is its ad unit.
+    fn check_ad_units(
+        &mut self,
+        section: &Section<'c>,
+        endpoint: &ConfiguredEndpoint,
+        others: &[(usize, ConfiguredEndpoint)],
+    ) {
+        let found = others.iter().find_map(|(number, other)| Some((number, endpoint.common_ad_unit(other)?)));
+        if let Some((other, ad_unit)) = found {
+            let span = section.find("ad_units").map_or(section.span.clone(), |(span, _)| span);
+            self.error(
+                span,
+                section.key("ad_units"),
+                format!(
+                    "ad unit {ad_unit} is one of endpoint {other}, too, so one view could be paid at both: list it once"
+                ),
+            );
+        }
     }
 
     /// The descriptions in the file, as texts of their own. `None`: it was reported what is wrong with it.

@@ -195,8 +195,8 @@ pub(crate) enum NetworkKind {
     Bitlabs,
     Admob {
         player_in: PlayerIn,
-        /// The number of one of its ad units.
-        ad_unit: String,
+        /// The numbers of its ad units.
+        ad_units: Vec<String>,
     },
     Described {
         description: Box<Description>,
@@ -336,11 +336,10 @@ impl ConfiguredEndpoint {
             }
         };
         let ad_units = settings.list("ad_units")?;
-        let Some(first) = ad_units.first() else {
+        if ad_units.is_empty() {
             let fix = "add ad_units = [\"…\"] with the ids that the dashboard shows, ca-app-pub-…/…";
             return Err(problem("ad_units", format!("missing key: {fix}")));
-        };
-        let ad_unit = first.rsplit('/').next().unwrap_or_default().to_owned();
+        }
         builder = builder.ad_units(ad_units);
         let default_url = format!("{BASE}/callbacks/admob");
         let url = settings.url.unwrap_or(&default_url);
@@ -369,7 +368,9 @@ impl ConfiguredEndpoint {
             };
             problem(key, error)
         })?;
-        Ok(Self::new(endpoint, url, NetworkKind::Admob { player_in, ad_unit }))
+        let numbers = ad_units.iter().filter_map(|id| id.rsplit('/').next());
+        let ad_units = numbers.map(str::to_owned).collect();
+        Ok(Self::new(endpoint, url, NetworkKind::Admob { player_in, ad_units }))
     }
 
     fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
@@ -499,6 +500,16 @@ impl ConfiguredEndpoint {
 
     pub(crate) fn labels(&self) -> EndpointLabels<'_> {
         self.endpoint.labels()
+    }
+
+    /// An ad unit that both endpoints list.
+    pub(crate) fn common_ad_unit(&self, other: &Self) -> Option<&str> {
+        match (&self.kind, &other.kind) {
+            (NetworkKind::Admob { ad_units, .. }, NetworkKind::Admob { ad_units: others, .. }) => {
+                ad_units.iter().find(|ad_unit| others.contains(ad_unit)).map(String::as_str)
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn has_secret(&self) -> bool {

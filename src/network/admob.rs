@@ -356,7 +356,8 @@ fn ad_unit_number(id: &str) -> Result<String, ConfigError> {
         Some((publisher, number)) if is_number(publisher) => number,
         _ => id,
     };
-    if is_number(number) {
+    // Callbacks have no leading zeros: such a number would match none.
+    if is_number(number) && !number.starts_with('0') {
         return Ok(number.to_owned());
     }
     let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";

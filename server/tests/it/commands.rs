@@ -256,9 +256,10 @@ fn simulation_of_every_network_is_right() {
             "[[endpoint]]\nnetwork = \"{name}\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"{url}\"\n"
         ));
     }
-    for (app, place) in [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")] {
+    let apps = [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")];
+    for (ad_unit, (app, place)) in (2..).zip(apps) {
         setup.end.push_str(&format!(
-            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nad_units = [\"ca-app-pub-1/2\"]\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nad_units = [\"ca-app-pub-1/{ad_unit}\"]\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
         ));
     }
     // The key exists before the configuration.

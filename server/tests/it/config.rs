@@ -198,3 +198,27 @@ fn placeholder_of_a_printed_url_is_no_secret() {
         assert!(status == 2 && err.contains(expected), "{err}");
     }
 }
+
+#[test]
+fn ad_unit_of_two_endpoints_is_an_error() {
+    let setup = Setup::new();
+    let with = |ad_units: &str| {
+        format!(
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"other\"\nurl = \"https://game.example/other\"\nad_units = {ad_units}\n"
+        )
+    };
+    let check_with = |ad_units: &str| check(&setup, &format!("{VALID}{}", with(ad_units)));
+    for ad_units in [r#"["1", "5224354917"]"#, r#"["ca-app-pub-1/5224354917"]"#] {
+        let (status, _, err) = check_with(ad_units);
+        let expected = "endpoint 5.ad_units: ad unit 5224354917 is one of endpoint 4, too, so one view could be paid at \
+                        both: list it once";
+        assert!(status == 2 && err.contains(expected), "{err}");
+    }
+    // Callbacks have no leading zeros, so this one would match none.
+    let (status, _, err) = check_with(r#"["05224354917"]"#);
+    assert!(status == 2 && err.contains("endpoint 5.ad_units: invalid ad unit \"05224354917\""), "{err}");
+    for ad_units in [r#"["1"]"#, r#"["1", "ca-app-pub-1/1"]"#] {
+        let (status, _, err) = check_with(ad_units);
+        assert_eq!((status, err.as_str()), (0, ""), "{ad_units}");
+    }
+}

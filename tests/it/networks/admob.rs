@@ -142,7 +142,21 @@ fn ad_units_are_required_as_numbers_or_ids() {
     for ids in [["1", "2"], ["2", "ca-app-pub-3940256099942544/1"]] {
         assert!(build(&ids).unwrap().verify(&Request::get(&signed(REWARD))).is_ok(), "{ids:?}");
     }
-    for id in ["", "x", " 1", "1,2", "/1", "ca-app-pub-1", "ca-app-pub-1~1", "ca-app-pub-1/", "ca-app-pub-/1", "a/1"] {
+    for id in [
+        "",
+        "x",
+        " 1",
+        "1,2",
+        "/1",
+        "ca-app-pub-1",
+        "ca-app-pub-1~1",
+        "ca-app-pub-1/",
+        "ca-app-pub-/1",
+        "a/1",
+        "01",
+        "0",
+        "ca-app-pub-1/01",
+    ] {
         let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
         assert_eq!(build(&["1", id]).unwrap_err(), format!("invalid ad unit {id:?}: {fix}"));
     }
