@@ -1,4 +1,4 @@
-//! Google `AdMob` and Ad Manager: server-side verification of rewarded ads.
+//! Google `AdMob`: server-side verification of rewarded ads.
 //!
 //! Google signs each callback with ECDSA (P-256, SHA-256) and publishes the public keys, which are the same for all
 //! publishers. Neither the callback URL nor the publisher is signed: anybody can create an ad unit whose callbacks go to your

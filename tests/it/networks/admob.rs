@@ -156,6 +156,7 @@ fn ad_units_are_required_as_numbers_or_ids() {
         "01",
         "0",
         "ca-app-pub-1/01",
+        "/2/a/b",
     ] {
         let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
         assert_eq!(build(&["1", id]).unwrap_err(), format!("invalid ad unit {id:?}: {fix}"));

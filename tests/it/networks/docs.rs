@@ -82,7 +82,7 @@ fn generated() -> String {
          - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\n\
          | network | authentication | not signed |\n\
          |---|---|---|\n\
-         | `admob` [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | URL, publisher: configure the ad units |\n\
+         | `admob` [AdMob](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | URL, publisher: configure the ad units |\n\
          | `bitlabs` [BitLabs](https://developer.bitlabs.ai) ([guide](guide/bitlabs.md)) | HMAC-SHA-1 of the URL | – |\n",
     );
     let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
