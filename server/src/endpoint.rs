@@ -1,5 +1,6 @@
 //! Configured endpoints: of any network, behind one type.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -12,6 +13,8 @@ use postback::network::{
     self, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders, Shape,
 };
 use postback::store::StoreError;
+use postback::testing::described::DescribedSigner;
+use postback::verify::Query;
 use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
 
 use zeroize::Zeroizing;
@@ -502,6 +505,48 @@ impl ConfiguredEndpoint {
         self.endpoint.labels()
     }
 
+    /// If a genuine callback of the other endpoint, which has another app, would be paid at this one, too: how to
+    /// change the URLs against it. Empty: that cannot help.
+    pub(crate) fn fix_for_callbacks_of(&self, other: &Self) -> Option<String> {
+        let (NetworkKind::Described { description, .. }, own, others) = (&self.kind, self.labels(), other.labels())
+        else {
+            return None;
+        };
+        let mut common = self.secrets().filter(|secret| other.secrets().any(|known| known == *secret));
+        let how = description.authentication();
+        let is_safe = own.network != others.network || own.app == others.app || how.ends_with(" of the URL");
+        if is_safe || common.next().is_none() {
+            return None;
+        }
+        // All that such a network sends is the secret.
+        if how.contains("secret") {
+            return Some(String::new());
+        }
+        let default_url = description.dashboard_url(BASE);
+        let secret = parameters(&default_url).find(|(_, value)| value == PLACEHOLDER);
+        let secret = secret.map_or(Cow::Borrowed("secret"), |(name, _)| name);
+        let signs_added = signs_added_parameters(description, &self.url);
+        for (name, value) in parameters(&self.url) {
+            let others = parameters(&other.url).find(|(known, _)| *known == name);
+            let Some((_, others)) = others else { continue };
+            let is_static = !is_macro(&value) && !is_macro(&others);
+            // A macro in the secret's place stands for one that depends on the app.
+            let is_other_secret = name == secret && (value != others || is_macro(&value));
+            if is_other_secret || (signs_added && is_static && value != others) {
+                return None;
+            }
+        }
+        Some(if signs_added {
+            format!(", or add a parameter to both URLs with a value of its own in each, such as &app={}", own.app)
+        } else {
+            format!(", or add a parameter to both URLs with a long random text of its own in each, &{secret}=…")
+        })
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secret.iter().flat_map(|secret| secret.split(','))
+    }
+
     /// An ad unit that both endpoints list.
     pub(crate) fn common_ad_unit(&self, other: &Self) -> Option<&str> {
         match (&self.kind, &other.kind) {
@@ -543,6 +588,22 @@ impl ConfiguredEndpoint {
     pub(crate) async fn replay(&self, receiver: &ServerReceiver) -> Result<ReplaySummary, StoreError> {
         self.endpoint.replay(receiver).await
     }
+}
+
+/// The parameters of a callback URL, decoded.
+fn parameters(url: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    Query::new(url.split_once('?').map_or("", |(_, query)| query)).parameters()
+}
+
+fn is_macro(value: &str) -> bool {
+    value.contains(['[', ']', '{', '}', '<', '>', '$'])
+}
+
+/// Whether the network signs a parameter that is in the URL as typed, so that nobody can change it.
+fn signs_added_parameters(description: &Description, url: &str) -> bool {
+    let sent = |value| DescribedSigner::new(description, url, PLACEHOLDER).callback().extra("added", value).sign();
+    let (one, other) = (sent("one"), sent("other"));
+    (one.target().replace("added=one", "added=other"), one.headers()) != (other.target().to_owned(), other.headers())
 }
 
 fn meaning(key: &'static str, word: &str) -> Result<Meaning, EndpointProblem> {
