@@ -353,9 +353,52 @@ impl<'c> Reader<'c> {
                     format!("same path as endpoint {other}: give each endpoint its own path"),
                 );
             }
+            self.check_ad_units(&section, &endpoint, &endpoints);
+            self.check_secret(&section, &endpoint, &endpoints);
             endpoints.push((number, endpoint));
         }
         Some(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
+    }
+
+    /// Most networks sign neither the URL nor the app, so only the secret says which app a callback is of.
+    fn check_secret(
+        &mut self,
+        section: &Section<'c>,
+        endpoint: &ConfiguredEndpoint,
+        others: &[(usize, ConfiguredEndpoint)],
+    ) {
+        let found = others.iter().find_map(|(number, other)| Some((number, endpoint.fix_for_callbacks_of(other)?)));
+        if let Some((other, fix)) = found {
+            let span = section.find("secret").map_or(section.span.clone(), |(span, _)| span);
+            self.error(
+                span,
+                section.key("secret"),
+                format!(
+                    "same secret as endpoint {other}, which is for another app, so one callback could be paid at both: use a \
+                     secret of its own for each app{fix}"
+                ),
+            );
+        }
+    }
+
+    /// All that a callback of `AdMob` says about where it belongs is its ad unit.
+    fn check_ad_units(
+        &mut self,
+        section: &Section<'c>,
+        endpoint: &ConfiguredEndpoint,
+        others: &[(usize, ConfiguredEndpoint)],
+    ) {
+        let found = others.iter().find_map(|(number, other)| Some((number, endpoint.common_ad_unit(other)?)));
+        if let Some((other, ad_unit)) = found {
+            let span = section.find("ad_units").map_or(section.span.clone(), |(span, _)| span);
+            self.error(
+                span,
+                section.key("ad_units"),
+                format!(
+                    "ad unit {ad_unit} is one of endpoint {other}, too, so one view could be paid at both: list it once"
+                ),
+            );
+        }
     }
 
     /// The descriptions in the file, as texts of their own. `None`: it was reported what is wrong with it.

@@ -1,5 +1,6 @@
 //! Configured endpoints: of any network, behind one type.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
@@ -12,6 +13,8 @@ use postback::network::{
     self, ConfigError, Credential, DescribedBuilder, Description, Endpoint, Meaning, Role, Senders, Shape,
 };
 use postback::store::StoreError;
+use postback::testing::described::DescribedSigner;
+use postback::verify::Query;
 use postback::{EndpointLabels, Event, ReplaySummary, Request, Secret, Verified, VerifyError};
 
 use zeroize::Zeroizing;
@@ -195,8 +198,8 @@ pub(crate) enum NetworkKind {
     Bitlabs,
     Admob {
         player_in: PlayerIn,
-        /// The number of one of its ad units.
-        ad_unit: String,
+        /// The numbers of its ad units.
+        ad_units: Vec<String>,
     },
     Described {
         description: Box<Description>,
@@ -336,11 +339,10 @@ impl ConfiguredEndpoint {
             }
         };
         let ad_units = settings.list("ad_units")?;
-        let Some(first) = ad_units.first() else {
+        if ad_units.is_empty() {
             let fix = "add ad_units = [\"…\"] with the ids that the dashboard shows, ca-app-pub-…/…";
             return Err(problem("ad_units", format!("missing key: {fix}")));
-        };
-        let ad_unit = first.rsplit('/').next().unwrap_or_default().to_owned();
+        }
         builder = builder.ad_units(ad_units);
         let default_url = format!("{BASE}/callbacks/admob");
         let url = settings.url.unwrap_or(&default_url);
@@ -369,7 +371,9 @@ impl ConfiguredEndpoint {
             };
             problem(key, error)
         })?;
-        Ok(Self::new(endpoint, url, NetworkKind::Admob { player_in, ad_unit }))
+        let numbers = ad_units.iter().filter_map(|id| id.rsplit('/').next());
+        let ad_units = numbers.map(str::to_owned).collect();
+        Ok(Self::new(endpoint, url, NetworkKind::Admob { player_in, ad_units }))
     }
 
     fn described(settings: &EndpointSettings<'_>, description: &Description) -> Result<Self, EndpointProblem> {
@@ -501,6 +505,58 @@ impl ConfiguredEndpoint {
         self.endpoint.labels()
     }
 
+    /// If a genuine callback of the other endpoint, which has another app, would be paid at this one, too: how to
+    /// change the URLs against it. Empty: that cannot help.
+    pub(crate) fn fix_for_callbacks_of(&self, other: &Self) -> Option<String> {
+        let (NetworkKind::Described { description, .. }, own, others) = (&self.kind, self.labels(), other.labels())
+        else {
+            return None;
+        };
+        let mut common = self.secrets().filter(|secret| other.secrets().any(|known| known == *secret));
+        let how = description.authentication();
+        let is_safe = own.network != others.network || own.app == others.app || how.ends_with(" of the URL");
+        if is_safe || common.next().is_none() {
+            return None;
+        }
+        // All that such a network sends is the secret.
+        if how.contains("secret") {
+            return Some(String::new());
+        }
+        let default_url = description.dashboard_url(BASE);
+        let secret = parameters(&default_url).find(|(_, value)| value == PLACEHOLDER);
+        let secret = secret.map_or(Cow::Borrowed("secret"), |(name, _)| name);
+        let signs_added = signs_added_parameters(description, &self.url);
+        for (name, value) in parameters(&self.url) {
+            let others = parameters(&other.url).find(|(known, _)| *known == name);
+            let Some((_, others)) = others else { continue };
+            let is_static = !is_macro(&value) && !is_macro(&others);
+            // A macro in the secret's place stands for one that depends on the app.
+            let is_other_secret = name == secret && (value != others || is_macro(&value));
+            if is_other_secret || (signs_added && is_static && value != others) {
+                return None;
+            }
+        }
+        Some(if signs_added {
+            format!(", or add a parameter to both URLs with a value of its own in each, such as &app={}", own.app)
+        } else {
+            format!(", or add a parameter to both URLs with a long random text of its own in each, &{secret}=…")
+        })
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secret.iter().flat_map(|secret| secret.split(','))
+    }
+
+    /// An ad unit that both endpoints list.
+    pub(crate) fn common_ad_unit(&self, other: &Self) -> Option<&str> {
+        match (&self.kind, &other.kind) {
+            (NetworkKind::Admob { ad_units, .. }, NetworkKind::Admob { ad_units: others, .. }) => {
+                ad_units.iter().find(|ad_unit| others.contains(ad_unit)).map(String::as_str)
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn has_secret(&self) -> bool {
         self.secret.is_some() || matches!(self.kind, NetworkKind::Admob { .. })
     }
@@ -532,6 +588,22 @@ impl ConfiguredEndpoint {
     pub(crate) async fn replay(&self, receiver: &ServerReceiver) -> Result<ReplaySummary, StoreError> {
         self.endpoint.replay(receiver).await
     }
+}
+
+/// The parameters of a callback URL, decoded.
+fn parameters(url: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    Query::new(url.split_once('?').map_or("", |(_, query)| query)).parameters()
+}
+
+fn is_macro(value: &str) -> bool {
+    value.contains(['[', ']', '{', '}', '<', '>', '$'])
+}
+
+/// Whether the network signs a parameter that is in the URL as typed, so that nobody can change it.
+fn signs_added_parameters(description: &Description, url: &str) -> bool {
+    let sent = |value| DescribedSigner::new(description, url, PLACEHOLDER).callback().extra("added", value).sign();
+    let (one, other) = (sent("one"), sent("other"));
+    (one.target().replace("added=one", "added=other"), one.headers()) != (other.target().to_owned(), other.headers())
 }
 
 fn meaning(key: &'static str, word: &str) -> Result<Meaning, EndpointProblem> {

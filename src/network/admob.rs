@@ -1,4 +1,4 @@
-//! Google `AdMob` and Ad Manager: server-side verification of rewarded ads.
+//! Google `AdMob`: server-side verification of rewarded ads.
 //!
 //! Google signs each callback with ECDSA (P-256, SHA-256) and publishes the public keys, which are the same for all
 //! publishers. Neither the callback URL nor the publisher is signed: anybody can create an ad unit whose callbacks go to your
@@ -23,7 +23,7 @@
 //! The app must pass the player: the user id or the custom data of the SDK's server-side verification options, set before
 //! the ad is shown. A callback without both is kept as unusable with a message that says so. They may contain `&` and `=`,
 //! but not followed by the name of one of `AdMob`'s parameters (`&user_id=`): Google signs the decoded query, in which that
-//! would be a second one.
+//! would be a second one. Such a callback is rejected.
 //!
 //! A mediation platform and `AdMob` may both report one view, each with a transaction of its own. Switch one of them off.
 
@@ -356,7 +356,8 @@ fn ad_unit_number(id: &str) -> Result<String, ConfigError> {
         Some((publisher, number)) if is_number(publisher) => number,
         _ => id,
     };
-    if is_number(number) {
+    // Callbacks have no leading zeros: such a number would match none.
+    if is_number(number) && !number.starts_with('0') {
         return Ok(number.to_owned());
     }
     let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
@@ -503,27 +504,21 @@ impl<'q> Parameters<'q> {
     }
 
     /// Fails unless each known parameter is sent and signed at most once, and as often sent as signed: only then is every
-    /// boundary between them one in both.
-    fn check(&self) -> Result<(), Problem> {
-        NAMES.iter().try_for_each(|name| self.find(name).map(|_| ()))
-    }
-
-    /// A parameter as sent and as signed, if there is one.
-    fn find(&self, name: &str) -> Result<Option<(Occurrence<'q>, &str)>, Problem> {
-        let at = NAMES.iter().position(|known| *known == name);
-        let sent = at.and_then(|at| self.sent.get(at)).copied().unwrap_or(Occurrence::Absent);
-        let mut signed = self.signed.iter().filter(|(known, _)| *known == name);
-        match (sent, signed.next(), signed.next()) {
-            (Occurrence::Absent, None, _) => Ok(None),
-            (Occurrence::Once(_), Some((_, signed)), None) => Ok(Some((sent, signed))),
-            (Occurrence::Absent, Some(_), None) => Err(unclear(name)),
-            _ => Err(Problem::Repeated { name: name.to_owned() }),
-        }
+    /// boundary between them one in both. Nothing that is done later can make such a query readable, and anybody can
+    /// write one signed text in any number of ways.
+    fn check(&self) -> Result<(), NotGenuine> {
+        let is_clear = |(name, sent): (&&str, &Occurrence<'_>)| {
+            let signed = self.signed.iter().filter(|(known, _)| known == name).count();
+            matches!((sent, signed), (Occurrence::Absent, 0) | (Occurrence::Once(_), 1))
+        };
+        if NAMES.iter().zip(&self.sent).all(is_clear) { Ok(()) } else { Err(NotGenuine::AmbiguousText) }
     }
 
     /// The value of a parameter; `None` if it is absent or empty.
     fn text(&self, name: &str) -> Result<Option<String>, Problem> {
-        let Some((sent, signed)) = self.find(name)? else {
+        let sent = NAMES.iter().zip(&self.sent).find(|(known, _)| **known == name);
+        let signed = self.signed.iter().find(|(known, _)| *known == name);
+        let (Some((_, sent)), Some((_, signed))) = (sent, signed) else {
             return Ok(None);
         };
         let text = sent.text(name, None)?.filter(|text| !text.is_empty());
@@ -623,6 +618,7 @@ impl Setup {
         // Not form-encoded: a '+' is signed as itself.
         let unformed = query.replace('+', "%2B");
         let parameters = Parameters::new(&unformed);
+        parameters.check()?;
         let known = |name| parameters.text(name).ok().flatten().unwrap_or_default();
         let (ad_unit, transaction) = (known("ad_unit"), known("transaction_id"));
         let is_test = (ad_unit.as_str(), transaction.as_str()) == TEST_CALL;
@@ -642,7 +638,6 @@ impl Setup {
         key_id: Option<u64>,
         is_test: bool,
     ) -> Result<AdmobCallback, Problem> {
-        parameters.check()?;
         let text = |name: &str| parameters.text(name);
         let informational = |name: &str| {
             text(name).unwrap_or_else(|problem| {
@@ -745,6 +740,7 @@ impl Endpoint for AdmobEndpoint {
         let unusable = |problem| self.setup.unusable(problem, &kept.query);
         check_kept_by(self, kept).map_err(unusable)?;
         self.setup.read(&kept.query, None).map_err(|error| match error {
+            VerifyError::NotGenuine(NotGenuine::AmbiguousText) => unusable(unclear("custom_data")),
             VerifyError::NotGenuine(_) => unusable(Problem::Malformed {
                 name: "ad_unit".to_owned(),
                 reason: "not one of this endpoint's ad units",

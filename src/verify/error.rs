@@ -140,6 +140,12 @@ pub enum NotGenuine {
     /// `AdMob`: a view of an ad unit that is not one of the endpoint's. Google signs those of all publishers alike.
     #[error("view of another ad unit: if it is yours, add it to this endpoint's ad units")]
     OtherAdUnit,
+    /// `AdMob`: the signed text has another number of one of its parameters than the query, or more than one.
+    #[error(
+        "the signed text does not show which parameters it has: a forgery, or custom data or a user id of the app \
+         contains '&' and the name of one of AdMob's parameters, such as \"&ad_unit=\""
+    )]
+    AmbiguousText,
 }
 
 impl NotGenuine {
@@ -153,6 +159,7 @@ impl NotGenuine {
             Self::MalformedBody { .. } => "malformed_body",
             Self::Address => "address",
             Self::OtherAdUnit => "other_ad_unit",
+            Self::AmbiguousText => "ambiguous_text",
         }
     }
 }

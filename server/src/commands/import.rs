@@ -8,9 +8,9 @@ use anyhow::Context as _;
 use clap::Args;
 use csv::StringRecord;
 use postback::import::{Exposure, Importer, Outcome, PastCallback, Summary};
-use postback::network::{self, Description};
+use postback::network::{self, Description, Role};
 use postback::store::MemoryStore;
-use postback::{AppName, Clock as _, NetworkName, PlayerId, SystemClock, Timestamp, TransactionId};
+use postback::{AppName, Clock as _, NetworkName, PlayerId, RecordKey, SystemClock, Timestamp, TransactionId};
 use rust_decimal::Decimal;
 
 use super::{note, print};
@@ -31,7 +31,7 @@ const PRINTED: usize = 20;
 ///   player       the player
 ///   taken_back   how much of it was taken back since
 ///   original     the line is a reversal with its own transaction: amount was taken back from this one
-///   milestone    COMPLETE, SCREENOUT or START_BONUS (BitLabs), or the goal as callbacks name it
+///   milestone    COMPLETE, SCREENOUT or START_BONUS (BitLabs), or the goal as callbacks name it, if the URL has its macro
 ///   paid_at      2026-11-30T23:59:59Z, 2026-11-30 23:59:59 (UTC), or seconds or milliseconds since 1970
 ///
 /// No handler is called. A file can be imported again. Exit status: 0 every line is, or would be, imported; 1 some need
@@ -65,7 +65,7 @@ impl Import {
         let store = environment::resolve(&self.store).map_err(anyhow::Error::msg)?;
         let store = StoreUrl::parse(&store).map_err(anyhow::Error::msg)?;
         let description = self.description()?;
-        self.reject_bad_lines(description.as_ref())?;
+        let first = self.reject_bad_lines(description.as_ref())?;
         let is_new = matches!(&store, StoreUrl::Sqlite(path) if !path.exists());
         if is_new && !self.create {
             anyhow::bail!("there is no such file: correct the path, or add --create for a new one");
@@ -94,6 +94,8 @@ impl Import {
         let importer = Importer::new(&read_from, self.network.clone(), self.app.clone(), SystemClock.now()).dry_run();
         let summary = self.import(importer.clone(), description.as_ref()).await?;
         print(format_args!("would be: {}", Counts(&summary)))?;
+        let key = RecordKey::conversion(&self.network, &self.app, &first);
+        print(format_args!("for example {key}: compare with `postback show`, or send a recorded callback"))?;
         print_exposures(&importer)?;
         if is_new {
             print("A new store would be created.")?;
@@ -119,12 +121,12 @@ impl Import {
             .with_context(|| format!("add --config FILE with a table [networks.{name}], or correct --network"))
     }
 
-    /// Before anything is written, so that a list is imported whole or not at all.
-    fn reject_bad_lines(&self, description: Option<&Description>) -> anyhow::Result<()> {
-        let (mut bad, mut good) = (0_usize, 0_usize);
+    /// Before anything is written, so that a list is imported whole or not at all. Returns the first line's conversion.
+    fn reject_bad_lines(&self, description: Option<&Description>) -> anyhow::Result<TransactionId> {
+        let (mut bad, mut first) = (0_usize, None);
         for line in read(&self.file, description)? {
             match line {
-                Ok(_) => good += 1,
+                Ok(line) => first = first.or(Some(line.conversion)),
                 Err(error) => {
                     bad += 1;
                     if bad <= PRINTED {
@@ -133,18 +135,17 @@ impl Import {
                 }
             }
         }
-        match (bad, good) {
-            (0, 0) => anyhow::bail!("the file has no line below its header"),
-            (0, _) => Ok(()),
-            _ => anyhow::bail!("{bad} unreadable lines: nothing was imported"),
+        if bad > 0 {
+            anyhow::bail!("{bad} unreadable lines: nothing was imported");
         }
+        first.context("the file has no line below its header")
     }
 
     async fn import(&self, importer: Importer<AnyStore>, description: Option<&Description>) -> anyhow::Result<Summary> {
         // The line numbers of the rows that are in progress.
         let numbers = RefCell::new(VecDeque::new());
         let rows = read(&self.file, description)?.flat_map(|line| match line {
-            Ok(Line { number, callbacks }) => {
+            Ok(Line { number, callbacks, .. }) => {
                 numbers.borrow_mut().extend(callbacks.iter().map(|_| number));
                 callbacks.into_iter().map(Ok).collect::<Vec<_>>()
             }
@@ -230,6 +231,8 @@ struct BadLine {
 /// What a line says: one callback, or two if something was taken back.
 struct Line {
     number: u64,
+    /// Under which it is stored.
+    conversion: TransactionId,
     callbacks: Vec<PastCallback>,
 }
 
@@ -254,8 +257,8 @@ fn read(
         })?;
         let number = record.position().map_or(0, csv::Position::line);
         let callbacks = columns.callbacks(&record);
-        let callbacks = callbacks.map_err(|problem| BadLine { line: number, problem })?;
-        Ok(Line { number, callbacks })
+        let (conversion, callbacks) = callbacks.map_err(|problem| BadLine { line: number, problem })?;
+        Ok(Line { number, conversion, callbacks })
     }))
 }
 
@@ -290,7 +293,8 @@ impl Columns {
         self.places.get(column).copied().flatten()
     }
 
-    fn callbacks(&self, record: &StringRecord) -> Result<Vec<PastCallback>, String> {
+    /// The conversion of a line, and its callbacks.
+    fn callbacks(&self, record: &StringRecord) -> Result<(TransactionId, Vec<PastCallback>), String> {
         let field = |name| {
             let text = record.get(self.place(name)?)?.trim();
             Some(text).filter(|text| !text.is_empty())
@@ -299,6 +303,13 @@ impl Columns {
         let player = player.map_err(|error| format!("player: {error}"))?;
         let milestone = field("milestone");
         let goals = self.description.as_ref().filter(|description| description.has_goal_transactions());
+        let is_of_player = |description: &Description| {
+            let goal = description.names_of(Role::Goal);
+            !goal.is_empty() && goal == description.names_of(Role::Player)
+        };
+        if player.is_none() && goals.is_some_and(is_of_player) {
+            return Err("no player: transactions of this network are unique for one player only, so name it".to_owned());
+        }
         let id = |column: &str, text: &str| {
             let id = TransactionId::new(text);
             let stored = id.and_then(|id| match goals {
@@ -326,13 +337,15 @@ impl Columns {
             if taken_back.is_some() || (milestone.is_some() && goals.is_none()) {
                 return Err("a line with an original is a reversal: leave taken_back and milestone empty".to_owned());
             }
-            return Ok(vec![with_details(PastCallback::taken_back_by(transaction, original, amount))]);
+            let taken_back = PastCallback::taken_back_by(transaction, original.clone(), amount);
+            return Ok((original, vec![with_details(taken_back)]));
         }
         let Some(amount) = amount else {
             if taken_back.is_some() {
                 return Err("taken_back without an amount: add what was paid".to_owned());
             }
-            return Ok(vec![with_details(PastCallback::paid_unknown_amount(transaction))]);
+            let paid = PastCallback::paid_unknown_amount(transaction.clone());
+            return Ok((transaction, vec![with_details(paid)]));
         };
         if amount.is_sign_negative() && !amount.is_zero() {
             return Err("negative amount: name the original of a reversal in the column original".to_owned());
@@ -347,9 +360,9 @@ impl Columns {
         }
         let mut callbacks = vec![with_details(paid)];
         if let Some(by) = taken_back.filter(|by| !by.is_zero()) {
-            callbacks.push(with_details(PastCallback::taken_back(transaction, by)));
+            callbacks.push(with_details(PastCallback::taken_back(transaction.clone(), by)));
         }
-        Ok(callbacks)
+        Ok((transaction, callbacks))
     }
 }
 

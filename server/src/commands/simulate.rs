@@ -226,7 +226,8 @@ impl Simulate {
         for (run, endpoint) in (SystemClock.now().as_millis() * 100..).zip(endpoints.iter().copied()) {
             plan.extend(match &endpoint.kind {
                 NetworkKind::Bitlabs => plan_bitlabs(endpoint, run)?,
-                NetworkKind::Admob { player_in, ad_unit } => {
+                NetworkKind::Admob { player_in, ad_units } => {
+                    let ad_unit = ad_units.first().context("no ad unit")?;
                     plan_admob(endpoint, player_in, ad_unit, google.as_ref(), run)?
                 }
                 NetworkKind::Described { .. } => plan_described(endpoint, &endpoints, run)?,

@@ -244,6 +244,69 @@ fn imports_of_goals_and_of_own_networks_are_duplicates() {
 }
 
 #[test]
+fn imports_with_goals_as_in_the_url_are_duplicates() {
+    // Network, app, secret, URL, and what the list says.
+    let mut cases = Vec::new();
+    for (name, milestone) in [
+        ("adgate", ""),
+        ("affise", ""),
+        ("ayet", ""),
+        ("everflow", ""),
+        ("keitaro", ""),
+        ("mychips", "level 1"),
+        ("tune", ""),
+    ] {
+        cases.push((name, "my-game", SECRET, default_url(name).replace("YOUR_SECRET", SECRET), milestone));
+    }
+    let other_secret = format!("{SECRET}-of-another-app");
+    for (name, goal) in [
+        ("adgate", "event_id"),
+        ("affise", "goal"),
+        ("ayet", "task_uuid"),
+        ("everflow", "event_id"),
+        ("tune", "goal_id"),
+    ] {
+        let url = default_url(name).replace("YOUR_SECRET", &other_secret).replace("/callbacks/", "/goals/");
+        cases.push((name, "with-goals", &other_secret, url.replace('?', &format!("?goal={{{goal}}}&")), "level 1"));
+    }
+    let mut setup = Setup::new();
+    for (name, app, secret, url, _) in &cases {
+        setup.end.push_str(&format!(
+            "[[endpoint]]\nnetwork = \"{name}\"\napp = \"{app}\"\nsecret = \"{secret}\"\nurl = \"{url}\"\n"
+        ));
+    }
+    let _backend = Recorder::accepting(setup.backend);
+    let server = setup.start();
+    for (name, app, secret, url, milestone) in cases {
+        let list = format!("transaction,player,amount,milestone\nt1,p1,5,{milestone}\n");
+        fs::write(setup.path("paid.csv"), list).expect("a list");
+        let arguments = ["import", "sqlite:postback.db", "paid.csv", "--app", app, "--network", name];
+        let (status, out, err) = ask(&setup, &arguments);
+        assert_eq!(status, 0, "{err}");
+        let printed = out.lines().find_map(|line| line.strip_prefix("for example "));
+        let key =
+            printed.and_then(|line| line.strip_suffix(": compare with `postback show`, or send a recorded callback"));
+        let key = key.unwrap_or_else(|| panic!("{name}: {out}"));
+        let (status, out, err) = ask(&setup, &[&arguments[..], &["--write"]].concat());
+        assert!(status == 0 && out.starts_with("1 imported, "), "{name}: {out}{err}");
+        let network = postback::network::preset(name).expect("a preset");
+        let draft = DescribedSigner::new(&network, url, secret).callback();
+        let goal = if name == "keitaro" { "p1" } else { "level 1" };
+        let sent = draft.player("p1").transaction("t1").amount("5").role(Role::Goal, goal).sign();
+        let headers: Vec<(&str, &str)> = sent.headers().iter().map(|(name, value)| (&**name, &**value)).collect();
+        let response = Client::new(server.public).send(sent.method(), sent.target(), &headers).expect("a response");
+        assert_eq!((response.status, response.body.as_str()), (200, "duplicate"), "{name}: {}", sent.target());
+        let record = server.admin(&format!("/api/record?key={}", key.replace(' ', "%20")));
+        assert_eq!(record["key"], key, "{name}");
+    }
+    // Without the player, no callback would have the key.
+    fs::write(setup.path("paid.csv"), "transaction,amount\nt2,5\n").expect("a list");
+    let arguments = ["import", "sqlite:postback.db", "paid.csv", "--app", "my-game", "--network", "keitaro"];
+    let (status, _, err) = ask(&setup, &arguments);
+    assert!(status == 2 && err.contains("line 2: no player: transactions of this network"), "{err}");
+}
+
+#[test]
 fn simulation_of_every_network_is_right() {
     let mut setup = Setup::new();
     // BitLabs is in every setup.
@@ -256,9 +319,10 @@ fn simulation_of_every_network_is_right() {
             "[[endpoint]]\nnetwork = \"{name}\"\napp = \"my-game\"\nsecret = \"{SECRET}\"\nurl = \"{url}\"\n"
         ));
     }
-    for (app, place) in [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")] {
+    let apps = [("first", "user_id"), ("second", "custom_data"), ("third", "custom_data.the player")];
+    for (ad_unit, (app, place)) in (2..).zip(apps) {
         setup.end.push_str(&format!(
-            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nad_units = [\"ca-app-pub-1/2\"]\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"{app}\"\nkeys_file = \"key.json\"\nad_units = [\"ca-app-pub-1/{ad_unit}\"]\nplayer_in = \"{place}\"\nurl = \"https://game.example/callbacks/admob/{app}\"\n"
         ));
     }
     // The key exists before the configuration.

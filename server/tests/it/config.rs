@@ -3,6 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 
+use postback::Endpoint as _;
+use postback::network::DescribedEndpoint;
+use postback::testing::described::{DescribedSigner, SentCallback};
 use postback_test_servers::free_port;
 
 use crate::program::{BACKEND_SECRET, Setup, command, run};
@@ -196,5 +199,152 @@ fn placeholder_of_a_printed_url_is_no_secret() {
     ] {
         let (status, _, err) = check(&setup, &with_keys(keys));
         assert!(status == 2 && err.contains(expected), "{err}");
+    }
+}
+
+#[test]
+fn ad_unit_of_two_endpoints_is_an_error() {
+    let setup = Setup::new();
+    let with = |ad_units: &str| {
+        format!(
+            "[[endpoint]]\nnetwork = \"admob\"\napp = \"other\"\nurl = \"https://game.example/other\"\nad_units = {ad_units}\n"
+        )
+    };
+    let check_with = |ad_units: &str| check(&setup, &format!("{VALID}{}", with(ad_units)));
+    for ad_units in [r#"["1", "5224354917"]"#, r#"["ca-app-pub-1/5224354917"]"#] {
+        let (status, _, err) = check_with(ad_units);
+        let expected = "endpoint 5.ad_units: ad unit 5224354917 is one of endpoint 4, too, so one view could be paid at \
+                        both: list it once";
+        assert!(status == 2 && err.contains(expected), "{err}");
+    }
+    // Callbacks have no leading zeros, so this one would match none.
+    let (status, _, err) = check_with(r#"["05224354917"]"#);
+    assert!(status == 2 && err.contains("endpoint 5.ad_units: invalid ad unit \"05224354917\""), "{err}");
+    for ad_units in [r#"["1"]"#, r#"["1", "ca-app-pub-1/1"]"#] {
+        let (status, _, err) = check_with(ad_units);
+        assert_eq!((status, err.as_str()), (0, ""), "{ad_units}");
+    }
+}
+
+const LONG_SECRET: &str = "a-long-random-text";
+const ANOTHER_SECRET: &str = "another-long-random-text";
+
+/// Checks two endpoints of one network. The URLs are what follows the path, if they are not left out.
+fn check_two(network: &str, apps: [&str; 2], secrets: [&str; 2], urls: [Option<&str>; 2]) -> (i32, String) {
+    let (head, _) = VALID.split_once("[[endpoint]]").expect("endpoints");
+    let endpoint = |number: usize| {
+        let (app, secret) = (apps[number], secrets[number]);
+        let url = urls[number].map(|rest| format!("url = \"https://game.example/{number}{rest}\"\n"));
+        let url = url.unwrap_or_default();
+        format!("[[endpoint]]\nnetwork = \"{network}\"\napp = \"{app}\"\nsecret = \"{secret}\"\n{url}")
+    };
+    let (status, _, err) = check(&Setup::new(), &format!("{head}{}{}", endpoint(0), endpoint(1)));
+    (status, err)
+}
+
+/// What follows the path in a preset's default URL, with this secret.
+fn rest_of_url(network: &str, secret: &str) -> String {
+    let url = postback::network::preset(network).expect("a preset").dashboard_url("");
+    let rest = url.strip_prefix(&format!("/callbacks/{network}")).expect("its path");
+    rest.replace("YOUR_SECRET", secret)
+}
+
+fn with_parameter(rest: &str, added: &str) -> String {
+    format!("{rest}{}{added}", if rest.contains('?') { '&' } else { '?' })
+}
+
+const ADD_A_VALUE: &str = ", or add a parameter to both URLs with a value of its own in each, such as &app=b";
+const ADD_A_SECRET: &str = ", or add a parameter to both URLs with a long random text of its own in each, &secret=…";
+
+/// Networks that sign neither the URL nor the app, and what else can be done about it.
+const WITHOUT_APP: [(&str, &str); 10] = [
+    ("ayet", ADD_A_VALUE),
+    ("unityads", ADD_A_VALUE),
+    ("pollfish", ADD_A_SECRET),
+    ("tapjoy", ADD_A_SECRET),
+    ("pubscale", ADD_A_SECRET),
+    ("superrewards", ADD_A_SECRET),
+    ("adgem-v3", ADD_A_SECRET),
+    ("mychips", ""),
+    ("keitaro", ""),
+    ("phonexa", ""),
+];
+
+#[test]
+fn secret_of_two_apps_is_an_error() {
+    for (network, fix) in WITHOUT_APP {
+        let expected = format!(
+            "endpoint 2.secret: same secret as endpoint 1, which is for another app, so one callback could be paid at both: \
+             use a secret of its own for each app{fix}\n"
+        );
+        let rest = rest_of_url(network, LONG_SECRET);
+        let lists = [&format!("{ANOTHER_SECRET},{LONG_SECRET}"), LONG_SECRET];
+        for secrets in [[LONG_SECRET; 2], lists] {
+            let (status, err) = check_two(network, ["a", "b"], secrets, [Some(&rest); 2]);
+            assert!(status == 2 && err.contains(&expected), "{network}: {err}");
+        }
+        let (status, err) = check_two(network, ["a"; 2], [LONG_SECRET; 2], [Some(&rest); 2]);
+        assert!(status == 0 && !err.contains("endpoint 2"), "{network}: {err}");
+        let own = rest_of_url(network, ANOTHER_SECRET);
+        let secrets = [LONG_SECRET, ANOTHER_SECRET];
+        let (status, err) = check_two(network, ["a", "b"], secrets, [Some(&rest), Some(&own)]);
+        assert!(status == 0 && !err.contains("endpoint 2"), "{network}: {err}");
+    }
+}
+
+#[test]
+fn secret_of_two_apps_is_allowed_if_their_urls_differ() {
+    let check_urls = |network: &str, urls: [Option<&str>; 2]| {
+        let (status, err) = check_two(network, ["a", "b"], [LONG_SECRET; 2], urls);
+        assert_eq!(status == 2, err.contains("endpoint 2.secret: same secret as endpoint 1"), "{network}: {err}");
+        status == 0
+    };
+    for (network, fix) in WITHOUT_APP {
+        let rest = rest_of_url(network, LONG_SECRET);
+        let check_added = |added: [&str; 2]| {
+            let urls = added.map(|added| with_parameter(&rest, added));
+            check_urls(network, [Some(&urls[0]), Some(&urls[1])])
+        };
+        // Somebody could change it, unless the network signs it.
+        assert_eq!(check_added(["app=a", "app=b"]), fix == ADD_A_VALUE, "{network}");
+        assert!(!check_added(["app=a", "app=a"]) && !check_added(["app=a", "x=b"]), "{network}");
+        if !fix.is_empty() {
+            let (one, other) = (format!("secret={LONG_SECRET}"), format!("secret={ANOTHER_SECRET}"));
+            assert!(check_added([&one, &other]) && !check_added([&one, &one]), "{network}");
+        }
+    }
+    // A secret that is made from the app's name; a URL that is signed.
+    let own = rest_of_url("applovin", ANOTHER_SECRET);
+    assert!(check_urls("applovin", [None, Some(&own)]) && !check_urls("applovin", [Some(&own), Some(&own)]));
+    let made = rest_of_url("applovin", "{secret}");
+    assert!(check_urls("applovin", [Some(&made), Some(&made)]));
+    let rest = rest_of_url("notik", "");
+    assert!(check_urls("notik", [Some(&rest), Some(&rest)]));
+}
+
+/// What the configuration allows is safe.
+#[test]
+fn callback_of_one_app_is_not_genuine_at_the_other() {
+    for (network, fix) in WITHOUT_APP.into_iter().filter(|(_, fix)| !fix.is_empty()) {
+        let (name, own, others) =
+            if fix == ADD_A_VALUE { ("app", "a", "b") } else { ("secret", LONG_SECRET, ANOTHER_SECRET) };
+        let description = postback::network::preset(network).expect("a preset");
+        let rest = rest_of_url(network, "");
+        let url = |value: &str| format!("https://game.example/0{}", with_parameter(&rest, &format!("{name}={value}")));
+        let endpoint = |app: &str, value: &str| {
+            let builder = description.app(app).secret(LONG_SECRET).expect("a secret").url(url(value));
+            builder.build().expect("an endpoint")
+        };
+        let sent = DescribedSigner::new(&description, url(own), LONG_SECRET).callback().player("p1").amount("5").sign();
+        let is_read = |sent: &SentCallback, endpoint: &DescribedEndpoint| match endpoint.verify(&sent.request()) {
+            // A static parameter of another value: genuine, and unusable.
+            Err(error) => error.is_genuine() && error.as_str() != "static_mismatch",
+            Ok(_) => true,
+        };
+        assert!(is_read(&sent, &endpoint("a", own)), "{network}");
+        let changed = sent.clone().with_target(sent.target().replace("app=a", "app=b"));
+        for sent in [sent, changed] {
+            assert!(!is_read(&sent, &endpoint("b", others)), "{network}: {}", sent.target());
+        }
     }
 }

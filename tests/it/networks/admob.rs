@@ -107,10 +107,6 @@ async fn views_of_other_ad_units_are_rejected_and_not_kept() {
         REWARD.replace("ad_unit=1", "ad_unit=11"),
         REWARD.replace("ad_unit=1", "ad_unit=%FF"),
         REWARD.replace("ad_unit=1&", ""),
-        // Ad unit 1 in the text that the other publisher's app passes.
-        REWARD.replace("ad_unit=1", "ad_unit=2&custom_data=&ad_unit=1"),
-        REWARD.replace("ad_unit=1", "ad_unit=2%26ad_unit=1"),
-        REWARD.replace("ad_unit=1", "%61d_unit%3D2&custom_data=&ad_unit=1"),
         REWARD.replace("ad_unit=1", "ad_unit=1%26z%3D1"),
         // Unusable, too.
         REWARD.replace("ad_unit=1", "ad_unit=2").replace("=p1", "="),
@@ -146,7 +142,22 @@ fn ad_units_are_required_as_numbers_or_ids() {
     for ids in [["1", "2"], ["2", "ca-app-pub-3940256099942544/1"]] {
         assert!(build(&ids).unwrap().verify(&Request::get(&signed(REWARD))).is_ok(), "{ids:?}");
     }
-    for id in ["", "x", " 1", "1,2", "/1", "ca-app-pub-1", "ca-app-pub-1~1", "ca-app-pub-1/", "ca-app-pub-/1", "a/1"] {
+    for id in [
+        "",
+        "x",
+        " 1",
+        "1,2",
+        "/1",
+        "ca-app-pub-1",
+        "ca-app-pub-1~1",
+        "ca-app-pub-1/",
+        "ca-app-pub-/1",
+        "a/1",
+        "01",
+        "0",
+        "ca-app-pub-1/01",
+        "/2/a/b",
+    ] {
         let fix = "use the id that the dashboard shows, ca-app-pub-…/…, or the number after its slash";
         assert_eq!(build(&["1", id]).unwrap_err(), format!("invalid ad unit {id:?}: {fix}"));
     }
@@ -184,31 +195,54 @@ fn the_player_is_where_the_app_puts_it() {
     assert_eq!(own(PlayerIn::CustomData).replay(&kept.callback).unwrap().player, "p2");
 }
 
-#[test]
-fn escaped_separators_cannot_move_a_boundary() {
+const AMBIGUOUS: &str = "the signed text does not show which parameters it has: a forgery, or custom data or a user id \
+                         of the app contains '&' and the name of one of AdMob's parameters, such as \"&ad_unit=\"";
+
+#[tokio::test]
+async fn parameters_in_the_texts_of_the_app_are_rejected() {
     let escaped = |text: &str| text.replace('&', "%26").replace('=', "%3D");
-    let malformed =
-        |name: &str| format!("malformed parameter {name:?}: the signed text does not show where it begins or ends");
-    let repeated = |name: &str| format!("parameter {name:?} occurs more than once");
     // Custom data with the names of parameters: signed as if they were further parameters, and readable as such.
     let inner = "&reward_amount=1000000&transaction_id=t9&user_id=p1&z=";
     let tail = "&reward_amount=5&transaction_id=t1&user_id=p1";
-    let genuine = format!("ad_network=5&ad_unit=1&custom_data=x{}{tail}", escaped(inner));
-    let swapped = format!("ad_network=5&ad_unit=1&custom_data=x{inner}{}", escaped(tail));
-    let added = "ad_unit=1&custom_data=x&user_id=p9&reward_amount=5&transaction_id=t1&user_id=p1";
+    let custom = |data: &str| format!("ad_network=5&ad_unit=1&custom_data={data}{tail}");
+    let item = REWARD.replace("item=Key%20Doubler", "item=%26user_id%3Dp1").replace("t1&user_id=p1", "t1");
+    let game = Game::new();
+    let receiver = paying(&game.store);
+    for (place, query) in [
+        (PlayerIn::CustomDataField("user".into()), custom("user%3Dp1%26ad_unit%3Dhome")),
+        (PlayerIn::UserId, custom("user%3Dp1%26user_id")),
+        (PlayerIn::UserId, custom(&escaped(&format!("x{inner}")))),
+        (PlayerIn::UserId, format!("ad_network=5&ad_unit=1&custom_data=x{inner}{}", escaped(tail))),
+        (PlayerIn::UserId, custom("x%26user_id%3Dp9")),
+        (PlayerIn::UserId, custom("x&user_id=p9")),
+        (PlayerIn::UserId, custom("x").replace("&reward_amount=5", "%26reward_amount%3D5")),
+        (PlayerIn::CustomData, custom("x").replace("&user_id=", "%26user_id%3D")),
+        (PlayerIn::UserId, item),
+        // Ad unit 1 in the text that another publisher's app passes.
+        (PlayerIn::UserId, REWARD.replace("ad_unit=1", "ad_unit=2&custom_data=&ad_unit=1")),
+        (PlayerIn::UserId, REWARD.replace("ad_unit=1", "ad_unit=2%26ad_unit=1")),
+        (PlayerIn::UserId, REWARD.replace("ad_unit=1", "%61d_unit%3D2&custom_data=&ad_unit=1")),
+    ] {
+        let (target, endpoint) = (signed(&query), own(place));
+        let error = receiver.handle(&endpoint, &Request::get(&target)).await.unwrap_err();
+        assert_eq!((error.as_str(), error.to_string().as_str()), ("ambiguous_text", AMBIGUOUS), "{query}");
+        let response = CallbackResponse::new(Err(&error), endpoint.responses(), None);
+        assert_eq!((response.status, &*response.body), (403, "forbidden"));
+    }
+    assert!(game.store.list_unusable(None, 10).await.unwrap().is_empty());
+    // One that an earlier version kept stays unusable.
+    let endpoint = own(PlayerIn::UserId);
+    let mut kept = unusable(endpoint.verify(&Request::get(&signed(&REWARD.replace("=p1", "="))))).callback;
+    kept.query = custom("x%26user_id%3Dp9");
+    assert!(unusable(endpoint.replay(&kept)).problem.to_string().contains("does not show where it begins or ends"));
+}
+
+#[test]
+fn escaped_separators_cannot_move_a_boundary() {
+    let malformed =
+        |name: &str| format!("malformed parameter {name:?}: the signed text does not show where it begins or ends");
     let custom = "ad_unit=1&custom_data=a%3D1%26b%3D2&reward_amount=5&transaction_id=t1&user_id=p1";
     for (place, query, problem) in [
-        (PlayerIn::UserId, genuine, repeated("reward_amount")),
-        (PlayerIn::UserId, swapped, repeated("reward_amount")),
-        (PlayerIn::UserId, added.replace("&user_id=p9", "%26user_id%3Dp9"), repeated("user_id")),
-        (PlayerIn::UserId, added.to_owned(), repeated("user_id")),
-        (PlayerIn::UserId, custom.replace("&reward_amount=5", "%26reward_amount%3D5"), malformed("reward_amount")),
-        (PlayerIn::CustomData, custom.replace("&user_id=", "%26user_id%3D"), malformed("user_id")),
-        (
-            PlayerIn::UserId,
-            REWARD.replace("item=Key%20Doubler", "item=%26user_id%3Dp1").replace("t1&user_id=p1", "t1"),
-            malformed("user_id"),
-        ),
         (PlayerIn::CustomData, custom.replace("%26b%3D2", "&b=2"), malformed("custom_data")),
         (PlayerIn::UserId, format!("{REWARD}&z=1"), malformed("user_id")),
         (PlayerIn::UserId, REWARD.replace("=t1&", "=t1%26z%3D1&"), malformed("transaction_id")),
@@ -240,17 +274,22 @@ fn escaped_separators_cannot_move_a_boundary() {
 }
 
 #[tokio::test]
-async fn escaped_separators_cannot_pay_a_view_twice() {
+async fn one_signed_query_fills_nothing_and_is_paid_once() {
     let query = "ad_unit=1&custom_data=p1&reward_amount=5&reward_item=Gems&timestamp=1&transaction_id=t1&user_id=u";
     let genuine = signed(query);
     let (game, endpoint) = (Game::new(), own(PlayerIn::CustomData));
     let receiver = paying(&game.store);
     receiver.handle(&endpoint, &Request::get(&genuine)).await.unwrap();
     for separators in ["&user_id=", "&timestamp=", "&reward_item="] {
-        let forged = genuine.replace(separators, &separators.replace('&', "%26").replace('=', "%3D"));
-        let result = receiver.handle(&endpoint, &Request::get(&forged)).await;
-        assert!(result.is_err_and(|error| error.as_str() == "malformed"), "{forged}");
+        // Every letter can be escaped or not.
+        for item in ["Gems", "%47ems", "G%65ms", "Ge%6Ds", "Gem%73"] {
+            let forged = genuine.replace(separators, &separators.replace('&', "%26").replace('=', "%3D"));
+            let forged = forged.replace("Gems", item);
+            let result = receiver.handle(&endpoint, &Request::get(&forged)).await;
+            assert!(result.is_err_and(|error| error.as_str() == "ambiguous_text"), "{forged}");
+        }
     }
+    assert!(game.store.list_unusable(None, 100).await.unwrap().is_empty());
     assert_eq!(game.balance().await, decimal("5"));
 }
 
@@ -506,7 +545,11 @@ fn what_decides_nothing_costs_no_reward() {
                 assert!(is_usable, "{query}");
                 assert!(callback.ad_network.is_none() && callback.amount == Some(decimal("5")));
             }
-            Err(error) => assert!(!is_usable && error.is_genuine(), "{query}: {error}"),
+            // What no version could read is not kept.
+            Err(error) => {
+                let is_repeated = error.as_str() == "ambiguous_text";
+                assert!(!is_usable && error.is_genuine() != is_repeated, "{query}: {error}");
+            }
         }
     }
 }

@@ -82,7 +82,7 @@ fn generated() -> String {
          - **Not signed**: anybody who sees a callback can change it. `+ secret`: the default URL contains a static secret instead.\n\n\
          | network | authentication | not signed |\n\
          |---|---|---|\n\
-         | `admob` [AdMob, Ad Manager](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | URL, publisher: configure the ad units |\n\
+         | `admob` [AdMob](https://developers.google.com/admob/android/ssv) | ECDSA P-256 of the query | URL, publisher: configure the ad units |\n\
          | `bitlabs` [BitLabs](https://developer.bitlabs.ai) ([guide](guide/bitlabs.md)) | HMAC-SHA-1 of the URL | – |\n",
     );
     let all: Vec<Description> = presets().map(|name| preset(name).unwrap()).collect();
@@ -183,7 +183,27 @@ fn the_guide_documents_every_key() {
 #[test]
 fn the_guide_lists_networks_with_goal_transactions() {
     let guide = include_str!("../../../docs/guide/migration.md");
-    for name in presets().filter(|name| preset(name).unwrap().has_goal_transactions()) {
-        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    let (mut of_players, mut with_goal, mut without) = (Vec::new(), Vec::new(), Vec::new());
+    for name in presets() {
+        let network = preset(name).unwrap();
+        let names = network.names_of(Role::Goal);
+        let macros = network.macros();
+        let mut texts = macros.iter().filter(|(text, _)| names.iter().any(|name| text.contains(name.as_str())));
+        if !network.has_goal_transactions() {
+            continue;
+        } else if !names.is_empty() && names == network.names_of(Role::Player) {
+            of_players.push(format!("`{name}`"));
+        } else if texts.any(|(text, _)| network.dashboard_url("").contains(text.as_str())) {
+            with_goal.push(format!("`{name}`"));
+        } else {
+            without.push(format!("`{name}`"));
+        }
     }
+    let guide = guide.replace("\n  ", " ");
+    assert!(guide.contains(&format!("Not for {}, whose", of_players.join(", "))), "{of_players:?}");
+    let (with_goal, without) = (with_goal.join(", "), without.join(", "));
+    assert!(
+        guide.contains(&format!("Goal in the default URL: {with_goal}. None, unless you added it: {without}.")),
+        "{with_goal}; {without}"
+    );
 }
