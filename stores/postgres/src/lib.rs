@@ -33,7 +33,7 @@
 //! GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA postback TO game;
 //! ```
 //!
-//! Statements are prepared, so PgBouncer works in session mode, or in transaction mode from version 1.21 with
+//! Statements are prepared, so `PgBouncer` works in session mode, or in transaction mode from version 1.21 with
 //! `max_prepared_statements`. A delivery holds one connection for the length of its transaction. TLS is a feature of `sqlx`: switch it on in your
 //! own dependency, for example `sqlx = { version = "0.9", features = ["tls-rustls"] }`.
 //!
