@@ -1,5 +1,8 @@
 //! Delivery: outages, restarts, several servers, and a backlog.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -288,4 +291,53 @@ fn conversions_that_always_time_out_delay_no_other() {
     // What the backend answered others meanwhile shows that only these are at fault.
     assert_eq!(server.admin("/api/status")["delivery"]["backend_up"], true);
     assert_eq!(server.admin("/api/pending")["records"].as_array().map(Vec::len), Some(8));
+}
+
+/// A backend that sends the head of a response and never the rest of its body. Returns how many exchanges are open.
+fn start_backend_with_stalled_bodies(port: u16) -> Arc<AtomicUsize> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    let open: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&open);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let open = Arc::clone(&counted);
+            std::thread::spawn(move || {
+                if !read_webhook(&mut stream).is_empty() {
+                    open.fetch_add(1, Ordering::SeqCst);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun");
+                    // Until the server closes the connection.
+                    let _ = stream.read(&mut [0]);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    open
+}
+
+/// The text of one request, which ends with its body's brace. Empty if the connection was closed.
+fn read_webhook(stream: &mut TcpStream) -> String {
+    let mut request = vec![0; 16_384];
+    let mut length = 0;
+    while !request[..length].ends_with(b"}") {
+        match stream.read(&mut request[length..]) {
+            Ok(0) | Err(_) => return String::new(),
+            Ok(read) => length += read,
+        }
+    }
+    String::from_utf8_lossy(&request[..length]).into_owned()
+}
+
+#[test]
+fn stalled_bodies_of_responses_hold_few_connections() {
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"300s\"\nconcurrency = 2".to_owned();
+    let open = start_backend_with_stalled_bodies(setup.backend);
+    let server = setup.start();
+    for number in 0..20 {
+        server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    wait_until("all are delivered", || server.admin("/api/status")["delivery"]["delivered"] == 20);
+    wait_until("the others are closed", || open.load(Ordering::SeqCst) <= 2);
 }
