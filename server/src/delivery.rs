@@ -637,26 +637,29 @@ fn log_store_failed(error: &StoreError) {
     tracing::error!(target: "postback::delivery", %error, error.source = source, "store failed: delivery is retried");
 }
 
-/// Counts what is pending from time to time, for the page and the metrics.
+/// Counts what is pending from time to time, for the page and the metrics. If the store fails, the last count stands.
 async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutdown) {
     loop {
-        let (mut count, mut after) = (0, None);
-        while count < MAX_COUNTED {
-            let Ok(keys) = store.list_pending(after.as_ref(), PAGE).await else {
-                break;
-            };
-            count += keys.len();
-            after = keys.last().cloned();
-            if keys.len() < PAGE {
-                break;
-            }
+        if let Ok(count) = pending(&store).await {
+            shared.status().pending = count;
+            metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         }
-        let count = count.min(MAX_COUNTED);
-        shared.status().pending = count;
-        metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         tokio::select! {
             () = tokio::time::sleep(COUNT_INTERVAL) => {}
             () = shutdown.requested() => return,
         }
     }
+}
+
+async fn pending(store: &AnyStore) -> Result<usize, StoreError> {
+    let (mut count, mut after) = (0, None);
+    while count < MAX_COUNTED {
+        let keys = store.list_pending(after.as_ref(), PAGE).await?;
+        count += keys.len();
+        after = keys.last().cloned();
+        if keys.len() < PAGE {
+            break;
+        }
+    }
+    Ok(count.min(MAX_COUNTED))
 }

@@ -341,3 +341,20 @@ fn stalled_bodies_of_responses_hold_few_connections() {
     wait_until("all are delivered", || server.admin("/api/status")["delivery"]["delivered"] == 20);
     wait_until("the others are closed", || open.load(Ordering::SeqCst) <= 2);
 }
+
+#[test]
+fn pending_decisions_stay_counted_while_the_store_fails() {
+    let setup = Setup::new();
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    wait_until("it is counted", || server.admin("/api/status")["delivery"]["pending"] == 1);
+    let database = rusqlite::Connection::open(setup.path("postback.db")).expect("the store");
+    database.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+    database.execute("ALTER TABLE postback_records RENAME TO hidden", []).expect("a table");
+    wait_until("the store fails", || server.get("/health").status == 503);
+    // It is counted every 10 s.
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(server.admin("/api/status")["delivery"]["pending"], 1);
+    let metrics = client::get(server.admin, "/metrics").body;
+    assert!(metrics.lines().any(|line| line == "postback_decisions_pending 1"), "{metrics}");
+}
