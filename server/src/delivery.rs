@@ -8,7 +8,7 @@
 //! New decisions are delivered as they are accepted. Everything else is found by scanning the store's pending records:
 //! at startup, after an outage, and whenever a retry is due.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,8 @@ use crate::webhook::{BackendError, WebhookSender};
 
 pub(crate) type ServerReceiver = Receiver<AnyStore, WebhookSender>;
 
-/// How many accepted conversions wait in memory. Beyond that, the next scan finds them.
+/// How many accepted conversions wait in the channel, and as many again in the dispatcher. Beyond that, the next scan
+/// finds them.
 const QUEUE: usize = 1024;
 
 /// The number of keys listed at a time.
@@ -140,10 +141,14 @@ impl Delivery {
             concurrency: concurrency.max(1),
             patience,
             incoming,
+            accepted: VecDeque::new(),
+            queued: HashSet::new(),
             shared: Arc::clone(&shared),
             running: JoinSet::new(),
+            scanned: 0,
             in_flight: HashMap::new(),
             scan: Some(Scan::default()),
+            scan_again: false,
             scan_ended: Instant::now(),
             waiting: 0,
             next_due: Instant::now(),
@@ -241,17 +246,31 @@ enum Breaker {
     Open { probe_at: Instant, wait: Duration, probe: Option<RecordKey> },
 }
 
+/// A delivery that runs.
+struct Work {
+    check: Check,
+    /// Whether something was accepted for the record meanwhile.
+    again: bool,
+}
+
 struct Dispatcher {
     receiver: ServerReceiver,
     concurrency: usize,
     /// How long running deliveries may take at shutdown.
     patience: Duration,
     incoming: mpsc::Receiver<RecordKey>,
+    /// What was accepted and not started yet, and the same as a set: scans leave it out.
+    accepted: VecDeque<RecordKey>,
+    queued: HashSet<RecordKey>,
     shared: Arc<Shared>,
     running: JoinSet<(RecordKey, Outcome)>,
-    /// The records that are worked on, and whether something was accepted for them meanwhile.
-    in_flight: HashMap<RecordKey, bool>,
+    /// How many of the running deliveries a scan started.
+    scanned: usize,
+    /// The records that are worked on.
+    in_flight: HashMap<RecordKey, Work>,
     scan: Option<Scan>,
+    /// Whether another scan follows the present one.
+    scan_again: bool,
     scan_ended: Instant,
     /// How many records of the last scan were not due.
     waiting: u32,
@@ -277,8 +296,8 @@ impl Dispatcher {
     async fn run(mut self, mut shutdown: Shutdown) {
         loop {
             self.advance_scan().await;
+            self.start_accepted();
             self.shared.status().running = self.running.len();
-            let may_start = self.running.len() < self.concurrency || !self.is_closed();
             let wakeup = self.next_wakeup();
             tokio::select! {
                 () = shutdown.requested() => break,
@@ -287,18 +306,18 @@ impl Dispatcher {
                         self.on_outcome(key, outcome);
                     }
                 }
-                Some(key) = self.incoming.recv(), if may_start => {
-                    if self.is_closed() {
-                        self.start(key, Check::None);
-                    } else {
-                        // It waits in the store, too.
-                        if self.fresh.len() == MAX_FRESH {
-                            self.fresh.remove(0);
-                        }
-                        self.fresh.push(key);
+                Some(key) = self.incoming.recv(), if self.accepted.len() < QUEUE => {
+                    if self.queued.insert(key.clone()) {
+                        self.accepted.push_back(key);
                     }
                 }
-                () = self.shared.wake.notified() => self.begin_scan(),
+                () = self.shared.wake.notified() => {
+                    if self.scan.is_some() {
+                        self.scan_again = true;
+                    } else {
+                        self.begin_scan();
+                    }
+                }
                 () = tokio::time::sleep_until(wakeup) => self.on_timer().await,
             }
         }
@@ -345,6 +364,7 @@ impl Dispatcher {
     fn begin_scan(&mut self) {
         if self.is_closed() {
             self.scan = Some(Scan::default());
+            self.scan_again = false;
             self.waiting = 0;
             self.next_due = Instant::now() + SCAN_INTERVAL;
         } else if let Breaker::Open { probe_at, .. } = &mut self.breaker {
@@ -353,19 +373,52 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the next records of the scan. A quarter of the deliveries is left to what is accepted meanwhile.
+    /// While a scan runs, it and what is accepted meanwhile leave each other a quarter of the deliveries.
+    fn share(&self) -> usize {
+        (self.concurrency - self.concurrency / 4).max(1)
+    }
+
+    /// Starts the next of what was accepted.
+    fn start_accepted(&mut self) {
+        let limit = if self.scan.is_some() { self.share() } else { self.concurrency };
+        loop {
+            let others = self.running.len().saturating_sub(self.scanned);
+            if self.is_closed() && (self.running.len() >= self.concurrency || others >= limit) {
+                return;
+            }
+            let Some(key) = self.accepted.pop_front() else { return };
+            self.queued.remove(&key);
+            if self.is_closed() {
+                self.start(key, Check::None);
+                continue;
+            }
+            // It waits in the store, too.
+            if self.fresh.len() == MAX_FRESH {
+                self.fresh.remove(0);
+            }
+            self.fresh.push(key);
+        }
+    }
+
+    /// Starts the next records of the scan.
     async fn advance_scan(&mut self) {
-        let limit = (self.concurrency - self.concurrency / 4).max(1);
-        while self.is_closed() && self.running.len() < limit {
+        while self.is_closed() && self.running.len() < self.concurrency && self.scanned < self.share() {
             let Some(scan) = &mut self.scan else { return };
             if let Some(key) = scan.page.next() {
-                self.start(key, Check::Due);
+                // What waits in the queue is left to its own share, if there is one.
+                if self.share() == self.concurrency || !self.queued.contains(&key) {
+                    self.start(key, Check::Due);
+                }
                 continue;
             }
             if scan.is_last_page {
                 self.scan = None;
                 self.scan_ended = Instant::now();
-                return;
+                if !self.scan_again {
+                    return;
+                }
+                self.begin_scan();
+                continue;
             }
             match self.receiver.store().list_pending(scan.after.as_ref(), PAGE).await {
                 Ok(keys) => {
@@ -389,11 +442,14 @@ impl Dispatcher {
     }
 
     fn start(&mut self, key: RecordKey, check: Check) {
-        if let Some(again) = self.in_flight.get_mut(&key) {
-            *again |= check == Check::None;
+        if let Some(work) = self.in_flight.get_mut(&key) {
+            work.again |= check == Check::None;
             return;
         }
-        self.in_flight.insert(key.clone(), false);
+        if check == Check::Due {
+            self.scanned += 1;
+        }
+        self.in_flight.insert(key.clone(), Work { check, again: false });
         let receiver = self.receiver.clone();
         let released = self.shared.released();
         self.running.spawn(async move {
@@ -406,7 +462,10 @@ impl Dispatcher {
 
     fn on_outcome(&mut self, key: RecordKey, outcome: Outcome) {
         let was_probe = self.end_probe(&key);
-        let again = self.in_flight.remove(&key).unwrap_or_default();
+        let work = self.in_flight.remove(&key);
+        if work.as_ref().is_some_and(|work| work.check == Check::Due) {
+            self.scanned = self.scanned.saturating_sub(1);
+        }
         match outcome {
             Outcome::Delivered => {
                 self.timed_out.remove(&key);
@@ -442,7 +501,7 @@ impl Dispatcher {
                 }
             }
         }
-        if again && self.is_closed() {
+        if work.is_some_and(|work| work.again) && self.is_closed() {
             self.start(key, Check::None);
         }
     }

@@ -358,3 +358,44 @@ fn pending_decisions_stay_counted_while_the_store_fails() {
     let metrics = client::get(server.admin, "/metrics").body;
     assert!(metrics.lines().any(|line| line == "postback_decisions_pending 1"), "{metrics}");
 }
+
+#[test]
+fn retries_do_not_wait_behind_new_decisions() {
+    const NEW: usize = 240;
+    let mut setup = Setup::new();
+    setup.backend_keys = "concurrency = 4".to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, setup.backend)).expect("a free port");
+    let attempts: Arc<AtomicUsize> = Arc::default();
+    let delivered: Arc<AtomicUsize> = Arc::default();
+    let counters = (Arc::clone(&attempts), Arc::clone(&delivered));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let (attempts, delivered) = (Arc::clone(&counters.0), Arc::clone(&counters.1));
+            std::thread::spawn(move || {
+                let mut status = "204 No Content";
+                if read_webhook(&mut stream).contains("\"player\":\"failing\"") {
+                    if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                        status = "500 Internal Server Error";
+                    }
+                } else {
+                    std::thread::sleep(Duration::from_millis(200));
+                    delivered.fetch_add(1, Ordering::SeqCst);
+                }
+                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(response.as_bytes());
+            });
+        }
+    });
+    let server = setup.start();
+    // The last one of a scan.
+    server.take(&offer("failing", "z", "10", "COMPLETED"));
+    wait_until("it failed once", || attempts.load(Ordering::SeqCst) == 1);
+    for number in 0..NEW {
+        server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    wait_until("it is tried again", || attempts.load(Ordering::SeqCst) > 1);
+    let before = delivered.load(Ordering::SeqCst);
+    assert!(before < NEW / 2, "{before} new ones came first");
+    wait_until("all are delivered", || delivered.load(Ordering::SeqCst) == NEW);
+}
