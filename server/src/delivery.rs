@@ -53,9 +53,6 @@ const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// The pause before the next probe if one did not reach the backend.
 const NEXT_PROBE: Duration = Duration::from_millis(100);
 
-/// After this long without a success, the first success ends an outage.
-const OUTAGE: Duration = Duration::from_secs(10);
-
 /// How many records must time out, with no response to any, before the backend counts as down. A refused connection
 /// counts at once.
 const TIMEOUTS_TO_OPEN: usize = 3;
@@ -158,8 +155,6 @@ impl Delivery {
             fresh: Vec::new(),
             fresh_at: Instant::now(),
             probe_after: None,
-            failed_since_success: false,
-            last_success: Instant::now(),
             unreadable: HashSet::new(),
         };
         let task = tokio::spawn(dispatcher.run(shutdown));
@@ -286,8 +281,6 @@ struct Dispatcher {
     fresh_at: Instant,
     /// Probes take turns, so that one decision that always fails does not keep the breaker open.
     probe_after: Option<RecordKey>,
-    failed_since_success: bool,
-    last_success: Instant,
     /// Records that were logged as unreadable.
     unreadable: HashSet<RecordKey>,
 }
@@ -507,19 +500,15 @@ impl Dispatcher {
     }
 
     fn on_success(&mut self) {
-        let ends_outage = self.failed_since_success && self.last_success.elapsed() >= OUTAGE;
-        self.last_success = Instant::now();
-        self.failed_since_success = false;
         {
             let mut status = self.shared.status();
             status.delivered = status.delivered.saturating_add(1);
             status.last_success = Some(crate::text::rfc3339(SystemClock.now()));
         }
-        self.on_response(ends_outage);
+        self.on_response();
     }
 
     fn on_failure(&mut self, key: &RecordKey, error: &str, outage: Outage, was_probe: bool) {
-        self.failed_since_success = true;
         {
             let mut status = self.shared.status();
             status.failed = status.failed.saturating_add(1);
@@ -529,7 +518,7 @@ impl Dispatcher {
             self.timed_out.insert(key.clone());
         }
         match (&mut self.breaker, outage) {
-            (_, Outage::No) => self.on_response(false),
+            (_, Outage::No) => self.on_response(),
             (Breaker::Closed, Outage::Perhaps) if self.timed_out.len() < TIMEOUTS_TO_OPEN => {}
             (Breaker::Closed, _) => self.open(error),
             (Breaker::Open { wait, .. }, _) if was_probe => {
@@ -542,11 +531,11 @@ impl Dispatcher {
     }
 
     /// The backend responded to something, so what timed out before did so for reasons of its own.
-    fn on_response(&mut self, ends_outage: bool) {
+    fn on_response(&mut self) {
         let free = MAX_STUCK.saturating_sub(self.stuck.len());
         self.stuck.extend(self.timed_out.drain().take(free));
         self.fresh.clear();
-        if !self.is_closed() || ends_outage {
+        if !self.is_closed() {
             self.breaker = Breaker::Closed;
             self.on_backend_up();
         }

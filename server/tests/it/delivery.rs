@@ -399,3 +399,22 @@ fn retries_do_not_wait_behind_new_decisions() {
     assert!(before < NEW / 2, "{before} new ones came first");
     wait_until("all are delivered", || delivered.load(Ordering::SeqCst) == NEW);
 }
+
+#[test]
+fn success_after_a_pause_ends_no_outage_that_never_was() {
+    let setup = Setup::new();
+    let backend = Recorder::start(setup.backend, |webhook| {
+        let is_failing = webhook.body["data"]["player"] == "failing";
+        (if is_failing { 500 } else { 204 }, String::new())
+    });
+    let server = setup.start();
+    server.take(&offer("failing", "o1", "10", "COMPLETED"));
+    backend.wait_for(1);
+    // Longer than any pause that could pass for an outage.
+    std::thread::sleep(Duration::from_secs(11));
+    for number in 1..=2 {
+        server.take(&offer("free", &format!("z{number}"), "10", "COMPLETED"));
+        wait_until("it is delivered", || server.admin("/api/status")["delivery"]["delivered"] == number);
+    }
+    assert!(!server.log().contains("backend responds again"), "{}", server.log());
+}
