@@ -8,6 +8,7 @@
 //! New decisions are delivered as they are accepted. Everything else is found by scanning the store's pending records:
 //! at startup, after an outage, and whenever a retry is due.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use postback::store::{Record, StoreError};
+use postback::store::{Record, StoreError, Stored};
 use postback::{
     Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp, Timing,
 };
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 
 use crate::shutdown::Shutdown;
 use crate::store::AnyStore;
-use crate::webhook::{BackendError, WebhookSender};
+use crate::webhook::{BackendError, HAS_RESPONDED, WebhookSender};
 
 pub(crate) type ServerReceiver = Receiver<AnyStore, WebhookSender>;
 
@@ -224,6 +225,8 @@ enum Outage {
     Perhaps,
     /// It cannot be reached.
     Yes,
+    /// The failure is this server's own, and says nothing.
+    Unknown,
 }
 
 /// One pass over the pending records.
@@ -519,6 +522,11 @@ impl Dispatcher {
         }
         match (&mut self.breaker, outage) {
             (_, Outage::No) => self.on_response(),
+            (_, Outage::Unknown) => {
+                if was_probe {
+                    self.set_probe_at(MIN_BACKOFF);
+                }
+            }
             (Breaker::Closed, Outage::Perhaps) if self.timed_out.len() < TIMEOUTS_TO_OPEN => {}
             (Breaker::Closed, _) => self.open(error),
             (Breaker::Open { wait, .. }, _) if was_probe => {
@@ -642,15 +650,24 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
     {
         return Outcome::Waiting { left };
     }
-    match receiver.deliver_loaded(stored).await {
-        Ok(Receipt::NothingPending) => Outcome::Delivered,
+    deliver_stored(receiver, stored).await
+}
+
+async fn deliver_stored(receiver: &ServerReceiver, stored: Stored) -> Outcome {
+    let work = async { (receiver.deliver_loaded(stored).await, HAS_RESPONDED.get().get()) };
+    let (result, has_responded) = HAS_RESPONDED.scope(Cell::new(false), work).await;
+    match result {
+        Ok(Receipt::NothingPending) if has_responded => Outcome::Delivered,
+        // Another server was faster.
+        Ok(Receipt::NothingPending) => Outcome::NothingPending,
         Ok(_) => Outcome::Waiting { left: MIN_BACKOFF },
         Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },
         Err(ReceiveError::Handler { source, .. }) => {
             let outage = match source.downcast_ref::<BackendError>() {
                 Some(BackendError::Unreachable { was_connected: false, .. }) => Outage::Yes,
                 Some(error) if error.is_outage() => Outage::Perhaps,
-                _ => Outage::No,
+                Some(_) => Outage::No,
+                None => Outage::Unknown,
             };
             Outcome::Failed { error: source.to_string(), outage }
         }
@@ -710,4 +727,53 @@ async fn pending(store: &AnyStore) -> Result<usize, StoreError> {
         }
     }
     Ok(count.min(MAX_COUNTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use postback::store::MemoryStore;
+    use postback::testing::bitlabs::Signer;
+    use postback::verify::Request;
+    use postback::{Decision, HandlerError, bitlabs};
+
+    use super::*;
+    use crate::webhook::{Backend, SigningSecret};
+
+    const SECRET: &str = "a-secret-of-the-app";
+    const OFFERS: &str = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
+
+    /// A receiver with one pending decision and no backend.
+    async fn receiver() -> (ServerReceiver, Stored) {
+        let backend = Backend {
+            url: "http://127.0.0.1:1/".parse().unwrap(),
+            secrets: vec![SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()],
+            timeout: Duration::from_secs(1),
+            concurrency: 1,
+        };
+        let store = AnyStore::Memory(MemoryStore::new());
+        let receiver = Receiver::new(store, WebhookSender::new(backend).unwrap()).without_recovery().deferred();
+        let endpoint = bitlabs::App::new("my-game", SECRET).unwrap().offers(OFFERS).unwrap();
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", "5"), ("state", "COMPLETED")];
+        let callback = Signer::new(SECRET, OFFERS).sign(&values);
+        receiver.handle(&endpoint, &Request::get(&callback.target())).await.unwrap();
+        let keys = receiver.store().list_pending(None, 1).await.unwrap();
+        let stored = receiver.store().load(&keys[0]).await.unwrap().unwrap();
+        (receiver, stored)
+    }
+
+    #[tokio::test]
+    async fn what_another_server_delivered_meanwhile_is_no_response() {
+        let (receiver, stored) = receiver().await;
+        let other = Receiver::new(receiver.store().clone(), |_: Decision| async { Ok::<_, HandlerError>(()) });
+        other.without_recovery().deliver_loaded(stored.clone()).await.unwrap();
+        assert!(matches!(deliver_stored(&receiver, stored).await, Outcome::NothingPending));
+    }
+
+    #[tokio::test]
+    async fn attempt_that_was_not_started_is_no_response() {
+        let (receiver, stored) = receiver().await;
+        let receiver = receiver.timing(Timing::default().lease(Duration::ZERO));
+        let outcome = deliver_stored(&receiver, stored).await;
+        assert!(matches!(outcome, Outcome::Failed { outage: Outage::Unknown, .. }));
+    }
 }

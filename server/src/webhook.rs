@@ -1,6 +1,7 @@
 //! Decisions as signed webhooks, after the Standard Webhooks specification.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
@@ -233,6 +234,11 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
         .build(connector))
 }
 
+tokio::task_local! {
+    /// Whether the backend took or declined a decision in the present delivery.
+    pub(crate) static HAS_RESPONDED: Cell<bool>;
+}
+
 /// Sends decisions to the backend. The handler of the server's receiver.
 #[derive(Clone)]
 pub(crate) struct WebhookSender {
@@ -327,6 +333,10 @@ impl Handler for WebhookSender {
             }
             Err(_) => "failed",
         };
+        if matches!(result, Ok(()) | Err(HandlerError::Declined(_))) {
+            // Commands deliver without asking.
+            let _ = HAS_RESPONDED.try_with(|has_responded| has_responded.set(true));
+        }
         metrics::counter!("postback_deliveries_total", "result" => word).increment(1);
         metrics::histogram!("postback_delivery_duration_seconds", "result" => word).record(began.elapsed());
         result
