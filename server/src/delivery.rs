@@ -487,7 +487,7 @@ impl Dispatcher {
             Outcome::Unreadable { error } => {
                 self.log_unreadable(&key, &error);
                 if was_probe {
-                    self.set_probe_at(Duration::ZERO);
+                    self.set_probe_at(NEXT_PROBE);
                 }
             }
             Outcome::StoreFailed => {

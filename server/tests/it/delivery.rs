@@ -418,3 +418,26 @@ fn success_after_a_pause_ends_no_outage_that_never_was() {
     }
     assert!(!server.log().contains("backend responds again"), "{}", server.log());
 }
+
+/// The processor time that a process has used, in clock ticks. There are 100 in a second.
+fn processor_time(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    let (_, fields) = status.rsplit_once(") ").expect("fields");
+    fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+}
+
+#[test]
+fn unreadable_records_do_not_keep_the_probe_busy() {
+    let setup = Setup::new();
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    let database = rusqlite::Connection::open(setup.path("postback.db")).expect("the store");
+    database.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+    database.execute("UPDATE postback_records SET record = 'x'", []).expect("a record");
+    wait_until("the probe finds it", || server.log().contains("store failed"));
+    let before = processor_time(server.id());
+    std::thread::sleep(Duration::from_secs(5));
+    let used = processor_time(server.id()) - before;
+    assert!(used < 50, "{used} ticks in 5 s");
+}
