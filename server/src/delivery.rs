@@ -114,7 +114,7 @@ impl Shared {
     }
 
     fn release(&self) {
-        self.released.fetch_max(SystemClock.now().as_millis(), Ordering::SeqCst);
+        self.released.store(SystemClock.now().as_millis(), Ordering::SeqCst);
     }
 }
 
@@ -677,14 +677,16 @@ async fn deliver_stored(receiver: &ServerReceiver, stored: Stored) -> Outcome {
 }
 
 /// How long a record must wait: for another server's lease, or for its next attempt. Longer waits than possible were
-/// written by a clock that was ahead, and are not believed.
+/// written by a clock that was ahead, and are not believed. A release later than now was before the clock was set back:
+/// it would cover all failures to come.
 fn wait_for(record: &Record, check: Check, released: Timestamp) -> Option<Duration> {
     let now = SystemClock.now();
     let leased = record.lease().map_or(Duration::ZERO, |lease| now.until(lease.until()));
     if !leased.is_zero() && leased <= Timing::default().max_lease {
         return Some(leased);
     }
-    let retry = record.retry().filter(|retry| check == Check::Due && retry.failed_at > released)?;
+    let retry =
+        record.retry().filter(|retry| check == Check::Due && (retry.failed_at > released || released > now))?;
     let left = now.until(retry.failed_at.after(backoff(record.key(), retry.attempts)));
     (!left.is_zero() && left <= MAX_BACKOFF).then_some(left)
 }
@@ -775,5 +777,18 @@ mod tests {
         let receiver = receiver.timing(Timing::default().lease(Duration::ZERO));
         let outcome = deliver_stored(&receiver, stored).await;
         assert!(matches!(outcome, Outcome::Failed { outage: Outage::Unknown, .. }));
+    }
+    #[tokio::test]
+    async fn backoff_outlives_a_clock_that_is_set_back() {
+        let (receiver, stored) = receiver().await;
+        // The wait has grown to half a minute.
+        for _ in 0..6 {
+            deliver(&receiver, stored.record.key(), Check::None, Timestamp::from_millis(0)).await;
+        }
+        let failed = receiver.store().load(stored.record.key()).await.unwrap().unwrap().record;
+        let now = SystemClock.now();
+        assert!(wait_for(&failed, Check::Due, now.after(Duration::from_secs(3600))).is_some());
+        assert!(wait_for(&failed, Check::Due, now).is_none());
+        assert!(wait_for(&failed, Check::Due, Timestamp::from_millis(0)).is_some());
     }
 }
