@@ -291,7 +291,11 @@ struct Dispatcher {
 impl Dispatcher {
     async fn run(mut self, mut shutdown: Shutdown) {
         loop {
-            self.advance_scan().await;
+            // The store may hang.
+            tokio::select! {
+                () = shutdown.requested() => break,
+                () = self.advance_scan() => {}
+            }
             self.start_accepted();
             self.shared.status().running = self.running.len();
             let wakeup = self.next_wakeup();
@@ -314,7 +318,10 @@ impl Dispatcher {
                         self.begin_scan();
                     }
                 }
-                () = tokio::time::sleep_until(wakeup) => self.on_timer().await,
+                () = tokio::time::sleep_until(wakeup) => tokio::select! {
+                    () = shutdown.requested() => break,
+                    () = self.on_timer() => {}
+                },
             }
         }
         let rest = async { while self.running.join_next().await.is_some() {} };
@@ -685,8 +692,7 @@ fn wait_for(record: &Record, check: Check, released: Timestamp) -> Option<Durati
     if !leased.is_zero() && leased <= Timing::default().max_lease {
         return Some(leased);
     }
-    let retry =
-        record.retry().filter(|retry| check == Check::Due && (retry.failed_at > released || released > now))?;
+    let retry = record.retry().filter(|retry| check == Check::Due && (retry.failed_at > released || released > now))?;
     let left = now.until(retry.failed_at.after(backoff(record.key(), retry.attempts)));
     (!left.is_zero() && left <= MAX_BACKOFF).then_some(left)
 }
@@ -707,7 +713,11 @@ fn log_store_failed(error: &StoreError) {
 /// Counts what is pending from time to time, for the page and the metrics. If the store fails, the last count stands.
 async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutdown) {
     loop {
-        if let Ok(count) = pending(&store).await {
+        let counted = tokio::select! {
+            counted = pending(&store) => counted,
+            () = shutdown.requested() => return,
+        };
+        if let Ok(count) = counted {
             shared.status().pending = count;
             metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         }

@@ -1,8 +1,8 @@
 //! Delivery: outages, restarts, several servers, and a backlog.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use postback_test_servers::{Postgres, free_port, wait_until};
+use postback_test_servers::{Postgres, free_port, send_signal, wait_until};
 
 use crate::backend::Backend;
 use crate::client;
@@ -440,4 +440,72 @@ fn unreadable_records_do_not_keep_the_probe_busy() {
     std::thread::sleep(Duration::from_secs(5));
     let used = processor_time(server.id()) - before;
     assert!(used < 50, "{used} ticks in 5 s");
+}
+
+/// A proxy before Postgres. Once it is armed, a connection that lists pending records hangs. Returns its port, and the
+/// number of connections that hang.
+fn start_proxy_that_hangs(postgres: u16, is_armed: Arc<AtomicBool>) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let hanging: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&hanging);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.expect("a connection");
+            let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, postgres)).expect("a connection");
+            let (mut from, mut to) = (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
+            let hangs: Arc<AtomicBool> = Arc::default();
+            let also_hangs = Arc::clone(&hangs);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16_384];
+                while let Ok(length @ 1..) = from.read(&mut buffer) {
+                    // Not even that Postgres gives up arrives.
+                    if also_hangs.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    if to.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            let (is_armed, hanging) = (Arc::clone(&is_armed), Arc::clone(&counted));
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16_384];
+                while let Ok(length @ 1..) = client.read(&mut buffer) {
+                    // The size of a page, 256, as a parameter.
+                    let is_listing = buffer[..length].windows(8).any(|part| part == [0, 0, 0, 0, 0, 0, 1, 0]);
+                    if is_listing && is_armed.load(Ordering::SeqCst) {
+                        hangs.store(true, Ordering::SeqCst);
+                        hanging.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    if server.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                }
+                let _ = server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (port, hanging)
+}
+
+#[test]
+fn store_that_hangs_does_not_hold_up_the_stop() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"1s\"".to_owned();
+    let url = postgres.create_database();
+    let is_armed: Arc<AtomicBool> = Arc::default();
+    let (port, hanging) = start_proxy_that_hangs(postgres.port(), Arc::clone(&is_armed));
+    setup.store = url.replace(&format!(":{}/", postgres.port()), &format!(":{port}/"));
+    assert_ne!(setup.store, url);
+    let server = setup.start();
+    is_armed.store(true, Ordering::SeqCst);
+    // Deliveries and the count of what is pending.
+    wait_until("the listings hang", || hanging.load(Ordering::SeqCst) == 2);
+    send_signal("TERM", server.id());
+    let status = format!("/proc/{}/stat", server.id());
+    wait_until("the server ends", || std::fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
 }
