@@ -8,7 +8,8 @@
 //! New decisions are delivered as they are accepted. Everything else is found by scanning the store's pending records:
 //! at startup, after an outage, and whenever a retry is due.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use postback::store::{Record, StoreError};
+use postback::store::{Record, StoreError, Stored};
 use postback::{
     Clock as _, DedupStore as _, Receipt, ReceiveError, Receiver, RecordKey, SystemClock, Timestamp, Timing,
 };
@@ -27,11 +28,12 @@ use tokio::time::Instant;
 
 use crate::shutdown::Shutdown;
 use crate::store::AnyStore;
-use crate::webhook::{BackendError, WebhookSender};
+use crate::webhook::{BackendError, HAS_RESPONDED, WebhookSender};
 
 pub(crate) type ServerReceiver = Receiver<AnyStore, WebhookSender>;
 
-/// How many accepted conversions wait in memory. Beyond that, the next scan finds them.
+/// How many accepted conversions wait in the channel, and as many again in the dispatcher. Beyond that, the next scan
+/// finds them.
 const QUEUE: usize = 1024;
 
 /// The number of keys listed at a time.
@@ -51,9 +53,6 @@ const MAX_PROBE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The pause before the next probe if one did not reach the backend.
 const NEXT_PROBE: Duration = Duration::from_millis(100);
-
-/// After this long without a success, the first success ends an outage.
-const OUTAGE: Duration = Duration::from_secs(10);
 
 /// How many records must time out, with no response to any, before the backend counts as down. A refused connection
 /// counts at once.
@@ -115,7 +114,7 @@ impl Shared {
     }
 
     fn release(&self) {
-        self.released.fetch_max(SystemClock.now().as_millis(), Ordering::SeqCst);
+        self.released.store(SystemClock.now().as_millis(), Ordering::SeqCst);
     }
 }
 
@@ -140,10 +139,14 @@ impl Delivery {
             concurrency: concurrency.max(1),
             patience,
             incoming,
+            accepted: VecDeque::new(),
+            queued: HashSet::new(),
             shared: Arc::clone(&shared),
             running: JoinSet::new(),
+            scanned: 0,
             in_flight: HashMap::new(),
             scan: Some(Scan::default()),
+            scan_again: false,
             scan_ended: Instant::now(),
             waiting: 0,
             next_due: Instant::now(),
@@ -153,8 +156,6 @@ impl Delivery {
             fresh: Vec::new(),
             fresh_at: Instant::now(),
             probe_after: None,
-            failed_since_success: false,
-            last_success: Instant::now(),
             unreadable: HashSet::new(),
         };
         let task = tokio::spawn(dispatcher.run(shutdown));
@@ -224,6 +225,8 @@ enum Outage {
     Perhaps,
     /// It cannot be reached.
     Yes,
+    /// The failure is this server's own, and says nothing.
+    Unknown,
 }
 
 /// One pass over the pending records.
@@ -241,17 +244,31 @@ enum Breaker {
     Open { probe_at: Instant, wait: Duration, probe: Option<RecordKey> },
 }
 
+/// A delivery that runs.
+struct Work {
+    check: Check,
+    /// Whether something was accepted for the record meanwhile.
+    again: bool,
+}
+
 struct Dispatcher {
     receiver: ServerReceiver,
     concurrency: usize,
     /// How long running deliveries may take at shutdown.
     patience: Duration,
     incoming: mpsc::Receiver<RecordKey>,
+    /// What was accepted and not started yet, and the same as a set: scans leave it out.
+    accepted: VecDeque<RecordKey>,
+    queued: HashSet<RecordKey>,
     shared: Arc<Shared>,
     running: JoinSet<(RecordKey, Outcome)>,
-    /// The records that are worked on, and whether something was accepted for them meanwhile.
-    in_flight: HashMap<RecordKey, bool>,
+    /// How many of the running deliveries a scan started.
+    scanned: usize,
+    /// The records that are worked on.
+    in_flight: HashMap<RecordKey, Work>,
     scan: Option<Scan>,
+    /// Whether another scan follows the present one.
+    scan_again: bool,
     scan_ended: Instant,
     /// How many records of the last scan were not due.
     waiting: u32,
@@ -267,8 +284,6 @@ struct Dispatcher {
     fresh_at: Instant,
     /// Probes take turns, so that one decision that always fails does not keep the breaker open.
     probe_after: Option<RecordKey>,
-    failed_since_success: bool,
-    last_success: Instant,
     /// Records that were logged as unreadable.
     unreadable: HashSet<RecordKey>,
 }
@@ -276,9 +291,13 @@ struct Dispatcher {
 impl Dispatcher {
     async fn run(mut self, mut shutdown: Shutdown) {
         loop {
-            self.advance_scan().await;
+            // The store may hang.
+            tokio::select! {
+                () = shutdown.requested() => break,
+                () = self.advance_scan() => {}
+            }
+            self.start_accepted();
             self.shared.status().running = self.running.len();
-            let may_start = self.running.len() < self.concurrency || !self.is_closed();
             let wakeup = self.next_wakeup();
             tokio::select! {
                 () = shutdown.requested() => break,
@@ -287,19 +306,22 @@ impl Dispatcher {
                         self.on_outcome(key, outcome);
                     }
                 }
-                Some(key) = self.incoming.recv(), if may_start => {
-                    if self.is_closed() {
-                        self.start(key, Check::None);
-                    } else {
-                        // It waits in the store, too.
-                        if self.fresh.len() == MAX_FRESH {
-                            self.fresh.remove(0);
-                        }
-                        self.fresh.push(key);
+                Some(key) = self.incoming.recv(), if self.accepted.len() < QUEUE => {
+                    if self.queued.insert(key.clone()) {
+                        self.accepted.push_back(key);
                     }
                 }
-                () = self.shared.wake.notified() => self.begin_scan(),
-                () = tokio::time::sleep_until(wakeup) => self.on_timer().await,
+                () = self.shared.wake.notified() => {
+                    if self.scan.is_some() {
+                        self.scan_again = true;
+                    } else {
+                        self.begin_scan();
+                    }
+                }
+                () = tokio::time::sleep_until(wakeup) => tokio::select! {
+                    () = shutdown.requested() => break,
+                    () = self.on_timer() => {}
+                },
             }
         }
         let rest = async { while self.running.join_next().await.is_some() {} };
@@ -345,6 +367,7 @@ impl Dispatcher {
     fn begin_scan(&mut self) {
         if self.is_closed() {
             self.scan = Some(Scan::default());
+            self.scan_again = false;
             self.waiting = 0;
             self.next_due = Instant::now() + SCAN_INTERVAL;
         } else if let Breaker::Open { probe_at, .. } = &mut self.breaker {
@@ -353,19 +376,52 @@ impl Dispatcher {
         }
     }
 
-    /// Starts the next records of the scan. A quarter of the deliveries is left to what is accepted meanwhile.
+    /// While a scan runs, it and what is accepted meanwhile leave each other a quarter of the deliveries.
+    fn share(&self) -> usize {
+        (self.concurrency - self.concurrency / 4).max(1)
+    }
+
+    /// Starts the next of what was accepted.
+    fn start_accepted(&mut self) {
+        let limit = if self.scan.is_some() { self.share() } else { self.concurrency };
+        loop {
+            let others = self.running.len().saturating_sub(self.scanned);
+            if self.is_closed() && (self.running.len() >= self.concurrency || others >= limit) {
+                return;
+            }
+            let Some(key) = self.accepted.pop_front() else { return };
+            self.queued.remove(&key);
+            if self.is_closed() {
+                self.start(key, Check::None);
+                continue;
+            }
+            // It waits in the store, too.
+            if self.fresh.len() == MAX_FRESH {
+                self.fresh.remove(0);
+            }
+            self.fresh.push(key);
+        }
+    }
+
+    /// Starts the next records of the scan.
     async fn advance_scan(&mut self) {
-        let limit = (self.concurrency - self.concurrency / 4).max(1);
-        while self.is_closed() && self.running.len() < limit {
+        while self.is_closed() && self.running.len() < self.concurrency && self.scanned < self.share() {
             let Some(scan) = &mut self.scan else { return };
             if let Some(key) = scan.page.next() {
-                self.start(key, Check::Due);
+                // What waits in the queue is left to its own share, if there is one.
+                if self.share() == self.concurrency || !self.queued.contains(&key) {
+                    self.start(key, Check::Due);
+                }
                 continue;
             }
             if scan.is_last_page {
                 self.scan = None;
                 self.scan_ended = Instant::now();
-                return;
+                if !self.scan_again {
+                    return;
+                }
+                self.begin_scan();
+                continue;
             }
             match self.receiver.store().list_pending(scan.after.as_ref(), PAGE).await {
                 Ok(keys) => {
@@ -389,11 +445,14 @@ impl Dispatcher {
     }
 
     fn start(&mut self, key: RecordKey, check: Check) {
-        if let Some(again) = self.in_flight.get_mut(&key) {
-            *again |= check == Check::None;
+        if let Some(work) = self.in_flight.get_mut(&key) {
+            work.again |= check == Check::None;
             return;
         }
-        self.in_flight.insert(key.clone(), false);
+        if check == Check::Due {
+            self.scanned += 1;
+        }
+        self.in_flight.insert(key.clone(), Work { check, again: false });
         let receiver = self.receiver.clone();
         let released = self.shared.released();
         self.running.spawn(async move {
@@ -406,7 +465,10 @@ impl Dispatcher {
 
     fn on_outcome(&mut self, key: RecordKey, outcome: Outcome) {
         let was_probe = self.end_probe(&key);
-        let again = self.in_flight.remove(&key).unwrap_or_default();
+        let work = self.in_flight.remove(&key);
+        if work.as_ref().is_some_and(|work| work.check == Check::Due) {
+            self.scanned = self.scanned.saturating_sub(1);
+        }
         match outcome {
             Outcome::Delivered => {
                 self.timed_out.remove(&key);
@@ -432,7 +494,7 @@ impl Dispatcher {
             Outcome::Unreadable { error } => {
                 self.log_unreadable(&key, &error);
                 if was_probe {
-                    self.set_probe_at(Duration::ZERO);
+                    self.set_probe_at(NEXT_PROBE);
                 }
             }
             Outcome::StoreFailed => {
@@ -442,25 +504,21 @@ impl Dispatcher {
                 }
             }
         }
-        if again && self.is_closed() {
+        if work.is_some_and(|work| work.again) && self.is_closed() {
             self.start(key, Check::None);
         }
     }
 
     fn on_success(&mut self) {
-        let ends_outage = self.failed_since_success && self.last_success.elapsed() >= OUTAGE;
-        self.last_success = Instant::now();
-        self.failed_since_success = false;
         {
             let mut status = self.shared.status();
             status.delivered = status.delivered.saturating_add(1);
             status.last_success = Some(crate::text::rfc3339(SystemClock.now()));
         }
-        self.on_response(ends_outage);
+        self.on_response();
     }
 
     fn on_failure(&mut self, key: &RecordKey, error: &str, outage: Outage, was_probe: bool) {
-        self.failed_since_success = true;
         {
             let mut status = self.shared.status();
             status.failed = status.failed.saturating_add(1);
@@ -470,7 +528,12 @@ impl Dispatcher {
             self.timed_out.insert(key.clone());
         }
         match (&mut self.breaker, outage) {
-            (_, Outage::No) => self.on_response(false),
+            (_, Outage::No) => self.on_response(),
+            (_, Outage::Unknown) => {
+                if was_probe {
+                    self.set_probe_at(MIN_BACKOFF);
+                }
+            }
             (Breaker::Closed, Outage::Perhaps) if self.timed_out.len() < TIMEOUTS_TO_OPEN => {}
             (Breaker::Closed, _) => self.open(error),
             (Breaker::Open { wait, .. }, _) if was_probe => {
@@ -483,11 +546,11 @@ impl Dispatcher {
     }
 
     /// The backend responded to something, so what timed out before did so for reasons of its own.
-    fn on_response(&mut self, ends_outage: bool) {
+    fn on_response(&mut self) {
         let free = MAX_STUCK.saturating_sub(self.stuck.len());
         self.stuck.extend(self.timed_out.drain().take(free));
         self.fresh.clear();
-        if !self.is_closed() || ends_outage {
+        if !self.is_closed() {
             self.breaker = Breaker::Closed;
             self.on_backend_up();
         }
@@ -594,15 +657,24 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
     {
         return Outcome::Waiting { left };
     }
-    match receiver.deliver_loaded(stored).await {
-        Ok(Receipt::NothingPending) => Outcome::Delivered,
+    deliver_stored(receiver, stored).await
+}
+
+async fn deliver_stored(receiver: &ServerReceiver, stored: Stored) -> Outcome {
+    let work = async { (receiver.deliver_loaded(stored).await, HAS_RESPONDED.get().get()) };
+    let (result, has_responded) = HAS_RESPONDED.scope(Cell::new(false), work).await;
+    match result {
+        Ok(Receipt::NothingPending) if has_responded => Outcome::Delivered,
+        // Another server was faster.
+        Ok(Receipt::NothingPending) => Outcome::NothingPending,
         Ok(_) => Outcome::Waiting { left: MIN_BACKOFF },
         Err(ReceiveError::Busy { retry_after }) => Outcome::Waiting { left: retry_after },
         Err(ReceiveError::Handler { source, .. }) => {
             let outage = match source.downcast_ref::<BackendError>() {
                 Some(BackendError::Unreachable { was_connected: false, .. }) => Outage::Yes,
                 Some(error) if error.is_outage() => Outage::Perhaps,
-                _ => Outage::No,
+                Some(_) => Outage::No,
+                None => Outage::Unknown,
             };
             Outcome::Failed { error: source.to_string(), outage }
         }
@@ -612,14 +684,15 @@ async fn deliver(receiver: &ServerReceiver, key: &RecordKey, check: Check, relea
 }
 
 /// How long a record must wait: for another server's lease, or for its next attempt. Longer waits than possible were
-/// written by a clock that was ahead, and are not believed.
+/// written by a clock that was ahead, and are not believed. A release later than now was before the clock was set back:
+/// it would cover all failures to come.
 fn wait_for(record: &Record, check: Check, released: Timestamp) -> Option<Duration> {
     let now = SystemClock.now();
     let leased = record.lease().map_or(Duration::ZERO, |lease| now.until(lease.until()));
     if !leased.is_zero() && leased <= Timing::default().max_lease {
         return Some(leased);
     }
-    let retry = record.retry().filter(|retry| check == Check::Due && retry.failed_at > released)?;
+    let retry = record.retry().filter(|retry| check == Check::Due && (retry.failed_at > released || released > now))?;
     let left = now.until(retry.failed_at.after(backoff(record.key(), retry.attempts)));
     (!left.is_zero() && left <= MAX_BACKOFF).then_some(left)
 }
@@ -637,26 +710,95 @@ fn log_store_failed(error: &StoreError) {
     tracing::error!(target: "postback::delivery", %error, error.source = source, "store failed: delivery is retried");
 }
 
-/// Counts what is pending from time to time, for the page and the metrics.
+/// Counts what is pending from time to time, for the page and the metrics. If the store fails, the last count stands.
 async fn count_pending(store: AnyStore, shared: Arc<Shared>, mut shutdown: Shutdown) {
     loop {
-        let (mut count, mut after) = (0, None);
-        while count < MAX_COUNTED {
-            let Ok(keys) = store.list_pending(after.as_ref(), PAGE).await else {
-                break;
-            };
-            count += keys.len();
-            after = keys.last().cloned();
-            if keys.len() < PAGE {
-                break;
-            }
+        let counted = tokio::select! {
+            counted = pending(&store) => counted,
+            () = shutdown.requested() => return,
+        };
+        if let Ok(count) = counted {
+            shared.status().pending = count;
+            metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         }
-        let count = count.min(MAX_COUNTED);
-        shared.status().pending = count;
-        metrics::gauge!("postback_decisions_pending").set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
         tokio::select! {
             () = tokio::time::sleep(COUNT_INTERVAL) => {}
             () = shutdown.requested() => return,
         }
+    }
+}
+
+async fn pending(store: &AnyStore) -> Result<usize, StoreError> {
+    let (mut count, mut after) = (0, None);
+    while count < MAX_COUNTED {
+        let keys = store.list_pending(after.as_ref(), PAGE).await?;
+        count += keys.len();
+        after = keys.last().cloned();
+        if keys.len() < PAGE {
+            break;
+        }
+    }
+    Ok(count.min(MAX_COUNTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use postback::store::MemoryStore;
+    use postback::testing::bitlabs::Signer;
+    use postback::verify::Request;
+    use postback::{Decision, HandlerError, bitlabs};
+
+    use super::*;
+    use crate::webhook::{Backend, SigningSecret};
+
+    const SECRET: &str = "a-secret-of-the-app";
+    const OFFERS: &str = "https://game.example/offers?player=[%USER:UID%]&tx=[%TX%]&gems=[%VALUE:CURRENCY%]&state=[%OFFER:TASK:STATE%]&ref=[%REF%]";
+
+    /// A receiver with one pending decision and no backend.
+    async fn receiver() -> (ServerReceiver, Stored) {
+        let backend = Backend {
+            url: "http://127.0.0.1:1/".parse().unwrap(),
+            secrets: vec![SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap()],
+            timeout: Duration::from_secs(1),
+            concurrency: 1,
+        };
+        let store = AnyStore::Memory(MemoryStore::new());
+        let receiver = Receiver::new(store, WebhookSender::new(backend).unwrap()).without_recovery().deferred();
+        let endpoint = bitlabs::App::new("my-game", SECRET).unwrap().offers(OFFERS).unwrap();
+        let values = [("player", "p1"), ("tx", "o1"), ("gems", "5"), ("state", "COMPLETED")];
+        let callback = Signer::new(SECRET, OFFERS).sign(&values);
+        receiver.handle(&endpoint, &Request::get(&callback.target())).await.unwrap();
+        let keys = receiver.store().list_pending(None, 1).await.unwrap();
+        let stored = receiver.store().load(&keys[0]).await.unwrap().unwrap();
+        (receiver, stored)
+    }
+
+    #[tokio::test]
+    async fn what_another_server_delivered_meanwhile_is_no_response() {
+        let (receiver, stored) = receiver().await;
+        let other = Receiver::new(receiver.store().clone(), |_: Decision| async { Ok::<_, HandlerError>(()) });
+        other.without_recovery().deliver_loaded(stored.clone()).await.unwrap();
+        assert!(matches!(deliver_stored(&receiver, stored).await, Outcome::NothingPending));
+    }
+
+    #[tokio::test]
+    async fn attempt_that_was_not_started_is_no_response() {
+        let (receiver, stored) = receiver().await;
+        let receiver = receiver.timing(Timing::default().lease(Duration::ZERO));
+        let outcome = deliver_stored(&receiver, stored).await;
+        assert!(matches!(outcome, Outcome::Failed { outage: Outage::Unknown, .. }));
+    }
+    #[tokio::test]
+    async fn backoff_outlives_a_clock_that_is_set_back() {
+        let (receiver, stored) = receiver().await;
+        // The wait has grown to half a minute.
+        for _ in 0..6 {
+            deliver(&receiver, stored.record.key(), Check::None, Timestamp::from_millis(0)).await;
+        }
+        let failed = receiver.store().load(stored.record.key()).await.unwrap().unwrap().record;
+        let now = SystemClock.now();
+        assert!(wait_for(&failed, Check::Due, now.after(Duration::from_secs(3600))).is_some());
+        assert!(wait_for(&failed, Check::Due, now).is_none());
+        assert!(wait_for(&failed, Check::Due, Timestamp::from_millis(0)).is_some());
     }
 }

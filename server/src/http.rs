@@ -67,6 +67,26 @@ struct Connection {
     evict: Notify,
 }
 
+/// The place that an open connection takes, as the metrics count it.
+struct Slot {
+    _permit: OwnedSemaphorePermit,
+    open: metrics::Gauge,
+}
+
+impl Slot {
+    fn new(permit: OwnedSemaphorePermit, port: &'static str) -> Self {
+        let open = metrics::gauge!("postback_connections", "port" => port);
+        open.increment(1.0);
+        Self { _permit: permit, open }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.open.decrement(1.0);
+    }
+}
+
 /// The body of a request, which is in flight once its end has arrived.
 struct Arriving {
     body: Incoming,
@@ -172,10 +192,8 @@ pub(crate) async fn serve(
             () = shutdown.requested() => break,
         };
         let Ok(permit) = permit else { break };
-        metrics::gauge!("postback_connections", "port" => port)
-            .set(f64::from(u32::try_from(limit.saturating_sub(permits.available_permits())).unwrap_or(u32::MAX)));
         let connection = connections.add(limit);
-        spawn(stream, peer, router.clone(), connection, permit, &graceful);
+        spawn(stream, peer, router.clone(), connection, Slot::new(permit, port), &graceful);
     }
     drop(listener);
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
@@ -186,7 +204,7 @@ fn spawn(
     peer: SocketAddr,
     router: Router,
     connection: Arc<Connection>,
-    permit: OwnedSemaphorePermit,
+    slot: Slot,
     graceful: &GracefulShutdown,
 ) {
     let _ = stream.set_nodelay(true);
@@ -217,6 +235,6 @@ fn spawn(
             _ = serving => {}
             () = connection.evict.notified() => {}
         }
-        drop(permit);
+        drop(slot);
     });
 }

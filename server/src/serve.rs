@@ -32,6 +32,9 @@ use crate::{admin, environment, http};
 /// How long the store may take to answer a health check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long the store may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Upper bounds of the histograms' buckets, in seconds.
 const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -95,7 +98,8 @@ pub(crate) async fn serve(config: Config, ports: Ports, store: AnyStore) -> anyh
     }
     delivering.await?;
     upkeep.abort();
-    server.intake.receiver.store().close().await;
+    // Everything that was answered is durable, so nothing is lost if the store hangs.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, server.intake.receiver.store().close()).await;
     tracing::info!(target: "postback::server", "stopped");
     Ok(())
 }

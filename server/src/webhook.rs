@@ -1,6 +1,7 @@
 //! Decisions as signed webhooks, after the Standard Webhooks specification.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
@@ -19,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use postback::{Action, Clock as _, Decision, EventKind, Handler, HandlerError, SystemClock};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::text::{decoded, rfc3339};
@@ -232,17 +234,25 @@ pub(crate) fn http_client(timeout: Duration, is_https: bool) -> anyhow::Result<H
         .build(connector))
 }
 
+tokio::task_local! {
+    /// Whether the backend took or declined a decision in the present delivery.
+    pub(crate) static HAS_RESPONDED: Cell<bool>;
+}
+
 /// Sends decisions to the backend. The handler of the server's receiver.
 #[derive(Clone)]
 pub(crate) struct WebhookSender {
     backend: Backend,
     client: HttpClient,
+    /// Bounds how many responses are still read after their status has decided.
+    rests: Arc<Semaphore>,
 }
 
 impl WebhookSender {
     pub(crate) fn new(backend: Backend) -> anyhow::Result<Self> {
         let client = http_client(backend.timeout, backend.url.scheme_str() == Some("https"))?;
-        Ok(Self { backend, client })
+        let rests = Arc::new(Semaphore::new(backend.concurrency));
+        Ok(Self { backend, client, rests })
     }
 
     async fn send(&self, decision: &Decision) -> Result<(), HandlerError> {
@@ -266,9 +276,14 @@ impl WebhookSender {
             let status = response.status();
             let content = Limited::new(response.into_body(), MAX_RESPONSE).collect();
             // The status decides, however long the body takes. Only a refusal needs it; others are read for the
-            // connection to be used again.
+            // connection to be used again. If too many of them are slow, the connection is closed instead.
             if status != StatusCode::UNPROCESSABLE_ENTITY {
-                tokio::spawn(tokio::time::timeout(limit, content));
+                if let Ok(permit) = Arc::clone(&self.rests).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        let _ = tokio::time::timeout(limit, content).await;
+                        drop(permit);
+                    });
+                }
                 return Ok((status, Bytes::new()));
             }
             let content = content.await;
@@ -318,6 +333,10 @@ impl Handler for WebhookSender {
             }
             Err(_) => "failed",
         };
+        if matches!(result, Ok(()) | Err(HandlerError::Declined(_))) {
+            // Commands deliver without asking.
+            let _ = HAS_RESPONDED.try_with(|has_responded| has_responded.set(true));
+        }
         metrics::counter!("postback_deliveries_total", "result" => word).increment(1);
         metrics::histogram!("postback_delivery_duration_seconds", "result" => word).record(began.elapsed());
         result

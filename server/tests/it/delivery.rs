@@ -1,5 +1,8 @@
 //! Delivery: outages, restarts, several servers, and a backlog.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use postback_test_servers::{Postgres, free_port, wait_until};
+use postback_test_servers::{Postgres, free_port, send_signal, wait_until};
 
 use crate::backend::Backend;
 use crate::client;
@@ -288,4 +291,221 @@ fn conversions_that_always_time_out_delay_no_other() {
     // What the backend answered others meanwhile shows that only these are at fault.
     assert_eq!(server.admin("/api/status")["delivery"]["backend_up"], true);
     assert_eq!(server.admin("/api/pending")["records"].as_array().map(Vec::len), Some(8));
+}
+
+/// A backend that sends the head of a response and never the rest of its body. Returns how many exchanges are open.
+fn start_backend_with_stalled_bodies(port: u16) -> Arc<AtomicUsize> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+    let open: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&open);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let open = Arc::clone(&counted);
+            std::thread::spawn(move || {
+                if !read_webhook(&mut stream).is_empty() {
+                    open.fetch_add(1, Ordering::SeqCst);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun");
+                    // Until the server closes the connection.
+                    let _ = stream.read(&mut [0]);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+    open
+}
+
+/// The text of one request, which ends with its body's brace. Empty if the connection was closed.
+fn read_webhook(stream: &mut TcpStream) -> String {
+    let mut request = vec![0; 16_384];
+    let mut length = 0;
+    while !request[..length].ends_with(b"}") {
+        match stream.read(&mut request[length..]) {
+            Ok(0) | Err(_) => return String::new(),
+            Ok(read) => length += read,
+        }
+    }
+    String::from_utf8_lossy(&request[..length]).into_owned()
+}
+
+#[test]
+fn stalled_bodies_of_responses_hold_few_connections() {
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"300s\"\nconcurrency = 2".to_owned();
+    let open = start_backend_with_stalled_bodies(setup.backend);
+    let server = setup.start();
+    for number in 0..20 {
+        server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    wait_until("all are delivered", || server.admin("/api/status")["delivery"]["delivered"] == 20);
+    wait_until("the others are closed", || open.load(Ordering::SeqCst) <= 2);
+}
+
+#[test]
+fn pending_decisions_stay_counted_while_the_store_fails() {
+    let setup = Setup::new();
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    wait_until("it is counted", || server.admin("/api/status")["delivery"]["pending"] == 1);
+    let database = rusqlite::Connection::open(setup.path("postback.db")).expect("the store");
+    database.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+    database.execute("ALTER TABLE postback_records RENAME TO hidden", []).expect("a table");
+    wait_until("the store fails", || server.get("/health").status == 503);
+    // It is counted every 10 s.
+    std::thread::sleep(Duration::from_secs(12));
+    assert_eq!(server.admin("/api/status")["delivery"]["pending"], 1);
+    let metrics = client::get(server.admin, "/metrics").body;
+    assert!(metrics.lines().any(|line| line == "postback_decisions_pending 1"), "{metrics}");
+}
+
+#[test]
+fn retries_do_not_wait_behind_new_decisions() {
+    const NEW: usize = 240;
+    let mut setup = Setup::new();
+    setup.backend_keys = "concurrency = 4".to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, setup.backend)).expect("a free port");
+    let attempts: Arc<AtomicUsize> = Arc::default();
+    let delivered: Arc<AtomicUsize> = Arc::default();
+    let counters = (Arc::clone(&attempts), Arc::clone(&delivered));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let (attempts, delivered) = (Arc::clone(&counters.0), Arc::clone(&counters.1));
+            std::thread::spawn(move || {
+                let mut status = "204 No Content";
+                if read_webhook(&mut stream).contains("\"player\":\"failing\"") {
+                    if attempts.fetch_add(1, Ordering::SeqCst) == 0 {
+                        status = "500 Internal Server Error";
+                    }
+                } else {
+                    std::thread::sleep(Duration::from_millis(200));
+                    delivered.fetch_add(1, Ordering::SeqCst);
+                }
+                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = stream.write_all(response.as_bytes());
+            });
+        }
+    });
+    let server = setup.start();
+    // The last one of a scan.
+    server.take(&offer("failing", "z", "10", "COMPLETED"));
+    wait_until("it failed once", || attempts.load(Ordering::SeqCst) == 1);
+    for number in 0..NEW {
+        server.take(&offer("p1", &format!("o{number}"), "10", "COMPLETED"));
+    }
+    wait_until("it is tried again", || attempts.load(Ordering::SeqCst) > 1);
+    let before = delivered.load(Ordering::SeqCst);
+    assert!(before < NEW / 2, "{before} new ones came first");
+    wait_until("all are delivered", || delivered.load(Ordering::SeqCst) == NEW);
+}
+
+#[test]
+fn success_after_a_pause_ends_no_outage_that_never_was() {
+    let setup = Setup::new();
+    let backend = Recorder::start(setup.backend, |webhook| {
+        let is_failing = webhook.body["data"]["player"] == "failing";
+        (if is_failing { 500 } else { 204 }, String::new())
+    });
+    let server = setup.start();
+    server.take(&offer("failing", "o1", "10", "COMPLETED"));
+    backend.wait_for(1);
+    // Longer than any pause that could pass for an outage.
+    std::thread::sleep(Duration::from_secs(11));
+    for number in 1..=2 {
+        server.take(&offer("free", &format!("z{number}"), "10", "COMPLETED"));
+        wait_until("it is delivered", || server.admin("/api/status")["delivery"]["delivered"] == number);
+    }
+    assert!(!server.log().contains("backend responds again"), "{}", server.log());
+}
+
+/// The processor time that a process has used, in clock ticks. There are 100 in a second.
+fn processor_time(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the process runs");
+    let (_, fields) = status.rsplit_once(") ").expect("fields");
+    fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+}
+
+#[test]
+fn unreadable_records_do_not_keep_the_probe_busy() {
+    let setup = Setup::new();
+    let server = setup.start();
+    server.take(&offer("p1", "o1", "10", "COMPLETED"));
+    wait_until("the outage is noticed", || server.admin("/api/status")["delivery"]["backend_up"] == false);
+    let database = rusqlite::Connection::open(setup.path("postback.db")).expect("the store");
+    database.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+    database.execute("UPDATE postback_records SET record = 'x'", []).expect("a record");
+    wait_until("the probe finds it", || server.log().contains("store failed"));
+    let before = processor_time(server.id());
+    std::thread::sleep(Duration::from_secs(5));
+    let used = processor_time(server.id()) - before;
+    assert!(used < 50, "{used} ticks in 5 s");
+}
+
+/// A proxy before Postgres. Once it is armed, a connection that lists pending records hangs. Returns its port, and the
+/// number of connections that hang.
+fn start_proxy_that_hangs(postgres: u16, is_armed: Arc<AtomicBool>) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let hanging: Arc<AtomicUsize> = Arc::default();
+    let counted = Arc::clone(&hanging);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.expect("a connection");
+            let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, postgres)).expect("a connection");
+            let (mut from, mut to) = (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
+            let hangs: Arc<AtomicBool> = Arc::default();
+            let also_hangs = Arc::clone(&hangs);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16_384];
+                while let Ok(length @ 1..) = from.read(&mut buffer) {
+                    // Not even that Postgres gives up arrives.
+                    if also_hangs.load(Ordering::SeqCst) {
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    if to.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            let (is_armed, hanging) = (Arc::clone(&is_armed), Arc::clone(&counted));
+            std::thread::spawn(move || {
+                let mut buffer = [0; 16_384];
+                while let Ok(length @ 1..) = client.read(&mut buffer) {
+                    // The size of a page, 256, as a parameter.
+                    let is_listing = buffer[..length].windows(8).any(|part| part == [0, 0, 0, 0, 0, 0, 1, 0]);
+                    if is_listing && is_armed.load(Ordering::SeqCst) {
+                        hangs.store(true, Ordering::SeqCst);
+                        hanging.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    if server.write_all(&buffer[..length]).is_err() {
+                        break;
+                    }
+                }
+                let _ = server.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (port, hanging)
+}
+
+#[test]
+fn store_that_hangs_does_not_hold_up_the_stop() {
+    let Some(postgres) = Postgres::shared() else { return };
+    let mut setup = Setup::new();
+    setup.backend_keys = "timeout = \"1s\"".to_owned();
+    let url = postgres.create_database();
+    let is_armed: Arc<AtomicBool> = Arc::default();
+    let (port, hanging) = start_proxy_that_hangs(postgres.port(), Arc::clone(&is_armed));
+    setup.store = url.replace(&format!(":{}/", postgres.port()), &format!(":{port}/"));
+    assert_ne!(setup.store, url);
+    let server = setup.start();
+    is_armed.store(true, Ordering::SeqCst);
+    // Deliveries and the count of what is pending.
+    wait_until("the listings hang", || hanging.load(Ordering::SeqCst) == 2);
+    send_signal("TERM", server.id());
+    let status = format!("/proc/{}/stat", server.id());
+    wait_until("the server ends", || std::fs::read_to_string(&status).is_ok_and(|status| status.contains(") Z ")));
 }

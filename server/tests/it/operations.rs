@@ -42,6 +42,22 @@ fn metrics_count_callbacks_and_deliveries() {
 }
 
 #[test]
+fn closed_connections_are_not_counted_as_open() {
+    let setup = Setup::new();
+    let server = setup.start();
+    let open = || {
+        let metrics = get(server.admin, "/metrics").body;
+        let count = metrics.lines().find_map(|line| line.strip_prefix("postback_connections{port=\"public\"} "));
+        count.and_then(|count| count.parse::<u32>().ok())
+    };
+    let clients: Vec<_> =
+        (0..40).map(|_| TcpStream::connect(("127.0.0.1", server.public)).expect("a connection")).collect();
+    wait_until("they are counted", || open().is_some_and(|open| open >= 40));
+    drop(clients);
+    wait_until("none is left", || open() == Some(0));
+}
+
+#[test]
 fn systemd_unit_is_valid() {
     let unit = repository().join("server/deploy/postback.service");
     let text = fs::read_to_string(&unit).expect("the unit");
