@@ -34,7 +34,8 @@
 //! ```
 //!
 //! Statements are prepared, so `PgBouncer` works in session mode, or in transaction mode from version 1.21 with
-//! `max_prepared_statements`. A delivery holds one connection for the length of its transaction. TLS is a feature of `sqlx`: switch it on in your
+//! `max_prepared_statements`. Outside deliveries, each statement is a transaction with limits of its own, so that the
+//! server ends it when this process gives up: a read takes two round trips, a change three. A delivery holds one connection for the length of its transaction. TLS is a feature of `sqlx`: switch it on in your
 //! own dependency, for example `sqlx = { version = "0.9", features = ["tls-rustls"] }`.
 //!
 //! # What is guaranteed
