@@ -17,7 +17,7 @@ use crate::id::{PlayerId, REDACTED_PLAYER, RecordKey};
 /// A decision's stable id: the same whenever the decision is repeated, never used for another one. Make the wallet
 /// idempotent on it, for example as a primary key.
 ///
-/// Visible ASCII without spaces: the record's key (other characters percent-encoded), the decision's number in the
+/// Visible ASCII without spaces: the record's key (other characters and `.` percent-encoded), the decision's number in the
 /// record, and a digest of its content, so that a record that was erased or lost cannot reuse an id for something
 /// else: `bitlabs/my-game/conversion/o233#1-8c4f0a61`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -353,52 +353,42 @@ impl<'c> Reader<'c> {
                     format!("same path as endpoint {other}: give each endpoint its own path"),
                 );
             }
-            self.check_ad_units(&section, &endpoint, &endpoints);
-            self.check_secret(&section, &endpoint, &endpoints);
+            self.check_shared(&section, &endpoint, &endpoints);
             endpoints.push((number, endpoint));
         }
         Some(endpoints.into_iter().map(|(_, endpoint)| endpoint).collect())
     }
 
-    /// Most networks sign neither the URL nor the app, so only the secret says which app a callback is of.
-    fn check_secret(
+    /// Rejects what would let one callback be paid at two endpoints.
+    fn check_shared(
         &mut self,
         section: &Section<'c>,
         endpoint: &ConfiguredEndpoint,
         others: &[(usize, ConfiguredEndpoint)],
     ) {
-        let found = others.iter().find_map(|(number, other)| Some((number, endpoint.fix_for_callbacks_of(other)?)));
-        if let Some((other, fix)) = found {
-            let span = section.find("secret").map_or(section.span.clone(), |(span, _)| span);
-            self.error(
-                span,
-                section.key("secret"),
-                format!(
-                    "same secret as endpoint {other}, which is for another app, so one callback could be paid at both: use a \
-                     secret of its own for each app{fix}"
-                ),
+        // All that a callback of AdMob says about where it belongs is its ad unit.
+        let ad_unit = others.iter().find_map(|(number, other)| Some((number, endpoint.common_ad_unit(other)?)));
+        if let Some((other, ad_unit)) = ad_unit {
+            let problem = format!(
+                "ad unit {ad_unit} is one of endpoint {other}, too, so one view could be paid at both: list it once"
             );
+            self.error_at(section, "ad_units", problem);
+        }
+        // Most networks sign neither the URL nor the app, so only the secret says which app a callback is of.
+        let fix = others.iter().find_map(|(number, other)| Some((number, endpoint.fix_for_callbacks_of(other)?)));
+        if let Some((other, fix)) = fix {
+            let problem = format!(
+                "same secret as endpoint {other}, which is for another app, so one callback could be paid at both: use a \
+                 secret of its own for each app{fix}"
+            );
+            self.error_at(section, "secret", problem);
         }
     }
 
-    /// All that a callback of `AdMob` says about where it belongs is its ad unit.
-    fn check_ad_units(
-        &mut self,
-        section: &Section<'c>,
-        endpoint: &ConfiguredEndpoint,
-        others: &[(usize, ConfiguredEndpoint)],
-    ) {
-        let found = others.iter().find_map(|(number, other)| Some((number, endpoint.common_ad_unit(other)?)));
-        if let Some((other, ad_unit)) = found {
-            let span = section.find("ad_units").map_or(section.span.clone(), |(span, _)| span);
-            self.error(
-                span,
-                section.key("ad_units"),
-                format!(
-                    "ad unit {ad_unit} is one of endpoint {other}, too, so one view could be paid at both: list it once"
-                ),
-            );
-        }
+    /// Reports a problem of a key, at its place or that of its table.
+    fn error_at(&mut self, section: &Section<'c>, key: &str, problem: String) {
+        let span = section.find(key).map_or(section.span.clone(), |(span, _)| span);
+        self.error(span, section.key(key), problem);
     }
 
     /// The descriptions in the file, as texts of their own. `None`: it was reported what is wrong with it.
@@ -461,8 +451,7 @@ impl<'c> Reader<'c> {
         match ConfiguredEndpoint::build(&settings, own) {
             Ok(endpoint) => Some(endpoint),
             Err(problem) => {
-                let span = section.find(problem.key).map_or(section.span.clone(), |(span, _)| span);
-                self.error(span, section.key(problem.key), problem.text);
+                self.error_at(section, problem.key, problem.text);
                 None
             }
         }

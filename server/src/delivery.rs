@@ -788,6 +788,7 @@ mod tests {
         let outcome = deliver_stored(&receiver, stored).await;
         assert!(matches!(outcome, Outcome::Failed { outage: Outage::Unknown, .. }));
     }
+
     #[tokio::test]
     async fn backoff_outlives_a_clock_that_is_set_back() {
         let (receiver, stored) = receiver().await;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use csv::StringRecord;
 use postback::import::{Exposure, Importer, Outcome, PastCallback, Summary};
-use postback::network::{self, Description, Role};
+use postback::network::{self, Description};
 use postback::store::MemoryStore;
 use postback::{AppName, Clock as _, NetworkName, PlayerId, RecordKey, SystemClock, Timestamp, TransactionId};
 use rust_decimal::Decimal;
@@ -303,11 +303,7 @@ impl Columns {
         let player = player.map_err(|error| format!("player: {error}"))?;
         let milestone = field("milestone");
         let goals = self.description.as_ref().filter(|description| description.has_goal_transactions());
-        let is_of_player = |description: &Description| {
-            let goal = description.names_of(Role::Goal);
-            !goal.is_empty() && goal == description.names_of(Role::Player)
-        };
-        if player.is_none() && goals.is_some_and(is_of_player) {
+        if player.is_none() && goals.is_some_and(Description::has_transactions_of_players) {
             return Err("no player: transactions of this network are unique for one player only, so name it".to_owned());
         }
         let id = |column: &str, text: &str| {

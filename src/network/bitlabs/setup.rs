@@ -90,8 +90,7 @@ impl Options {
         let option = |option| Err(ConfigError::Option { option });
         match family {
             _ if self.only.is_some() && !matches!(family, Family::Offers | Family::Purchases) => option("only"),
-            // Offers have no other state.
-            _ if self.only.as_ref().is_some_and(State::is_not_of_offers) => option("only"),
+            _ if self.only.as_ref().is_some_and(|state| !state.is_of_offers()) => option("only"),
             _ if self.state_parameter.is_some() && named_state(family).is_none() => option("state_parameter"),
             _ => Ok(()),
         }

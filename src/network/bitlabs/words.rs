@@ -42,8 +42,9 @@ impl State {
         find(known, word).unwrap_or_else(|| Self::Unknown(word.to_owned()))
     }
 
-    pub(super) fn is_not_of_offers(&self) -> bool {
-        matches!(self, Self::Reviewing | Self::Rejected | Self::Created | Self::Adjusted)
+    /// Whether an offer may have it. A word that this version does not know may be a new one.
+    pub(super) fn is_of_offers(&self) -> bool {
+        matches!(self, Self::Pending | Self::Completed | Self::Reconciled | Self::Unknown(_))
     }
 
     /// The network's word.

@@ -298,7 +298,7 @@ impl Description {
     }
 
     /// Whether the player's id takes the place of a goal: transactions are unique for one player only.
-    pub(super) fn has_transactions_of_players(&self) -> bool {
+    pub fn has_transactions_of_players(&self) -> bool {
         self.names_of(Role::Goal) == self.names_of(Role::Player) && !self.names_of(Role::Goal).is_empty()
     }
 

@@ -168,7 +168,14 @@ async fn what_was_imported_is_not_paid_again_in_any_network() {
         let (name, description) = (network.description.name().clone(), &network.description);
         for transaction in ["t1", "a:b", "100%"] {
             let sent = network.draft(transaction).sign();
-            let Ok(callback) = network.verify(&sent) else { continue };
+            let callback = match network.verify(&sent) {
+                Ok(callback) => callback,
+                // Some signatures have separators.
+                Err(error) => {
+                    assert_ne!(transaction, "t1", "{name}: {error}");
+                    continue;
+                }
+            };
             let goal = callback.goal.as_deref();
             let stored =
                 description.stored_transaction(&transaction.parse().unwrap(), Some(&callback.player), goal).unwrap();
