@@ -3,8 +3,8 @@
 //! - [`callbacks`] is a complete route: verify, store, let the game act, respond.
 //! - [`verified`] only verifies: the handler gets a [`Verified`] callback.
 //!
-//! Both read the query exactly as it arrived, so they work in nested routers and behind proxies that strip prefixes, terminate
-//! TLS or change `Host`. A path with a secret in it must arrive whole.
+//! Both read the query exactly as it arrived, so they work in nested routers and behind proxies that strip prefixes,
+//! terminate TLS or change `Host`. A path with a secret in it must arrive whole.
 //!
 //! ```
 //! use axum::Router;
